@@ -1,0 +1,9 @@
+//! The ground floor: values that every room speaks in, with no room of ours below.
+
+pub mod digest;
+pub mod id;
+pub mod limits;
+pub mod range;
+pub mod rng;
+pub mod time;
+pub mod units;

@@ -1,0 +1,3 @@
+//! The configuration: as written, then as meant.
+
+pub mod model;

@@ -1,0 +1,1 @@
+//! The running node: doors opened, the one loop, the order of shutdown.

@@ -1,0 +1,3 @@
+//! Decisions, pure: columns that do not know each other and are joined in `node`.
+
+pub mod cache;

@@ -1,0 +1,1 @@
+//! What the system gives and takes: clock, signals, service manager, log.

@@ -1,0 +1,1 @@
+//! The operator's port: status page, JSON, metrics and the control socket.

@@ -1,0 +1,1 @@
+//! The origin's port: HTTP/1.1 out, the store filled.

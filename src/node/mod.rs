@@ -1,0 +1,1 @@
+//! The engines joined, pure: one machine with inputs, outputs and a next deadline.

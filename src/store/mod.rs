@@ -1,0 +1,1 @@
+//! Bytes at rest: rows of blocks in memory and on disk, followed by readers as they fill.

@@ -1,0 +1,3 @@
+//! HTTP/1.1 as bytes (RFC 9110, RFC 9112): heads, bodies, ranges, cache directives.
+
+pub mod fields;
