@@ -7,3 +7,4 @@ pub mod range;
 pub mod rng;
 pub mod time;
 pub mod units;
+pub mod url;

@@ -177,7 +177,11 @@ mod tests {
                 let (start, len) = (rng.below(64), rng.below(20));
                 let range = ByteRange::new(start, (start + len).min(64));
                 let put = rng.below(3) > 0;
-                if put { set.insert(range) } else { set.remove(range) }
+                if put {
+                    set.insert(range);
+                } else {
+                    set.remove(range);
+                }
                 (range.start..range.end).for_each(|i| map[usize::try_from(i).unwrap()] = put);
                 let here = map.iter().filter(|here| **here).count();
                 assert_eq!(set.len(), u64::try_from(here).unwrap(), "seed {seed}");

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use crate::base::units::Size;
-use crate::wire::url::{Place, Places, Url};
+use crate::base::url::{Place, Places, Url};
 
 /// Everything that the file, its neighbours and the flags say.
 #[derive(Clone, Debug, PartialEq, Eq)]

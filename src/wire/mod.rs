@@ -1,4 +1,3 @@
 //! Bytes and their meaning: formats as pure functions, nothing of the network itself.
 
 pub mod http;
-pub mod url;

@@ -17,7 +17,7 @@ impl Fields {
 
     /// The first value of a field.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
     /// Every value of a field in order.

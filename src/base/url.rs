@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::base::id::OriginId;
+use super::id::OriginId;
 
 /// `http` or `https`; neap speaks no other scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,7 +180,7 @@ impl Place {
     fn below(&self, url: &Url) -> Option<String> {
         let own = self.bases.iter().find(|base| base.server() == url.server());
         let extra = || {
-            let named = self.hosts.iter().any(|host| *host == url.host);
+            let named = self.hosts.contains(&url.host);
             self.bases.first().filter(|_| named)
         };
         let base = own.or_else(extra)?;
@@ -320,7 +320,11 @@ mod tests {
             ("g;x=1/../y", "http://a/b/c/y"),
             ("g?y/../x", "http://a/b/c/g?y/../x"),
         ] {
-            assert_eq!(base.join(reference).map(|u| u.to_string()), Ok(meant.into()), "{reference}");
+            assert_eq!(
+                base.join(reference).map(|u| u.to_string()),
+                Ok(meant.into()),
+                "{reference}"
+            );
         }
     }
 
