@@ -1,3 +1,5 @@
 //! HTTP/1.1 as bytes (RFC 9110, RFC 9112): heads, bodies, ranges, cache directives.
 
+pub mod body;
 pub mod fields;
+pub mod head;
