@@ -52,3 +52,17 @@ pub const WRITE_TIME: Duration = Duration::from_secs(30);
 
 /// What still runs is cut this long after SIGTERM.
 pub const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// How long an address that DNS gave is used without asking again; TTLs do not come through
+/// getaddrinfo, and CDNs move within minutes.
+pub const NAME_FRESH: Duration = Duration::from_secs(60);
+
+/// Host names whose addresses are remembered.
+pub const NAMES: usize = 64;
+
+/// An idle connection to an origin older than this is not used again: servers close theirs
+/// after 60 s (Apache 5, nginx 75).
+pub const POOL_IDLE: Duration = Duration::from_secs(55);
+
+/// A body that nobody wants is read to its end up to this size, so that its connection stays.
+pub const DRAIN: u64 = 64 * 1024;
