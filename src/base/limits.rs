@@ -66,3 +66,31 @@ pub const POOL_IDLE: Duration = Duration::from_secs(55);
 
 /// A body that nobody wants is read to its end up to this size, so that its connection stays.
 pub const DRAIN: u64 = 64 * 1024;
+/// How long an answer such as 404 is kept when the origin states no lifetime: long enough to
+/// spare the origin a burst, short enough that nobody waits for what has come since.
+pub const NEGATIVE: Duration = Duration::from_secs(10);
+
+/// The longest lifetime by heuristics (above it RFC 7234, 5.5.4 wanted a warning).
+pub const HEURISTIC: Duration = Duration::from_secs(24 * 3600);
+
+/// How stale a response may be when the origin can't be reached and nothing forbids its use:
+/// an evening without a line, not last week's programme.
+pub const DISCONNECTED: Duration = Duration::from_secs(24 * 3600);
+
+/// Variants of one URL that are kept: encodings and languages, not one per player.
+pub const VARIANTS: usize = 8;
+
+/// Responses in the index: at 700 bytes of metadata each, 22 MiB of a gateway's memory.
+pub const ENTRIES: usize = 32 * 1024;
+
+/// Bytes of metadata in the index, which count toward the memory cap.
+pub const METADATA: usize = 16 * 1024 * 1024;
+
+/// List members of a field that are compared without regard to order; browsers send six.
+pub const MEMBERS: usize = 32;
+
+/// Places that one search for a victim looks at before it takes the next best one.
+pub const VICTIM_STEPS: usize = 512;
+
+/// Slices that were evicted and are remembered: 16 bytes each.
+pub const GHOSTS: usize = 16 * 1024;

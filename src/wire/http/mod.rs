@@ -3,3 +3,7 @@
 pub mod body;
 pub mod fields;
 pub mod head;
+pub mod conditions;
+pub mod directives;
+pub mod fields;
+pub mod range;

@@ -1,0 +1,304 @@
+//! What is stored under which URL: keys, their variants and the rows that hold their bytes.
+
+use super::freshness::Policy;
+use super::hash::{Numbered, seeded};
+use super::vary::Selecting;
+use crate::base::id::{OriginId, RowId};
+use crate::base::limits;
+use crate::base::range::RangeSet;
+use crate::wire::http::fields::Fields;
+
+/// What names a resource: the origin, and path and query without tokens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Which origin.
+    pub origin: OriginId,
+    /// Path and query, beginning with `/`, without the parameters that are left out.
+    pub identity: String,
+}
+
+/// One stored response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The row that holds its bytes; no two entries have the same.
+    pub row: RowId,
+    /// The status code that it is used with: 200 for the parts of a 206 too.
+    pub status: u16,
+    /// Its fields, as `merge::stored` leaves them.
+    pub fields: Fields,
+    /// How long it may be used.
+    pub policy: Policy,
+    /// Bytes of the whole representation, where they are known.
+    pub length: Option<u64>,
+    /// Bytes that are in memory.
+    pub present: RangeSet,
+    /// Bytes that are on the disk.
+    pub on_disk: RangeSet,
+    /// The request fields that chose it.
+    pub selecting: Selecting,
+}
+
+impl Entry {
+    /// Its entity tag as sent.
+    pub fn etag(&self) -> Option<&str> {
+        self.fields.first("etag")
+    }
+
+    /// Its `Last-Modified` as sent.
+    pub fn last_modified(&self) -> Option<&str> {
+        self.fields.first("last-modified")
+    }
+
+    /// Bytes that its metadata takes, about.
+    fn size(&self) -> usize {
+        let ranges = self.present.iter().count() + self.on_disk.iter().count();
+        let fields = self.fields.size() + self.fields.len() * 2 * size_of::<String>();
+        size_of::<Slot>() + LINKS + fields + self.selecting.size() + ranges * RANGE
+    }
+}
+
+/// Every stored response, by key and by row.
+#[derive(Clone, Debug)]
+pub struct Index {
+    seed: u64,
+    bounds: Bounds,
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    /// Slots by the hash of their key, newest last; a hash names a key all but always.
+    keys: Numbered<u64, Vec<u32>>,
+    rows: Numbered<RowId, u32>,
+    bytes: usize,
+    hand: usize,
+}
+
+/// What an index may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Entries in all.
+    pub entries: usize,
+    /// Bytes of metadata in all.
+    pub metadata: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { entries: limits::ENTRIES, metadata: limits::METADATA }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    key: Key,
+    hash: u64,
+    entry: Entry,
+    bytes: usize,
+    used: bool,
+}
+
+impl Index {
+    /// An index without an entry. `seed` is a number that strangers cannot guess.
+    pub fn new(bounds: Bounds, seed: u64) -> Self {
+        Self {
+            seed,
+            bounds,
+            slots: Vec::new(),
+            free: Vec::new(),
+            keys: Numbered::default(),
+            rows: Numbered::default(),
+            bytes: 0,
+            hand: 0,
+        }
+    }
+
+    /// The stored response that a request for the key may get (RFC 9111, 4.1).
+    ///
+    /// Of several that match, one that was chosen by fields goes before one without `Vary`,
+    /// and the most recent first. The entry counts as used.
+    pub fn find(&mut self, origin: OriginId, identity: &str, request: &Fields) -> Option<&Entry> {
+        let hash = self.hash(origin, identity);
+        let rank = |slot: &Slot| {
+            let entry = &slot.entry;
+            (entry.selecting.is_selective(), entry.policy.date(), entry.policy.since)
+        };
+        let of = |place: &&u32| {
+            let slot = self.slot(**place)?;
+            let same = slot.is_for(origin, identity) && slot.entry.selecting.matches(request);
+            same.then(|| rank(slot))
+        };
+        let places = self.keys.get(&hash)?.iter();
+        let (_, place) = places.filter_map(|place| Some((of(&place)?, *place))).max()?;
+        let slot = self.slots.get_mut(place as usize)?.as_mut()?;
+        slot.used = true;
+        Some(&slot.entry)
+    }
+
+    /// Every variant of a key, oldest first: for conditional requests and invalidation.
+    pub fn variants(&self, origin: OriginId, identity: &str) -> impl Iterator<Item = &Entry> {
+        let places = self.keys.get(&self.hash(origin, identity)).map_or(&[][..], |p| p);
+        let slots = places.iter().filter_map(|place| self.slot(*place));
+        slots.filter(move |slot| slot.is_for(origin, identity)).map(|slot| &slot.entry)
+    }
+
+    /// The response whose bytes a row holds.
+    pub fn entry(&self, row: RowId) -> Option<&Entry> {
+        Some(&self.slot(*self.rows.get(&row)?)?.entry)
+    }
+
+    /// The key under which a row is stored.
+    pub fn key(&self, row: RowId) -> Option<&Key> {
+        Some(&self.slot(*self.rows.get(&row)?)?.key)
+    }
+
+    /// Changes an entry and counts its metadata anew; its row stays what it was.
+    pub fn change<T>(&mut self, row: RowId, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        let place = *self.rows.get(&row)?;
+        let slot = self.slots.get_mut(place as usize)?.as_mut()?;
+        let answer = change(&mut slot.entry);
+        slot.entry.row = row;
+        let size = slot.entry.size() + slot.key.identity.len();
+        self.bytes = self.bytes - slot.bytes + size;
+        slot.bytes = size;
+        Some(answer)
+    }
+
+    /// Stores a response, in place of the same variant of its key, of the oldest of too many
+    /// variants, and of unused entries where a bound is reached.
+    ///
+    /// Returns the rows that are out of the index now and whose bytes the caller drops; those
+    /// that `pinned` names stay unless they are replaced.
+    pub fn insert(&mut self, key: Key, entry: Entry, pinned: impl Fn(RowId) -> bool) -> Vec<RowId> {
+        let mut out = Vec::new();
+        let row = entry.row;
+        let same = |old: &&Entry| old.row == row || old.selecting.is_same(&entry.selecting);
+        out.extend(self.variants(key.origin, &key.identity).filter(same).map(|old| old.row));
+        out.extend(self.key(row).is_some().then_some(row).filter(|row| !out.contains(row)));
+        out.iter().for_each(|old| drop(self.remove(*old)));
+        let most = self.variants(key.origin, &key.identity).count() + 1;
+        let oldest = self.variants(key.origin, &key.identity).map(|old| old.row);
+        let oldest: Vec<RowId> = oldest.take(most.saturating_sub(limits::VARIANTS)).collect();
+        oldest.iter().for_each(|old| drop(self.remove(*old)));
+        out.extend(oldest);
+        self.place(key, entry);
+        while self.is_over() {
+            let Some(unused) = self.spare(|other| other == row || pinned(other)) else { break };
+            out.push(unused);
+        }
+        out.retain(|old| *old != row);
+        out
+    }
+
+    /// Takes a row out of the index.
+    pub fn remove(&mut self, row: RowId) -> Option<Entry> {
+        let place = self.rows.remove(&row)?;
+        let slot = self.slots.get_mut(place as usize)?.take()?;
+        self.bytes -= slot.bytes;
+        self.free.push(place);
+        if let Some(places) = self.keys.get_mut(&slot.hash) {
+            places.retain(|other| *other != place);
+            if places.is_empty() {
+                self.keys.remove(&slot.hash);
+            }
+        }
+        Some(slot.entry)
+    }
+
+    /// Takes every variant of a key out, as after an unsafe method (RFC 9111, 4.4).
+    pub fn invalidate(&mut self, origin: OriginId, identity: &str) -> Vec<RowId> {
+        let rows: Vec<RowId> = self.variants(origin, identity).map(|entry| entry.row).collect();
+        rows.iter().for_each(|row| drop(self.remove(*row)));
+        rows
+    }
+
+    /// Takes everything of an origin out, whose configuration has gone or changed.
+    pub fn remove_origin(&mut self, origin: OriginId) -> Vec<RowId> {
+        let of = |slot: &Slot| (slot.key.origin == origin).then_some(slot.entry.row);
+        let rows: Vec<RowId> = self.slots.iter().flatten().filter_map(of).collect();
+        rows.iter().for_each(|row| drop(self.remove(*row)));
+        rows
+    }
+
+    /// The keys and rows of an origin, for a purge by pattern.
+    pub fn keys_of(&self, origin: OriginId) -> impl Iterator<Item = (&str, RowId)> {
+        let slots = self.slots.iter().flatten().filter(move |slot| slot.key.origin == origin);
+        slots.map(|slot| (slot.key.identity.as_str(), slot.entry.row))
+    }
+
+    /// Every entry with its key, in no order that means anything; for writing all to the disk.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
+        self.slots.iter().flatten().map(|slot| (&slot.key, &slot.entry))
+    }
+
+    /// Bytes that the metadata takes, about; they count toward the memory cap.
+    pub const fn metadata_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Entries in the index.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Takes out the next entry that was not found since the hand last came by (a clock),
+    /// looking at a bounded number of entries.
+    fn spare(&mut self, pinned: impl Fn(RowId) -> bool) -> Option<RowId> {
+        for step in 0..limits::VICTIM_STEPS.min(self.slots.len() * 2) {
+            self.hand = (self.hand + 1) % self.slots.len();
+            let Some(slot) = self.slots.get_mut(self.hand).and_then(Option::as_mut) else {
+                continue;
+            };
+            // After half the steps all were in use: then one of these goes.
+            let spared = slot.used && step < limits::VICTIM_STEPS / 2;
+            slot.used = false;
+            let row = slot.entry.row;
+            if !spared && !pinned(row) {
+                self.remove(row);
+                return Some(row);
+            }
+        }
+        None
+    }
+
+    fn place(&mut self, key: Key, entry: Entry) {
+        let hash = self.hash(key.origin, &key.identity);
+        let bytes = entry.size() + key.identity.len();
+        let row = entry.row;
+        let slot = Some(Slot { key, hash, entry, bytes, used: false });
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.slots[place as usize] = slot;
+        self.keys.entry(hash).or_default().push(place);
+        self.rows.insert(row, place);
+        self.bytes += bytes;
+    }
+
+    fn is_over(&self) -> bool {
+        self.rows.len() > self.bounds.entries || self.bytes > self.bounds.metadata
+    }
+
+    fn slot(&self, place: u32) -> Option<&Slot> {
+        self.slots.get(place as usize)?.as_ref()
+    }
+
+    fn hash(&self, origin: OriginId, identity: &str) -> u64 {
+        seeded(self.seed, &(origin, identity))
+    }
+}
+
+impl Slot {
+    fn is_for(&self, origin: OriginId, identity: &str) -> bool {
+        self.key.origin == origin && self.key.identity == identity
+    }
+}
+
+/// Bytes of one range in a set: two numbers and their share of a B-tree node.
+const RANGE: usize = 32;
+
+/// Bytes of the two map entries and the list of places that lead to a slot, about.
+const LINKS: usize = 96;
