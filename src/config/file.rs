@@ -112,8 +112,11 @@ impl Text {
         let line = self.line(at);
         let before = self.text.get(self.lines[line - 1]..at).unwrap_or_default();
         let column = before.chars().count() + 1;
-        let message: String =
-            error.message().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let message: String = match error.message() {
+            message if message.starts_with("invalid boolean") => WORD.into(),
+            message if message.starts_with("string values must be quoted") => TEXT.into(),
+            message => message.replace(|c: char| c.is_control(), " "),
+        };
         Problem::new(Source::Column(self.path.clone(), line, column), message)
     }
 
@@ -149,6 +152,12 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Problem {
     Problem { source: Source::File(path.into()), text, forbidden }
 }
 
+/// For a bare word: the parser takes one that begins with `t` or `f` for a misspelt boolean.
+const WORD: &str = "expected true, false or a string in quotes";
+
+/// For a bare text.
+const TEXT: &str = "expected a string in quotes";
+
 /// Beginnings of the parser's messages after which the next line is read as it was meant.
 const LOCAL: [&str; 4] =
     ["string values must be quoted", "invalid boolean", "invalid basic string", "duplicate key"];
@@ -167,7 +176,7 @@ mod tests {
         assert_eq!(
             problems("[cache]\nmemory = 48 MiB\n[log\nlevel = \"info\"\n"),
             [
-                "n.toml:2:10: string values must be quoted, expected literal string",
+                "n.toml:2:10: expected a string in quotes",
                 "n.toml:3:5: unclosed table, expected `]`",
             ]
         );

@@ -155,6 +155,9 @@ impl Merge {
     /// Reads the keys of one `[[origin]]`; one without a usable name is only looked through.
     fn origin(&mut self, reading: &mut Reading<'_>, name: Option<String>, item: &Value<'_>) {
         let section = name.as_ref().map_or("origin".into(), |name| format!("origin.{name}"));
+        // One more than allowed is kept for the complaint; the others are only looked through.
+        let full = self.config.origins.len() > limits::ORIGINS;
+        let name = name.filter(|name| !full || self.config.origins.iter().any(|o| o.name == *name));
         let named = name.is_some();
         let mut nameless = Origin::named(String::new());
         let mut set = Vec::new();

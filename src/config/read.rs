@@ -48,8 +48,8 @@ pub fn one<T>(value: &Value<'_>, meant: impl Fn(&str) -> Result<T, &'static str>
             Ok(meant) => return Ok(meant),
             Err(expected) => expected,
         },
-        // No text at all: what it expects of the empty one says what belongs here.
-        _ => meant("").err().unwrap_or("a string in quotes"),
+        // No text at all: what it expects in place of nonsense says what belongs here.
+        _ => meant("\0").err().unwrap_or("a string in quotes"),
     };
     Err(vec![Fault::expected(value, expected)])
 }
@@ -187,7 +187,7 @@ pub fn web_origin(text: &str) -> Result<String, &'static str> {
 
 /// The name of a query parameter, or `*` for all.
 pub fn parameter(text: &str) -> Result<String, &'static str> {
-    let fits = !text.is_empty() && !text.contains(['=', '&', '?', '#', ' ']);
+    let fits = !text.is_empty() && text.bytes().all(|b| b > b' ' && !b"=&?#".contains(&b));
     fits.then(|| text.into()).ok_or("the name of a query parameter, such as \"token\", or \"*\"")
 }
 
