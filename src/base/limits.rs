@@ -133,3 +133,17 @@ pub const UNASKED: Duration = Duration::from_secs(30);
 
 /// A playlist and its segments are forgotten when no player asked for this long.
 pub const FORGET: Duration = Duration::from_secs(300);
+/// Bytes of one configuration file; a long one with hundreds of origins is 100 KiB.
+pub const CONFIG: u64 = 1024 * 1024;
+
+/// Drop-in files in one folder; a package or two and the owner write a handful.
+pub const DROP_INS: usize = 256;
+
+/// Configured origins; each request and playlist line is compared with all of them.
+pub const ORIGINS: usize = 256;
+
+/// Errors of the configuration that are listed in one run; more than this is not read.
+pub const PROBLEMS: usize = 100;
+
+/// Characters of an origin's name: it is a part of every URL that players see.
+pub const NAME: usize = 64;
