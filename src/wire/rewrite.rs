@@ -11,6 +11,7 @@
 use core::ops::Range;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::base::url::{Fault, Locator, Places, Scheme, Url, has_scheme, without_dots};
 
@@ -101,10 +102,15 @@ impl Edits {
 
     /// Says what becomes of a span: `None` leaves it. Two different verdicts leave it as well.
     pub fn decide(&mut self, span: Range<usize>, text: Option<String>) {
-        let verdict = self.spans.entry(span.start).or_insert_with(|| (span.end, text.clone()));
-        if verdict.1 != text {
-            verdict.1 = None;
-            self.torn = true;
+        match self.spans.entry(span.start) {
+            Entry::Vacant(free) => {
+                free.insert((span.end, text));
+            }
+            Entry::Occupied(mut taken) if taken.get().1 != text => {
+                taken.get_mut().1 = None;
+                self.torn = true;
+            }
+            Entry::Occupied(_) => {}
         }
     }
 

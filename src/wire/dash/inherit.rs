@@ -164,7 +164,7 @@ impl<'a> Resolver<'a> {
         if let (Form::Template, Some(name)) = (information.form, &information.initialization) {
             self.lead_all(name, &level.bases)?;
             let planned = self.planned(name, level);
-            return Ok(planned.map(|led| segment(led, None, Kind::Init)).flatten());
+            return Ok(planned.and_then(|led| segment(led, None, Kind::Init)));
         }
         if let Some(index) = information.index.clone() {
             self.place(&index, level)?;

@@ -65,6 +65,7 @@ impl Template {
         let duration = Some(self.duration).filter(|units| *units > 0)?;
         let index = match position {
             None => 0,
+            Some(time) if self.by_time() && time < self.offset => 0,
             Some(time) if self.by_time() => {
                 time.saturating_sub(self.offset).checked_div(duration)?.checked_add(1)?
             }
