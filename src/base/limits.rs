@@ -195,3 +195,14 @@ pub const ADMIN_TIME: Duration = Duration::from_secs(5);
 
 /// Bytes of a status that `neap status` reads; 60 buckets and 16 faults are 10 KiB.
 pub const STATUS: u64 = 1024 * 1024;
+/// Slices that wait to be written to the disk; a slow disk refuses more, it does not queue RAM.
+pub const PERSISTS: usize = 16;
+
+/// Bytes of the caller's words in front of a slice on disk: two heads of [`HEAD`].
+pub const SHEET_HEADER: usize = 64 * 1024;
+
+/// Blocks that one load brings up from the disk: one [`BATCH`], so that a seek reads little.
+pub const READ_AHEAD: u64 = 4;
+
+/// A disk that failed is tried again on the first demand after this.
+pub const DISK_RETRY: Duration = Duration::from_secs(60);
