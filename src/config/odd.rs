@@ -212,8 +212,8 @@ mod tests {
     fn odd_origins_are_pointed_out() {
         let none = "origin: no origin is configured, so no request can be answered";
         check(&Site::default(), |config| config.origins.clear(), &[none]);
-        let plain = "origin.tv.url: http://cdn.example/ is fetched over plain HTTP, which anyone on \
-                     the way can read and change";
+        let plain = "origin.tv.url: http://cdn.example/ is fetched over plain HTTP, which anyone \
+                     on the way can read and change";
         let http = |config: &mut Config| config.origins = vec![origin("tv", "http://cdn.example/")];
         check(&Site::default(), http, &[plain]);
         let query = "origin.tv.ignore-query: \"*\" takes URLs that differ in their query for the \

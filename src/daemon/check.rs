@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn secrets_are_hidden() {
         let text = "[[origin]]\nname = 'a'\nurl = 'https://a'\n\
-                    headers = { Authorization = 'Bearer s3cret', 'X-Api-Key' = 's3cret', Via = 'x' }";
+                    headers = { Authorization = 'Bearer s3cret', 'X-Api-Key' = 's3cret', \
+                    Via = 'x' }";
         let (config, sources) = read(text);
         let listing = listing(&config, &sources);
         assert!(!listing.contains("s3cret"), "{listing}");
