@@ -1,1 +1,3 @@
 //! The running node: doors opened, the one loop, the order of shutdown.
+
+pub mod status;
