@@ -205,7 +205,7 @@ fn the_page_is_small_and_needs_nothing_from_elsewhere() {
     for word in ["http:", "https:", "src=", "@import", "url(", "<iframe", "<img"] {
         assert!(!outside.contains(word), "{word}");
     }
-    for words in ["/news/1080p/media.m3u8", "94 %", "31 MiB of 48 MiB", "works, on a spare URL"] {
+    for words in ["/news/1080p/media.m3u8", "94 %", "31.5 MiB of 48 MiB", "works, on a spare URL"] {
         assert!(text.contains(words), "{words}");
     }
 }
@@ -215,7 +215,8 @@ fn neap_status_fits_one_screen() {
     let text = status::render(&sample());
     assert!(text.lines().count() <= 24, "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-    for words in ["playing", "94 %", "vod", "works, on a spare URL", "31 MiB of 48 MiB", "9 times"]
+    for words in
+        ["playing", "94 %", "vod", "works, on a spare URL", "31.5 MiB of 48 MiB", "9 times"]
     {
         assert!(text.contains(words), "{words}: {text}");
     }

@@ -70,7 +70,7 @@ fn head(status: &Status) -> String {
 fn playing(streams: &[Stream]) -> String {
     let row = |stream: &Stream| {
         let bitrate = stream.bitrate.map_or_else(String::new, words::bitrate);
-        let tone = if stream.kind == Kind::Live { "bad" } else { "flow" };
+        let tone = if stream.kind == Kind::Live { "flow" } else { "calm" };
         format!(
             "<li><div class=\"row\"><span class=\"name\">{}</span><span class=\"tone {tone}\">{}</span>\
              </div><div class=\"row soft\"><span>from {}, asked {}</span><span>{bitrate}</span></div></li>",
@@ -91,8 +91,8 @@ fn flow(status: &Status) -> String {
             "<span class=\"big\">{}</span><span class=\"soft\">from the cache since the start: {} of {}\
              </span>",
             words::share(share),
-            words::size(total("cache_bytes")),
-            words::size(total("player_bytes"))
+            tight(&words::size(total("cache_bytes"))),
+            tight(&words::size(total("player_bytes")))
         ),
     };
     let key = Source::ALL.iter().map(|source| {
@@ -120,6 +120,8 @@ fn chart(status: &Status) -> String {
     let mut bars = String::new();
     for at in (0..length).filter(|at| sum(*at) > 0) {
         let mut top = HEIGHT;
+        // The newest bar still grows.
+        let part = if at + 1 == length { " part" } else { "" };
         for source in &Source::ALL {
             let share =
                 u128::from(value(source, at)) * u128::from(HEIGHT) / u128::from(peak.max(1));
@@ -128,7 +130,7 @@ fn chart(status: &Status) -> String {
             if height > 0 {
                 let (x, name) = (at * 10, source.name());
                 bars.push_str(&format!(
-                    "<rect class=\"{name}\" x=\"{x}\" y=\"{top}\" width=\"8\" height=\"{height}\"/>"
+                    "<rect class=\"{name}{part}\" x=\"{x}\" y=\"{top}\" width=\"8\" height=\"{height}\"/>"
                 ));
             }
         }
@@ -140,9 +142,9 @@ fn chart(status: &Status) -> String {
     };
     let width = length.max(1) * 10;
     format!(
-        "<div class=\"chart\"><svg viewBox=\"0 0 {width} {HEIGHT}\" preserveAspectRatio=\"none\" \
+        "<p class=\"peak\">{note}</p><div class=\"chart\"><svg viewBox=\"0 0 {width} {HEIGHT}\" preserveAspectRatio=\"none\" \
          role=\"img\" aria-label=\"{note}\"><line x1=\"0\" y1=\"{half}\" x2=\"{width}\" y2=\"{half}\"/>\
-         {bars}</svg><p>{note}</p></div>",
+         {bars}</svg></div>",
         half = HEIGHT / 2
     )
 }
@@ -188,14 +190,14 @@ fn room(status: &Status) -> String {
         ("Player connections", open, connections, false),
     ];
     let row = |(name, figures, usage, fault): &(&str, String, Usage, bool)| {
-        let tone = if *fault { "bad" } else { "flow" };
+        let (tone, words) = if *fault { ("bad", "tone bad") } else { ("flow", "soft") };
         format!(
-            "<li><div class=\"row\"><span class=\"name\">{name}</span><span class=\"soft\">{figures}\
+            "<li><div class=\"row\"><span class=\"name\">{name}</span><span class=\"{words}\">{figures}\
              </span></div>{}</li>",
             meter(*usage, tone)
         )
     };
-    list("Room", rows.iter().map(row), "")
+    list("In use", rows.iter().map(row), "")
 }
 
 fn meter(usage: Usage, tone: &str) -> String {
@@ -216,9 +218,9 @@ fn faults(faults: &[Fault]) -> String {
         let times = match fault.times {
             0 | 1 => words::ago(fault.last_seconds_ago),
             times => format!(
-                "{} times since {}, last {}",
+                "{} times in {}, last {}",
                 words::count(times),
-                words::ago(fault.first_seconds_ago),
+                words::time(fault.first_seconds_ago),
                 words::ago(fault.last_seconds_ago)
             ),
         };
@@ -251,6 +253,11 @@ fn list(title: &str, rows: impl Iterator<Item = String>, none: &str) -> String {
         return format!("<h2>{title}</h2><p class=\"soft\">{none}</p>");
     }
     format!("<h2>{title}</h2><ul>{rows}</ul>")
+}
+
+/// Keeps a figure and its unit on one line.
+fn tight(figure: &str) -> String {
+    figure.replace(' ', "\u{a0}")
 }
 
 /// Makes text harmless inside elements and quoted attributes.

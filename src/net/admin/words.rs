@@ -1,6 +1,6 @@
 //! Figures as people say them, the same on the page and in the terminal.
 
-/// Bytes with a binary unit: `31 MiB`, `1.5 GiB`.
+/// Bytes with a binary unit: `31.5 MiB`, `1.5 GiB`.
 pub fn size(bytes: u64) -> String {
     scaled(bytes, 1024, &["B", "KiB", "MiB", "GiB", "TiB"])
 }
@@ -64,7 +64,7 @@ fn pair(large: u64, unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
-/// One decimal below ten, none above.
+/// One decimal below a hundred, none above.
 fn scaled(value: u64, step: u64, units: &[&str]) -> String {
     let (mut unit, mut divisor) = (0, 1_u64);
     while unit + 1 < units.len() && value / divisor >= step {
@@ -72,7 +72,7 @@ fn scaled(value: u64, step: u64, units: &[&str]) -> String {
         divisor = divisor.saturating_mul(step);
     }
     let tenths = u128::from(value) * 10 / u128::from(divisor);
-    if unit == 0 || tenths >= 100 || tenths % 10 == 0 {
+    if unit == 0 || tenths >= 1000 || tenths % 10 == 0 {
         format!("{} {}", tenths / 10, units[unit])
     } else {
         format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
