@@ -1,5 +1,7 @@
 //! The log against real sockets: what it keeps, what it never says, and that it never waits.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -88,7 +90,7 @@ fn lines_survive_a_restart_of_syslogd() {
     until(|| !logger.queue().busy());
     let syslogd = listen(&folder.socket());
     say(&logger, Level::Info, "after");
-    log::Log::flush(&logger);
+    Log::flush(&logger);
     assert!(receive(&syslogd).ends_with(": during"));
     assert!(receive(&syslogd).ends_with(": after"));
 }
@@ -138,7 +140,7 @@ fn repeats_are_counted_and_told_at_the_end() {
     for id in 0..40 {
         say(&logger, Level::Warn, &format!("origin cdn: refused id={id}"));
     }
-    log::Log::flush(&logger);
+    Log::flush(&logger);
     assert!(receive(&syslogd).ends_with("]: origin cdn: refused id=0"));
     let line = receive(&syslogd);
     assert!(line.ends_with("]: the same 39 more times: origin cdn: refused id=0"), "{line}");
