@@ -86,6 +86,11 @@ impl Body {
         }
     }
 
+    /// Whether only the end of the connection ends it, so that a cut cannot be told.
+    pub const fn ends_by_close(&self) -> bool {
+        matches!(self.state, State::ToClose)
+    }
+
     /// Notes that `count` content bytes were taken, no more than [`Step::Content`] allowed.
     pub const fn took(&mut self, count: u64) {
         self.state = match self.state {
