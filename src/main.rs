@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use neap::daemon::arguments::{Command, HELP, VERSION};
 use neap::daemon::check::{Outcome, check};
+use neap::daemon::{start, status};
 
 fn main() -> ExitCode {
     let said = |out: &str| Outcome { out: out.into(), ..Outcome::default() };
@@ -12,7 +13,8 @@ fn main() -> ExitCode {
         Ok(Command::Help) => said(HELP),
         Ok(Command::Version) => said(VERSION),
         Ok(Command::Check { flags, quiet }) => check(&Default::default(), &flags, quiet),
-        Ok(Command::Run(_) | Command::Status { .. }) => Outcome { code: 70, ..Outcome::default() },
+        Ok(Command::Run(flags)) => start::run(&Default::default(), &flags),
+        Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
         Err(usage) => Outcome { err: format!("neap: {usage}\n"), code: 78, ..Outcome::default() },
     };
     // Whoever reads along may have gone (`neap check | head`): that is no fault of ours.

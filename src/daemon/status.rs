@@ -4,6 +4,10 @@ use core::fmt;
 use core::fmt::Write;
 use std::path::Path;
 
+use super::check::{Outcome, complaint};
+use crate::config::layers::{Flags, Paths};
+use crate::config::model::Config;
+use crate::config::problem::exit_code;
 use crate::net::admin::{client, words};
 use crate::node::status::{Status, Usage};
 
@@ -24,6 +28,25 @@ impl fmt::Display for Error {
                 write!(f, "the running neap is of another version; try --json: {error}")
             }
         }
+    }
+}
+
+/// What `neap status` prints, and its exit code.
+pub fn outcome(paths: &Paths, flags: &Flags, json: bool) -> Outcome {
+    let control = match Config::load(paths, flags) {
+        Ok(loaded) => loaded.config.admin.control,
+        Err(problems) => {
+            let code = exit_code(&problems);
+            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
+        }
+    };
+    let asked = match control {
+        Some(path) => ask(&path, json).map_err(|error| error.to_string()),
+        None => Err("the control socket is switched off in the configuration".into()),
+    };
+    match asked {
+        Ok(out) => Outcome { out, ..Outcome::default() },
+        Err(error) => Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() },
     }
 }
 
