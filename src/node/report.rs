@@ -57,7 +57,7 @@ counters! {
     NotAllowed, "not_allowed", Count, "Connections refused because of their address.";
     PlayerBytes, "player_bytes", Bytes, "Bytes of content given to players.";
     CacheBytes, "cache_bytes", Bytes, "Bytes of content to players that came from the cache.";
-    PassedBytes, "passed_bytes", Bytes, "Bytes of content to players that came straight from origins.";
+    PassedBytes, "passed_bytes", Bytes, "Bytes of content to players that came from an origin.";
     OriginBytes, "origin_bytes", Bytes, "Bytes of content that origins sent to us.";
     OriginRequests, "origin_requests", Count, "Requests that we made to origins.";
     OriginFailures, "origin_failures", Count, "Requests to origins that failed.";

@@ -154,7 +154,7 @@ fn room(status: &Status) -> String {
     let row = |(name, figures, usage, fault): &(&str, String, Usage, bool)| {
         let (tone, words) = if *fault { ("bad", "tone bad") } else { ("flow", "soft") };
         format!(
-            "<li><div class=row><span class=name>{name}</span><span class={words}>{figures}\
+            "<li><div class=row><span class=name>{name}</span><span class=\"{words}\">{figures}\
              </span></div>{}</li>",
             meter(*usage, tone)
         )
@@ -291,6 +291,12 @@ mod tests {
         let page = render(&status);
         assert_eq!(page.matches("<script>").count(), 1);
         assert_eq!(page.matches("&lt;script&gt;alert(&#39;{faults}&#39;").count(), 8);
+    }
+
+    #[test]
+    fn a_broken_disk_is_told_in_the_colour_of_trouble() {
+        let status = Status { disk_fault: Some("read-only".into()), ..Status::default() };
+        assert!(render(&status).contains("<span class=\"tone bad\">out of use: read-only</span>"));
     }
 
     #[test]
