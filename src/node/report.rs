@@ -49,7 +49,7 @@ counters! {
     PartialHits, "partial_hits", Count, "Requests answered in part from the cache.";
     Misses, "misses", Count, "Requests for which the cache had nothing.";
     Revalidations, "revalidations", Count, "Cached objects that the origin confirmed as current.";
-    StaleServed, "stale_served", Count, "Requests answered with an outdated object that the origin allows.";
+    StaleServed, "stale_served", Count, "Requests answered with an outdated object, as allowed.";
     Collapsed, "collapsed", Count, "Requests that joined a download already under way.";
     PlayerErrors, "player_errors", Count, "Requests that ended in an error of the 5xx kind.";
     Malformed, "malformed", Count, "Requests refused because they break HTTP.";
@@ -57,7 +57,7 @@ counters! {
     NotAllowed, "not_allowed", Count, "Connections refused because of their address.";
     PlayerBytes, "player_bytes", Bytes, "Bytes of content given to players.";
     CacheBytes, "cache_bytes", Bytes, "Bytes of content to players that came from the cache.";
-    PassedBytes, "passed_bytes", Bytes, "Bytes of content to players that came straight from an origin.";
+    PassedBytes, "passed_bytes", Bytes, "Bytes of content to players that came from an origin.";
     OriginBytes, "origin_bytes", Bytes, "Bytes of content that origins sent to us.";
     OriginRequests, "origin_requests", Count, "Requests that we made to origins.";
     OriginFailures, "origin_failures", Count, "Requests to origins that failed.";

@@ -1,5 +1,6 @@
 //! The operator's port: status page, JSON, metrics and the control socket.
 
+pub mod chart;
 pub mod client;
 pub mod exchange;
 pub mod listener;

@@ -3,7 +3,7 @@
 
 use ring::digest;
 
-use super::words;
+use super::{chart, words};
 use crate::node::report::{COUNTERS, Source, Unit};
 use crate::node::status::{Fault, Health, Kind, Origin, State, Status, Stream, Usage};
 
@@ -57,10 +57,11 @@ fn head(status: &Status) -> String {
         State::Impaired => "warn",
     };
     format!(
-        "<svg viewBox=\"0 0 32 32\" aria-hidden=\"true\"><rect width=\"32\" height=\"32\" rx=\"9\"/>\
+        "<svg viewBox=\"0 0 32 32\" aria-hidden=true>\
+         <rect width=32 height=32 rx=9 />\
          <path d=\"M6 13c4-4 6-4 10 0s6 4 10 0M6 21c4-4 6-4 10 0s6 4 10 0\"/></svg>\
          <h1>neap</h1><span class=\"pill {tone}\">{}</span>\
-         <span class=\"soft\">version {}, running for {}</span>",
+         <span class=soft>version {}, running for {}</span>",
         status.state.word(),
         escape(&status.version),
         words::time(status.uptime_seconds)
@@ -72,8 +73,9 @@ fn playing(streams: &[Stream]) -> String {
         let bitrate = stream.bitrate.map_or_else(String::new, words::bitrate);
         let tone = if stream.kind == Kind::Live { "flow" } else { "calm" };
         format!(
-            "<li><div class=\"row\"><span class=\"name\">{}</span><span class=\"tone {tone}\">{}</span>\
-             </div><div class=\"row soft\"><span>from {}, asked {}</span><span>{bitrate}</span></div></li>",
+            "<li><div class=row><span class=name>{}</span>\
+             <span class=\"tone {tone}\">{}</span></div><div class=\"row soft\">\
+             <span>from {}, asked {}</span><span>{bitrate}</span></div></li>",
             escape(&stream.path),
             stream.kind.words(),
             escape(&stream.origin),
@@ -86,10 +88,10 @@ fn playing(streams: &[Stream]) -> String {
 fn flow(status: &Status) -> String {
     let total = |name| status.counters.get(name).copied().unwrap_or(0);
     let lead = match status.hit_permille {
-        None => "<p class=\"soft\">Nothing has been played since the start.</p>".into(),
+        None => "<p class=soft>Nothing has been played since the start.</p>".into(),
         Some(share) => format!(
-            "<span class=\"big\">{}</span><span class=\"soft\">from the cache since the start: {} of {}\
-             </span>",
+            "<span class=big>{}</span>\
+             <span class=soft>from the cache since the start: {} of {}</span>",
             words::share(share),
             tight(&words::size(total("cache_bytes"))),
             tight(&words::size(total("player_bytes")))
@@ -98,54 +100,14 @@ fn flow(status: &Status) -> String {
     let key = Source::ALL.iter().map(|source| {
         let rate = status.rates.get(source.name()).copied().unwrap_or(0);
         let name = source.name();
-        format!("<span><i class=\"{name}\"></i>{name} {}</span>", words::rate(rate))
+        format!("<span><i class={name}></i>{name} {}</span>", words::rate(rate))
     });
     format!(
-        "<h2>Where the bytes come from</h2><div class=\"lead\">{lead}</div>{}\
-         <div class=\"axis\"><span>10 min ago</span><span>5 min ago</span><span>now</span></div>\
-         <div class=\"key\">{}<span class=\"soft\">over the last minute</span></div>",
-        chart(status),
+        "<h2>Where the bytes come from</h2><div class=lead>{lead}</div>{}\
+         <div class=axis><span>10 min ago</span><span>5 min ago</span><span>now</span></div>\
+         <div class=key>{}<span class=soft>over the last minute</span></div>",
+        chart::render(&status.history),
         key.collect::<String>()
-    )
-}
-
-/// Stacked bars, the cache below: what rises above it is what the origin had to give.
-fn chart(status: &Status) -> String {
-    let empty = Vec::new();
-    let row = |source: &Source| status.history.bytes.get(source.name()).unwrap_or(&empty);
-    let length = Source::ALL.iter().map(|source| row(source).len()).max().unwrap_or(0);
-    let value = |source: &Source, at: usize| row(source).get(at).copied().unwrap_or(0);
-    let sum = |at: usize| Source::ALL.iter().fold(0_u64, |all, s| all.saturating_add(value(s, at)));
-    let peak = (0..length).map(sum).max().unwrap_or(0);
-    let mut bars = String::new();
-    for at in (0..length).filter(|at| sum(*at) > 0) {
-        let mut top = HEIGHT;
-        // The newest bar still grows.
-        let part = if at + 1 == length { " part" } else { "" };
-        for source in &Source::ALL {
-            let share =
-                u128::from(value(source, at)) * u128::from(HEIGHT) / u128::from(peak.max(1));
-            let height = u64::try_from(share).unwrap_or(HEIGHT).min(top);
-            top -= height;
-            if height > 0 {
-                let (x, name) = (at * 10, source.name());
-                bars.push_str(&format!(
-                    "<rect class=\"{name}{part}\" x=\"{x}\" y=\"{top}\" width=\"8\" height=\"{height}\"/>"
-                ));
-            }
-        }
-    }
-    let seconds = status.history.bucket_seconds.max(1);
-    let note = match peak {
-        0 => "No video in the last ten minutes".into(),
-        _ => format!("peak {}", words::rate(peak / seconds)),
-    };
-    let width = length.max(1) * 10;
-    format!(
-        "<p class=\"peak\">{note}</p><div class=\"chart\"><svg viewBox=\"0 0 {width} {HEIGHT}\" preserveAspectRatio=\"none\" \
-         role=\"img\" aria-label=\"{note}\"><line x1=\"0\" y1=\"{half}\" x2=\"{width}\" y2=\"{half}\"/>\
-         {bars}</svg></div>",
-        half = HEIGHT / 2
     )
 }
 
@@ -162,9 +124,9 @@ fn origins(origins: &[Origin]) -> String {
         let last = origin
             .last_error
             .as_deref()
-            .map(|error| format!("<p class=\"soft\">Last failure: {}</p>", escape(error)));
+            .map(|error| format!("<p class=soft>Last failure: {}</p>", escape(error)));
         format!(
-            "<li><div class=\"row\"><span class=\"name\"><i class=\"dot {tone}\"></i>{}</span>\
+            "<li><div class=row><span class=name><i class=\"dot {tone}\"></i>{}</span>\
              <span class=\"tone {tone}\">{}{failing}</span></div>{}</li>",
             escape(&origin.name),
             origin.health.words(),
@@ -192,7 +154,7 @@ fn room(status: &Status) -> String {
     let row = |(name, figures, usage, fault): &(&str, String, Usage, bool)| {
         let (tone, words) = if *fault { ("bad", "tone bad") } else { ("flow", "soft") };
         format!(
-            "<li><div class=\"row\"><span class=\"name\">{name}</span><span class=\"{words}\">{figures}\
+            "<li><div class=row><span class=name>{name}</span><span class=\"{words}\">{figures}\
              </span></div>{}</li>",
             meter(*usage, tone)
         )
@@ -207,8 +169,8 @@ fn meter(usage: Usage, tone: &str) -> String {
     let part = u128::from(usage.used) * 1000 / u128::from(usage.limit);
     let (whole, tenth) = (part.min(1000) / 10, part.min(1000) % 10);
     format!(
-        "<svg class=\"meter {tone}\" aria-hidden=\"true\"><rect width=\"100%\" height=\"100%\" rx=\"4\"/>\
-         <rect width=\"{whole}.{tenth}%\" height=\"100%\" rx=\"4\"/></svg>"
+        "<svg class=\"meter {tone}\" aria-hidden=true><rect width=100% height=100% rx=4 />\
+         <rect width=\"{whole}.{tenth}%\" height=100% rx=4 /></svg>"
     )
 }
 
@@ -225,7 +187,7 @@ fn faults(faults: &[Fault]) -> String {
             ),
         };
         format!(
-            "<li><div class=\"row\"><span><i class=\"dot {tone}\"></i>{}</span><span class=\"soft\">\
+            "<li><div class=row><span><i class=\"dot {tone}\"></i>{}</span><span class=soft>\
              {}: {times}</span></div></li>",
             escape(&fault.text),
             escape(&fault.kind)
@@ -250,7 +212,7 @@ fn counters(status: &Status) -> String {
 fn list(title: &str, rows: impl Iterator<Item = String>, none: &str) -> String {
     let rows: String = rows.collect();
     if rows.is_empty() {
-        return format!("<h2>{title}</h2><p class=\"soft\">{none}</p>");
+        return format!("<h2>{title}</h2><p class=soft>{none}</p>");
     }
     format!("<h2>{title}</h2><ul>{rows}</ul>")
 }
@@ -292,9 +254,6 @@ fn hash(text: &str) -> String {
     out
 }
 
-/// Units of the chart's height.
-const HEIGHT: u64 = 1000;
-
 /// Seconds in which a fault counts as going on.
 const RECENT: u64 = 300;
 
@@ -332,6 +291,12 @@ mod tests {
         let page = render(&status);
         assert_eq!(page.matches("<script>").count(), 1);
         assert_eq!(page.matches("&lt;script&gt;alert(&#39;{faults}&#39;").count(), 8);
+    }
+
+    #[test]
+    fn a_broken_disk_is_told_in_the_colour_of_trouble() {
+        let status = Status { disk_fault: Some("read-only".into()), ..Status::default() };
+        assert!(render(&status).contains("<span class=\"tone bad\">out of use: read-only</span>"));
     }
 
     #[test]
