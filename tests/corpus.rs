@@ -10,11 +10,13 @@ type Entry = fn(&[u8]);
 
 fn replay(folder: &str, entry: Entry) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let files = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    let files = fs::read_dir(&folder)
+        .expect("a fixture of this test")
+        .map(|file| file.expect("a fixture of this test").path());
     let files: Vec<_> = files.filter(|path| path.is_file()).collect();
     assert!(!files.is_empty(), "{} holds no sample", folder.display());
     for file in files {
-        let data = fs::read(&file).unwrap();
+        let data = fs::read(&file).expect("a fixture of this test");
         for end in 0..=data.len() {
             entry(&data[..end]);
         }

@@ -26,12 +26,13 @@ fn at(target: &str) -> Locator {
 }
 
 fn tv() -> Places {
-    let bases = vec![Url::parse("https://cdn.example/live/").unwrap()];
+    let bases = vec![Url::parse("https://cdn.example/live/").expect("a fixture of this test")];
     Places(vec![Place { name: "tv".into(), bases, hosts: Vec::new() }])
 }
 
 fn fetched(format: Format, text: &str, url: &str) -> Read {
-    let (url, asked, places) = (Url::parse(url).unwrap(), at("/ll/index"), tv());
+    let (url, asked, places) =
+        (Url::parse(url).expect("a fixture of this test"), at("/ll/index"), tv());
     read(format, text.as_bytes(), &Source { url: &url, asked: &asked, places: &places })
 }
 
@@ -238,7 +239,8 @@ fn broken_playlists_pass_untouched_with_a_warning() {
         assert_eq!(dash(text), Read::untouched(fault), "{}", &text[..text.len().min(80)]);
     }
     let large = vec![b'a'; neap::base::limits::PLAYLIST + 1];
-    let (url, asked, places) = (Url::parse(HERE).unwrap(), at("/ll/index"), tv());
+    let (url, asked, places) =
+        (Url::parse(HERE).expect("a fixture of this test"), at("/ll/index"), tv());
     let source = Source { url: &url, asked: &asked, places: &places };
     assert_eq!(read(Format::Hls, &large, &source), Read::untouched(Fault::Size));
     assert_eq!(read(Format::Hls, b"#EXTM3U\n\xff", &source), Read::untouched(Fault::Encoding));
@@ -278,7 +280,8 @@ fn templates_are_rewritten_where_their_base_misses_the_origin() {
     assert_eq!(names, ["@0/1/hd", "@0/1/sd"]);
     let Addressing::Template(template) = &plan.renditions[0].media else { panic!() };
     assert_eq!(template.locator, at("/ll/v_hd_$Number%05d$.m4s"));
-    let last = template.after(Some(2), None, plan.renditions[0].length).unwrap();
+    let last =
+        template.after(Some(2), None, plan.renditions[0].length).expect("a fixture of this test");
     assert_eq!((last.number, last.time), (3, 122_880));
     assert_eq!(template.after(Some(3), None, plan.renditions[0].length), None);
 }
@@ -324,7 +327,8 @@ fn periods_of_several_places_keep_their_own_bases() {
     // r="-1" reaches to the period's end: 30 s of 6 s segments.
     let (runs, length) = (&plan.timelines[0], plan.renditions[1].length);
     assert_eq!(length, Some(Duration::from_secs(30)));
-    let fifth = low.after(Some(900_000 + 3 * 540_000), Some(runs), length).unwrap();
+    let fifth =
+        low.after(Some(900_000 + 3 * 540_000), Some(runs), length).expect("a fixture of this test");
     assert_eq!((fifth.time, fifth.listed), (900_000 + 4 * 540_000, false));
     assert_eq!(low.after(Some(fifth.time), Some(runs), length), None);
 }
