@@ -54,3 +54,25 @@ const TYPES: [(&str, Format); 7] = [
 
 const ENDINGS: [(&str, Format); 3] =
     [("m3u8", Format::Hls), ("m3u", Format::Hls), ("mpd", Format::Dash)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_playlist_is_known_by_its_type_or_its_name() {
+        for (content_type, path, format) in [
+            (Some("application/vnd.apple.mpegurl"), "/x", Some(Format::Hls)),
+            (Some("Audio/MPEGurl; charset=utf-8"), "/x", Some(Format::Hls)),
+            (Some("application/dash+xml;profiles=\"x\""), "/x.m3u8", Some(Format::Dash)),
+            (Some("text/plain"), "/a/x.M3U8?token=1", Some(Format::Hls)),
+            (None, "/x.m3u", Some(Format::Hls)),
+            (Some("application/octet-stream"), "/x.mpd", Some(Format::Dash)),
+            (Some("video/mp2t"), "/x.ts?next=/y.m3u8", None),
+            (None, "/m3u8", None),
+            (None, "", None),
+        ] {
+            assert_eq!(recognise(content_type, path), format, "{content_type:?} {path}");
+        }
+    }
+}

@@ -185,3 +185,149 @@ fn encoded(reference: &str) -> Cow<'_, str> {
     }
     Cow::Owned(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::OriginId;
+    use crate::base::url::Place;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
+
+    fn places() -> Places {
+        let place = |name: &str, base: &[&str], hosts: &[&str]| Place {
+            name: name.into(),
+            bases: base.iter().map(|base| url(base)).collect(),
+            hosts: hosts.iter().map(|host| (*host).into()).collect(),
+        };
+        let bases = ["https://cdn.example/live/", "https://backup.example/l/"];
+        Places(vec![
+            place("tv", &bases, &["edge.example"]),
+            place("b", &["http://b.example/"], &[]),
+        ])
+    }
+
+    fn check(from: &str, to: Purpose, cases: &[(&str, Option<&str>)]) {
+        let asked = Locator { origin: OriginId(0), target: "/ll/index.m3u8?token=t".into() };
+        let (url, places) = (url(from), places());
+        let base = Base::of(&Source { url: &url, asked: &asked, places: &places }).unwrap();
+        for (reference, text) in cases {
+            let led = base.lead(reference, to, &places).map(|led| led.text);
+            assert_eq!(led, Ok(text.map(String::from)), "{reference} from {from}");
+        }
+    }
+
+    const STRAIGHT: &str = "https://cdn.example/live/ll/index.m3u8?token=t";
+
+    #[test]
+    fn what_already_leads_through_us_stays() {
+        let stay = ["a.ts", "./a.ts?x=1#f", "../a.ts", "", "#t=1", "?q=1", "v/../../a.ts"];
+        check(STRAIGHT, Purpose::Media, &stay.map(|reference| (reference, None)));
+        check(STRAIGHT, Purpose::Aside, &stay.map(|reference| (reference, None)));
+        let backup = "https://backup.example/l/ll/index.m3u8?token=t";
+        check(backup, Purpose::Media, &stay.map(|reference| (reference, None)));
+    }
+
+    #[test]
+    fn absolute_urls_of_configured_origins_become_our_path() {
+        check(
+            STRAIGHT,
+            Purpose::Media,
+            &[
+                ("https://cdn.example/live/x/a.ts?q=1", Some("/tv/x/a.ts?q=1")),
+                ("HTTPS://CDN.example:443/live/x/a.ts", Some("/tv/x/a.ts")),
+                ("//edge.example/live/a.ts", Some("/tv/a.ts")),
+                ("https://backup.example/l/a.ts", Some("/tv/a.ts")),
+                ("http://b.example", Some("/b/")),
+                ("https://cdn.example/live/x/../a.ts", Some("/tv/a.ts")),
+                ("https://cdn.example/live/a b\u{fc}.ts", Some("/tv/a%20b%C3%BC.ts")),
+            ],
+        );
+    }
+
+    #[test]
+    fn paths_that_would_miss_the_origin_are_put_right() {
+        check(
+            STRAIGHT,
+            Purpose::Media,
+            &[
+                ("/live/a.ts", Some("/tv/a.ts")),
+                ("/other/a.ts", Some("https://cdn.example/other/a.ts")),
+                ("/tv/a.ts", Some("https://cdn.example/tv/a.ts")),
+                ("../../a.ts", Some("https://cdn.example/a.ts")),
+                ("../../live/a.ts", Some("/tv/a.ts")),
+                ("../../../../../live/a.ts", Some("/tv/a.ts")),
+            ],
+        );
+    }
+
+    #[test]
+    fn foreign_hosts_and_schemes_stay_as_they_are() {
+        let stay = ["https://elsewhere.example/a.ts", "http://cdn.example/live/a.ts"];
+        check(STRAIGHT, Purpose::Media, &stay.map(|reference| (reference, None)));
+        // We are asked over plain HTTP, where a URL without a scheme would lose its TLS.
+        let secure = Some("https://elsewhere.example/a.ts");
+        check(STRAIGHT, Purpose::Media, &[("//elsewhere.example/a.ts", secure)]);
+        let base = Base { meant: url(STRAIGHT), seen: ours("/tv/ll/index.m3u8".into()) };
+        for reference in ["data:text/plain,x", "skd://key", "urn:x:y", "ftp://cdn.example/live/"] {
+            assert_eq!(base.lead(reference, Purpose::Media, &places()), Err(Fault::Scheme));
+        }
+    }
+
+    #[test]
+    fn behind_a_redirect_relative_references_lead_to_what_the_origin_meant() {
+        check(
+            "https://edge.example/live/moved/index.m3u8",
+            Purpose::Media,
+            &[("a.ts", Some("/tv/moved/a.ts")), ("../ll/a.ts", None), ("", None)],
+        );
+        check(
+            "http://b.example/x/index.m3u8",
+            Purpose::Media,
+            &[("a.ts", Some("/b/x/a.ts")), ("/a.ts#f", Some("/b/a.ts"))],
+        );
+        check(
+            "https://elsewhere.example/y/index.m3u8",
+            Purpose::Media,
+            &[
+                ("a.ts?q=1", Some("https://elsewhere.example/y/a.ts?q=1")),
+                ("https://cdn.example/live/a.ts", Some("/tv/a.ts")),
+            ],
+        );
+    }
+
+    #[test]
+    fn keys_are_never_drawn_to_us_and_never_lost() {
+        check(
+            STRAIGHT,
+            Purpose::Aside,
+            &[
+                ("key.bin", None),
+                ("https://cdn.example/live/key.bin", None),
+                ("https://elsewhere.example/key.bin", None),
+                ("/live/key.bin", Some("https://cdn.example/live/key.bin")),
+                ("../../key.bin", Some("https://cdn.example/key.bin")),
+                ("//cdn.example/live/key.bin", Some("https://cdn.example/live/key.bin")),
+            ],
+        );
+        check(
+            "https://edge.example/live/moved/index.m3u8",
+            Purpose::Aside,
+            &[("key.bin", Some("https://edge.example/live/moved/key.bin"))],
+        );
+    }
+
+    #[test]
+    fn two_verdicts_on_one_span_leave_it() {
+        let mut edits = Edits::new();
+        edits.decide(4..5, Some("E".into()));
+        edits.decide(0..2, Some("ABC".into()));
+        edits.decide(2..3, Some("x".into()));
+        edits.decide(2..3, None);
+        assert_eq!(edits.apply("abcde").as_deref(), Some("ABCcdE"));
+        assert!(edits.torn());
+        assert_eq!(Edits::new().apply("abcde"), None);
+    }
+}

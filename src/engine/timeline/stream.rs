@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::row::{Content, Named, Pace, Play, Row};
 use crate::base::limits;
 use crate::base::time::{Date, Instant};
-use crate::base::url::Locator;
+use crate::base::url::{Locator, without_query};
 use crate::wire::plan::{
     Addressing, Kind, Manifest, MediaPlan, Plan, Rendition, Segment, Variant, Variants,
 };
@@ -60,7 +60,7 @@ impl Stream {
     ) -> Change {
         match plan {
             Plan::Variants(variants) => self.on_variants(variants),
-            Plan::Media(plan) => self.on_media(plan),
+            Plan::Media(plan) => self.on_media(plan, name),
             Plan::Manifest(manifest) => self.on_manifest(manifest, dated, name),
         }
     }
@@ -75,7 +75,7 @@ impl Stream {
         change
     }
 
-    fn on_media(&mut self, mut new: MediaPlan) -> Change {
+    fn on_media(&mut self, mut new: MediaPlan, name: impl Fn(&Locator) -> String) -> Change {
         let mut change = Change::default();
         if self.rows.len() != 1 {
             self.drop_listed(&mut change);
@@ -89,7 +89,7 @@ impl Stream {
         (self.variants, self.keys) = (Vec::new(), Vec::new());
         let segments = core::mem::take(&mut new.segments);
         let skipped = new.first..new.first.saturating_add(new.skipped);
-        self.rows[0].merge(skipped, segments, &mut change);
+        self.rows[0].merge(skipped, segments, (&mut change, &name));
         change
     }
 
@@ -171,7 +171,12 @@ impl Row {
     }
 
     /// Brings a list up to date. What a delta update skips is taken over from the old list.
-    fn merge(&mut self, skipped: Range<u64>, new: Vec<Segment>, change: &mut Change) {
+    fn merge(
+        &mut self,
+        skipped: Range<u64>,
+        new: Vec<Segment>,
+        (change, name): (&mut Change, &impl Fn(&Locator) -> String),
+    ) {
         change.window = change.window.max(self.length());
         let old = match &mut self.content {
             Content::Listed(old) => core::mem::take(old),
@@ -185,8 +190,8 @@ impl Row {
         list.extend(new);
         let surplus = list.len().saturating_sub(limits::SEGMENTS);
         list.drain(..surplus);
-        change.came.extend(list.iter().filter(|s| !holds(&old, s)).map(|s| (0, s.clone())));
-        change.went.extend(old.into_iter().filter(|s| !holds(&list, s)).map(|s| (0, s)));
+        change.came.extend(list.iter().filter(|s| !holds(&old, s, name)).map(|s| (0, s.clone())));
+        change.went.extend(old.into_iter().filter(|s| !holds(&list, s, name)).map(|s| (0, s)));
         self.content = Content::Listed(list);
     }
 
@@ -207,10 +212,15 @@ impl Row {
 }
 
 /// Whether a list holds this very segment; lists are in order of their sequence numbers.
-fn holds(list: &VecDeque<Segment>, segment: &Segment) -> bool {
+fn holds(list: &VecDeque<Segment>, segment: &Segment, name: &impl Fn(&Locator) -> String) -> bool {
+    let same = |listed: &Segment| {
+        let like = (listed.kind, listed.range) == (segment.kind, segment.range);
+        let (one, other) = (&listed.locator, &segment.locator);
+        like && (one == other || (one.origin == other.origin && name(one) == name(other)))
+    };
     let first = list.partition_point(|listed| listed.sequence < segment.sequence);
     let equal = list.range(first..).take_while(|listed| listed.sequence == segment.sequence);
-    equal.into_iter().any(|listed| listed == segment)
+    equal.into_iter().any(same)
 }
 
 /// Whether the numbers of a list mean other segments than before: the server began anew.
@@ -219,7 +229,9 @@ fn is_restarted(old: &VecDeque<Segment>, new: &[Segment]) -> bool {
     let Some(last) = old.iter().rev().find(media) else { return false };
     let first = new.partition_point(|segment| segment.sequence < last.sequence);
     let again = new[first..].iter().find(media);
-    let other = again.is_some_and(|s| s.sequence == last.sequence && s.locator != last.locator);
+    // Tokens in the query may change with every reload.
+    let path = |segment: &Segment| without_query(&segment.locator.target).to_owned();
+    let other = again.is_some_and(|s| s.sequence == last.sequence && path(s) != path(last));
     let newest = new.last().map_or(u64::MAX, |segment| segment.sequence);
     other || old.front().is_some_and(|oldest| newest < oldest.sequence)
 }
