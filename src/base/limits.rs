@@ -81,3 +81,8 @@ pub const VICTIM_STEPS: usize = 512;
 
 /// Slices that were evicted and are remembered: 16 bytes each.
 pub const GHOSTS: usize = 16 * 1024;
+
+/// Bytes that a tier gives to slices which were asked for once or never, where it has them:
+/// what live streams hold between fetch and last player. With 6 of 64 MiB a live stream that
+/// is fetched ahead lost every segment before it was played (docs/cache.md).
+pub const PROBATION: u64 = 32 * 1024 * 1024;
