@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench eviction`; the same seed gives the same table.
 
+#![expect(clippy::print_stdout, reason = "the table is what the bench is for")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
 
@@ -31,9 +33,8 @@ fn print_table(title: &str, traces: &[Trace], candidates: &[(&str, Make)]) {
         candidates.iter().map(|(_, make)| replay(trace, make(trace.capacity))).collect()
     };
     let rows: Vec<Vec<Ratio>> = traces.iter().map(run).collect();
-    let parts: [(&str, fn(&Ratio) -> f64); 2] =
-        [("requests", |ratio| ratio.requests), ("bytes", |ratio| ratio.bytes)];
-    for (what, part) in parts {
+    for (what, is_bytes) in [("requests", false), ("bytes", true)] {
+        let part = |ratio: &Ratio| if is_bytes { ratio.bytes } else { ratio.requests };
         println!("{title}: percent of {what} that hit");
         print_row("", candidates.iter().map(|(name, _)| (*name).into()));
         for (trace, row) in traces.iter().zip(&rows) {
