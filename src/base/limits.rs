@@ -206,3 +206,8 @@ pub const READ_AHEAD: u64 = 4;
 
 /// A disk that failed is tried again on the first demand after this.
 pub const DISK_RETRY: Duration = Duration::from_secs(60);
+
+/// Bytes that a tier gives to slices which were asked for once or never, where it has them:
+/// what live streams hold between fetch and last player. With 6 of 64 MiB a live stream that
+/// is fetched ahead lost every segment before it was played (docs/cache.md).
+pub const PROBATION: u64 = 32 * 1024 * 1024;

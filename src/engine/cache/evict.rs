@@ -68,11 +68,11 @@ struct Queue {
 impl Evict {
     /// An empty account for a tier of `capacity` bytes.
     pub fn new(capacity: u64) -> Self {
-        Self::with_small(capacity, SMALL_PERCENT)
+        Self::with_small(small_cap(capacity))
     }
 
-    /// The same with another share for the small queue, in percent; for measurements.
-    pub fn with_small(capacity: u64, percent: u64) -> Self {
+    /// The same with a small queue of so many bytes; for measurements.
+    pub fn with_small(small_cap: u64) -> Self {
         Self {
             nodes: Vec::new(),
             free: Vec::new(),
@@ -80,13 +80,13 @@ impl Evict {
             small: EMPTY,
             main: EMPTY,
             ghost: Ghost::default(),
-            small_cap: capacity / 100 * percent,
+            small_cap,
         }
     }
 
     /// Follows a new capacity; the caller asks for victims until `used` is below it.
     pub fn resize(&mut self, capacity: u64) {
-        self.small_cap = capacity / 100 * SMALL_PERCENT;
+        self.small_cap = small_cap(capacity);
     }
 
     /// Bytes of every slice in the account.
@@ -292,8 +292,11 @@ fn hash(slice: Slice) -> u64 {
     seeded(0, &slice)
 }
 
-/// Share of the capacity for slices that were not asked for again yet.
-const SMALL_PERCENT: u64 = 10;
+/// Bytes for slices that were not asked for again yet: a tenth as in the paper, but where that
+/// is less than what live streams hold ahead and behind, up to half the tier.
+fn small_cap(capacity: u64) -> u64 {
+    limits::PROBATION.clamp(capacity / 10, capacity / 2)
+}
 
 /// Hits in the small queue that move a slice to the main one.
 const PROMOTED: u8 = 1;
@@ -340,7 +343,7 @@ mod tests {
 
     #[test]
     fn what_comes_back_soon_is_known_and_stays() {
-        let mut evict = Evict::new(10);
+        let mut evict = Evict::with_small(0);
         for row in 0..11 {
             evict.insert(slice(row, 0), 1);
         }
@@ -349,6 +352,14 @@ mod tests {
         assert!(evict.seen(slice(0, 0)) && !evict.seen(slice(1, 0)));
         evict.insert(slice(0, 0), 1);
         assert_eq!(drain(&mut evict).last(), Some(&slice(0, 0)));
+    }
+
+    #[test]
+    fn a_small_tier_keeps_half_for_what_is_fetched_ahead_and_a_large_one_a_tenth() {
+        let mib = 1024 * 1024;
+        for (capacity, cap) in [(48, 24), (64, 32), (256, 32), (320, 32), (8000, 800)] {
+            assert_eq!(Evict::new(capacity * mib).small_cap, cap * mib, "{capacity} MiB");
+        }
     }
 
     #[test]

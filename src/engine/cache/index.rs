@@ -302,3 +302,194 @@ const RANGE: usize = 32;
 
 /// Bytes of the two map entries and the list of places that lead to a slot, about.
 const LINKS: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::super::freshness::{Exchange, MediaRule, Times, Verdict, judge};
+    use super::*;
+    use crate::base::range::ByteRange;
+    use crate::base::rng::Rng;
+    use crate::base::time::Instant;
+
+    const TV: OriginId = OriginId(0);
+
+    fn fields(fields: &[(&str, &str)]) -> Fields {
+        fields.iter().copied().collect()
+    }
+
+    fn entry(row: u64, request: &[(&str, &str)], response: &[(&str, &str)]) -> Entry {
+        let (request, mut response) = (fields(request), fields(response));
+        response.push("Cache-Control", "max-age=60");
+        let at = Instant::default() + Duration::from_secs(row);
+        let exchange = Exchange {
+            method: "GET",
+            request: &request,
+            status: 200,
+            response: &response,
+            times: Times { request_at: at, response_at: at, date: None },
+            media: MediaRule::None,
+        };
+        let Verdict::Keep(policy) = judge(&exchange) else { panic!("it may be kept") };
+        Entry {
+            row: RowId(row),
+            status: 200,
+            selecting: Selecting::of(&request, &response),
+            fields: response,
+            policy,
+            length: None,
+            present: RangeSet::new(),
+            on_disk: RangeSet::new(),
+        }
+    }
+
+    fn key(identity: &str) -> Key {
+        Key { origin: TV, identity: identity.into() }
+    }
+
+    fn put(index: &mut Index, identity: &str, entry: Entry) -> Vec<RowId> {
+        index.insert(key(identity), entry, |_| false)
+    }
+
+    fn found(index: &mut Index, identity: &str, request: &[(&str, &str)]) -> Option<u64> {
+        index.find(TV, identity, &fields(request)).map(|entry| entry.row.0)
+    }
+
+    #[test]
+    fn rfc_9111_4_1_a_request_finds_its_variant_and_no_other() {
+        let mut index = Index::new(Bounds::default(), 1);
+        let vary = [("Vary", "Origin")];
+        put(&mut index, "/a", entry(1, &[("Origin", "x")], &vary));
+        put(&mut index, "/a", entry(2, &[("Origin", "y")], &vary));
+        assert_eq!(found(&mut index, "/a", &[("Origin", "x")]), Some(1));
+        assert_eq!(found(&mut index, "/a", &[("Origin", "y")]), Some(2));
+        assert_eq!(found(&mut index, "/a", &[]), None);
+        assert_eq!(found(&mut index, "/b", &[("Origin", "x")]), None);
+        assert!(index.find(OriginId(1), "/a", &fields(&[("Origin", "x")])).is_none());
+    }
+
+    #[test]
+    fn rfc_9111_4_1_a_variant_goes_before_one_without_vary() {
+        let mut index = Index::new(Bounds::default(), 1);
+        put(&mut index, "/a", entry(1, &[("Origin", "x")], &[("Vary", "Origin")]));
+        put(&mut index, "/a", entry(2, &[], &[]));
+        assert_eq!(found(&mut index, "/a", &[("Origin", "x")]), Some(1));
+        assert_eq!(found(&mut index, "/a", &[]), Some(2));
+    }
+
+    #[test]
+    fn rfc_9111_4_the_most_recent_of_several_that_match_is_used() {
+        let mut index = Index::new(Bounds::default(), 1);
+        let asked = [("Origin", "x"), ("Accept", "y")];
+        put(&mut index, "/a", entry(9, &asked, &[("Vary", "Origin")]));
+        put(&mut index, "/a", entry(3, &asked, &[("Vary", "Accept")]));
+        assert_eq!(found(&mut index, "/a", &asked), Some(9));
+    }
+
+    #[test]
+    fn the_same_variant_is_replaced_and_its_row_given_back() {
+        let mut index = Index::new(Bounds::default(), 1);
+        assert!(put(&mut index, "/a", entry(1, &[], &[])).is_empty());
+        assert_eq!(put(&mut index, "/a", entry(2, &[], &[])), [RowId(1)]);
+        assert!(put(&mut index, "/a", entry(2, &[], &[])).is_empty(), "a row replaces itself");
+        assert_eq!((index.len(), index.entry(RowId(1))), (1, None));
+    }
+
+    #[test]
+    fn a_key_has_eight_variants_and_the_oldest_goes() {
+        let mut index = Index::new(Bounds::default(), 1);
+        for row in 0..20 {
+            let name = row.to_string();
+            let out = put(&mut index, "/a", entry(row, &[("X", &name)], &[("Vary", "X")]));
+            let gone: Vec<RowId> = row.checked_sub(8).map(RowId).into_iter().collect();
+            assert_eq!(out, gone);
+        }
+        assert_eq!(index.variants(TV, "/a").count(), limits::VARIANTS);
+    }
+
+    #[test]
+    fn a_full_index_gives_up_what_nobody_asked_for_and_never_a_pinned_row() {
+        let mut index = Index::new(Bounds { entries: 10, metadata: usize::MAX }, 1);
+        (0..10).for_each(|row| drop(put(&mut index, &format!("/{row}"), entry(row, &[], &[]))));
+        for row in 0..5 {
+            assert_eq!(found(&mut index, &format!("/{row}"), &[]), Some(row));
+        }
+        let out: Vec<RowId> = (10..14)
+            .flat_map(|row| {
+                let pinned = |row: RowId| row == RowId(7) || row.0 >= 10;
+                index.insert(key(&format!("/{row}")), entry(row, &[], &[]), pinned)
+            })
+            .collect();
+        assert_eq!(out, [5, 6, 8, 9].map(RowId));
+        assert_eq!(index.len(), 10);
+    }
+
+    #[test]
+    fn metadata_is_counted_bounded_and_given_back() {
+        let mut index = Index::new(Bounds { entries: 1000, metadata: 20_000 }, 1);
+        for row in 0..200 {
+            let long = "x".repeat(400);
+            put(&mut index, &format!("/{row}"), entry(row, &[], &[("X", &long)]));
+            assert!(index.metadata_bytes() <= 20_000);
+        }
+        assert!(index.len() > 10);
+        let row = index.iter().map(|(_, entry)| entry.row).next().expect("some");
+        let before = index.metadata_bytes();
+        index.change(row, |entry| entry.present.insert(ByteRange::new(0, 9)));
+        assert!(index.metadata_bytes() > before);
+        assert!(!index.remove_origin(TV).is_empty());
+        assert_eq!((index.metadata_bytes(), index.len()), (0, 0));
+    }
+
+    #[test]
+    fn rfc_9111_4_4_invalidation_takes_every_variant_of_the_key_alone() {
+        let mut index = Index::new(Bounds::default(), 1);
+        put(&mut index, "/a", entry(1, &[("X", "1")], &[("Vary", "X")]));
+        put(&mut index, "/a", entry(2, &[("X", "2")], &[("Vary", "X")]));
+        put(&mut index, "/ab", entry(3, &[], &[]));
+        assert_eq!(index.invalidate(TV, "/a"), [1, 2].map(RowId));
+        assert_eq!(index.keys_of(TV).collect::<Vec<_>>(), [("/ab", RowId(3))]);
+    }
+
+    #[test]
+    fn agrees_with_a_model_on_any_script() {
+        for seed in 0..60 {
+            let mut rng = Rng::new(seed);
+            let mut index = Index::new(Bounds::default(), seed);
+            let mut model = BTreeMap::<u64, (String, BTreeSet<u64>)>::new();
+            for step in 0..200 {
+                let identity = format!("/{}", rng.below(12));
+                let row = rng.below(step + 1);
+                match rng.below(4) {
+                    0 | 1 => {
+                        put(&mut index, &identity, entry(step, &[], &[]));
+                        model.retain(|_, (old, _)| *old != identity);
+                        model.insert(step, (identity, BTreeSet::new()));
+                    }
+                    2 => {
+                        let gone = index.remove(RowId(row)).is_some();
+                        assert_eq!(gone, model.remove(&row).is_some(), "seed {seed}");
+                    }
+                    _ => {
+                        let byte = rng.below(30);
+                        let range = ByteRange::new(byte, byte + 1);
+                        let known = index.change(RowId(row), |e| e.present.insert(range));
+                        let twin = model.get_mut(&row).map(|(_, bytes)| bytes.insert(byte));
+                        assert_eq!(known.is_some(), twin.is_some(), "seed {seed}");
+                    }
+                }
+                assert_eq!(index.len(), model.len(), "seed {seed}");
+                for (row, (identity, bytes)) in &model {
+                    assert_eq!(found(&mut index, identity, &[]), Some(*row), "seed {seed}");
+                    let entry = index.entry(RowId(*row)).expect("held");
+                    let here = (0..40).filter(|b| entry.present.covers(ByteRange::new(*b, b + 1)));
+                    assert_eq!(here.collect::<BTreeSet<_>>(), *bytes, "seed {seed}");
+                }
+                let sum: usize = index.slots.iter().flatten().map(|slot| slot.bytes).sum();
+                assert_eq!(sum, index.metadata_bytes(), "seed {seed}");
+            }
+        }
+    }
+}
