@@ -125,6 +125,7 @@ class Origin:
             location ~ ^/live/.*\\.(ts|m4s|mp4)$ {{
                 root {self.folder}; add_header Cache-Control "max-age=60"; CORS }}
             location ~ ^/absolute/ {{ root {self.folder}; add_header Cache-Control "max-age=60"; CORS }}
+            location /slow/ {{ alias {self.media}/; limit_rate 1m; add_header Cache-Control "max-age=3600"; CORS }}
             location /unstated/ {{ alias {self.media}/; CORS }}
             location / {{ add_header Cache-Control "max-age=3600"; CORS }}
             {f'location /pages/ {{ alias {self.pages}/; add_header Cache-Control no-store; }}'
