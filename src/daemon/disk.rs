@@ -96,7 +96,9 @@ fn meaning(store: &Store, notice: Notice) -> Option<Disk> {
             Some(Disk::Lost { row, slice })
         }
         Notice::Foreign { first, count } => {
-            log::warn!("{count} files in the cache folder are not neap's and stay, such as {first}");
+            log::warn!(
+                "{count} files in the cache folder are not neap's and stay, such as {first}"
+            );
             None
         }
         Notice::DiskFault { kind, .. } => {

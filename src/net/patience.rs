@@ -29,7 +29,11 @@ impl Patience {
     }
 
     /// Waits for `what`, but no longer than `limit`.
-    pub async fn bound<F: Future>(&mut self, limit: Duration, what: F) -> Result<F::Output, Elapsed> {
+    pub async fn bound<F: Future>(
+        &mut self,
+        limit: Duration,
+        what: F,
+    ) -> Result<F::Output, Elapsed> {
         let mut what = pin!(what);
         let mut due = None;
         poll_fn(|context| {

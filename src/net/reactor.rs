@@ -18,8 +18,8 @@ use std::task::Wake;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use smol::{Async, LocalExecutor};
 use smol::io::{AsyncRead, AsyncWrite};
+use smol::{Async, LocalExecutor};
 
 /// The one reactor of the thread that runs the node.
 pub struct Reactor {
@@ -62,11 +62,8 @@ impl Reactor {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let event = EventFd::from_value_and_flags(0, flags)?;
         epoll.add(&event, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, BELL))?;
-        let bell = Arc::new(Bell {
-            event,
-            rung: AtomicBool::new(true),
-            asleep: AtomicBool::new(false),
-        });
+        let bell =
+            Arc::new(Bell { event, rung: AtomicBool::new(true), asleep: AtomicBool::new(false) });
         let (slots, free) = (RefCell::default(), RefCell::default());
         Ok(Rc::new(Self { epoll, slots, free, bell }))
     }

@@ -368,4 +368,3 @@ pub enum Content {
         end: Option<u64>,
     },
 }
-

@@ -145,9 +145,8 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let names = |fields: &Fields| {
-            fields.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
-        };
+        let names =
+            |fields: &Fields| fields.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(names(&forwarded(&fields)), ["User-Agent", "Cookie"]);
         let whole = forwarded_whole(&fields);
         assert_eq!(names(&whole), ["User-Agent", "Cookie", "if-none-match", "range"]);

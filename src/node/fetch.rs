@@ -269,9 +269,10 @@ impl Machine {
         self.put(Output::Cancel { fetch: id });
         let Some(fetch) = self.forget(id) else { return };
         self.report.add(Counter::Revalidations, 1);
-        let bears = self.index.entry(row).map(|entry| {
-            merge::bearing_of_304(&entry.fields, &arrival.head.fields, true)
-        });
+        let bears = self
+            .index
+            .entry(row)
+            .map(|entry| merge::bearing_of_304(&entry.fields, &arrival.head.fields, true));
         if bears != Some(Bearing::Updates) {
             self.drop_entry(row);
             return fetch.waiting.into_iter().for_each(|exchange| self.miss(exchange));
@@ -329,7 +330,8 @@ impl Machine {
             _ => None,
         };
         let asked = self.fetches.get(&id).and_then(|fetch| fetch.ask.spec);
-        let begins = matches!((asked, fits), (Some(Spec::Span(first, _)), Some(r)) if r.start == first);
+        let begins =
+            matches!((asked, fits), (Some(Spec::Span(first, _)), Some(r)) if r.start == first);
         let Some(range) = fits.filter(|_| begins) else {
             // Those who follow the old one cannot go on with the new one's bytes.
             self.drop_entry(row);
@@ -366,7 +368,11 @@ impl Machine {
         let (passes, ahead) = (fetch.ask.passes, fetch.ask.ahead);
         self.invalidate(id, &arrival);
         if let Some(plan) = &arrival.plan {
-            self.timeline.on_plan(&locator, plan.clone(), stream_of::Arrival { now: self.now, date: arrival.date });
+            self.timeline.on_plan(
+                &locator,
+                plan.clone(),
+                stream_of::Arrival { now: self.now, date: arrival.date },
+            );
         }
         let times = self.times(arrival.requested);
         let media = self.media_rule(&locator);
@@ -426,7 +432,8 @@ impl Machine {
             on_disk: RangeSet::new(),
         };
         self.change_row(row, |row| row.stored = true);
-        let busy: BTreeSet<RowId> = self.fetches.values().filter_map(|f| f.stream).map(|s| s.row).collect();
+        let busy: BTreeSet<RowId> =
+            self.fetches.values().filter_map(|f| f.stream).map(|s| s.row).collect();
         let out = self.index.insert(key, entry, |row| busy.contains(&row));
         out.into_iter().for_each(|row| self.unstore(row));
         let until = arrival.length.map(|length| at + length);
@@ -579,8 +586,7 @@ impl Machine {
         });
         let wanted = !fetch.followers.is_empty();
         let until = stream.until.filter(|until| *until > stream.upto);
-        if let (true, true, Some(until), true) =
-            (resumable, wanted, until, fetch.resumed < RESUMES)
+        if let (true, true, Some(until), true) = (resumable, wanted, until, fetch.resumed < RESUMES)
         {
             let mut next = fetch.clone();
             self.say(log::Level::Info, format!("{place} broke off and goes on: {trouble}"));
@@ -590,7 +596,8 @@ impl Machine {
             next.ask.validates = None;
             next.ask.spec = Some(Spec::Span(stream.upto, until - 1));
             let origin = usize::from(next.ask.locator.origin.0);
-            if let Some(other) = self.health.get(origin).and_then(|h| h.other(next.tried, self.now)) {
+            if let Some(other) = self.health.get(origin).and_then(|h| h.other(next.tried, self.now))
+            {
                 next.base = other;
                 next.tried |= 1 << (other % 32);
             }

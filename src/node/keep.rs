@@ -151,9 +151,10 @@ impl Machine {
             let same = entry.length == Some(memo.length) && same_validators(entry, memo);
             return same.then_some(entry.row);
         }
-        let down_time = self.date().zip(memo.written).and_then(|(now, then)| {
-            (now >= then).then(|| now.since(then))
-        });
+        let down_time = self
+            .date()
+            .zip(memo.written)
+            .and_then(|(now, then)| (now >= then).then(|| now.since(then)));
         let policy = memo::policy(memo, down_time, self.now)?;
         let row = self.new_row(true);
         let locator = Locator { origin, target: memo.identity.clone() };
@@ -220,9 +221,8 @@ impl Machine {
     fn memory_bound(&self) -> u64 {
         let cap = self.config.cache.memory.0;
         let passing = self.fetches.values().filter_map(|fetch| fetch.stream);
-        let under_way: u64 = passing
-            .map(|stream| if stream.keep { 2 * limits::BLOCK } else { limits::PASS })
-            .sum();
+        let under_way: u64 =
+            passing.map(|stream| if stream.keep { 2 * limits::BLOCK } else { limits::PASS }).sum();
         let metadata = self.index.metadata_bytes() as u64;
         cap.saturating_sub(metadata + under_way + limits::BLOCK).max(cap / 4)
     }
@@ -294,9 +294,11 @@ impl Machine {
             return;
         }
         // It is asked for as the player does that is nearest to it: its cookies open the door.
-        let near = self.exchanges.values().rev().find(|exchange| {
-            exchange.key.origin == key.origin && exchange.may_share()
-        });
+        let near = self
+            .exchanges
+            .values()
+            .rev()
+            .find(|exchange| exchange.key.origin == key.origin && exchange.may_share());
         let Some(near) = near else { return };
         let mut ask = Ask::new(near, forwarded(&near.request.fields));
         (ask.key, ask.locator, ask.method) = (key, locator, "GET".into());

@@ -144,7 +144,8 @@ impl Machine {
         self.now = now;
         let gone: Vec<OriginId> = (0..self.config.origins.len())
             .filter(|&place| {
-                let same = |c: &Config| c.origins.get(place).map(|o| (o.name.clone(), o.urls.clone()));
+                let same =
+                    |c: &Config| c.origins.get(place).map(|o| (o.name.clone(), o.urls.clone()));
                 same(&config) != same(&self.config)
             })
             .filter_map(|place| u16::try_from(place).ok().map(OriginId))

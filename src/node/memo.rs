@@ -43,7 +43,8 @@ impl Memo {
         out.extend_from_slice(&self.written.map_or(0, |date| date.0).to_le_bytes());
         let lines = self.fields.iter().map(|(name, value)| format!("{name}: {value}\n"));
         let lines: String = lines.collect();
-        for part in [self.origin.as_bytes(), self.identity.as_bytes(), &self.policy, lines.as_bytes()]
+        for part in
+            [self.origin.as_bytes(), self.identity.as_bytes(), &self.policy, lines.as_bytes()]
         {
             out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(0).to_le_bytes());
             out.extend_from_slice(part);
@@ -76,7 +77,15 @@ impl Memo {
         let fields = lines.lines().map(field).collect::<Option<Fields>>()?;
         let written = (flags == 1).then_some(Date(date));
         let selective = false;
-        rest.is_empty().then_some(Self { origin, identity, length, fields, policy, written, selective })
+        rest.is_empty().then_some(Self {
+            origin,
+            identity,
+            length,
+            fields,
+            policy,
+            written,
+            selective,
+        })
     }
 }
 

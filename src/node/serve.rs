@@ -105,7 +105,8 @@ impl Machine {
             exchange.row = Some(row);
             let last = wanted.end.min(entry.length.unwrap_or(wanted.end)).saturating_sub(1);
             // A long read counts where it begins; what it passes counts as it is asked for.
-            let slices = wanted.start / limits::SLICE..=(last / limits::SLICE).max(wanted.start / limits::SLICE);
+            let slices = wanted.start / limits::SLICE
+                ..=(last / limits::SLICE).max(wanted.start / limits::SLICE);
             for number in slices.take(HITS) {
                 let number = u32::try_from(number).unwrap_or(u32::MAX);
                 self.memory.hit(Slice { row, number });

@@ -422,7 +422,7 @@ mod tests {
                         }
                     }
                 }
-                assert_eq!(evict.used(), model.values().sum(), "seed {seed}");
+                assert_eq!(evict.used(), model.values().sum::<u64>(), "seed {seed}");
                 assert_eq!(evict.len(), model.len());
                 model.keys().for_each(|s| assert!(evict.has(*s)));
             }

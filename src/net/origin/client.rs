@@ -254,10 +254,9 @@ impl Inner {
             upload(&self.door.store, row, length, connection).await?;
         }
         let head = connection.head(order.hold).await?;
-        let framing = head.framing(&outgoing.method).map_err(|fault| Trouble {
-            kind: TroubleKind::Protocol,
-            cause: fault.to_string(),
-        })?;
+        let framing = head
+            .framing(&outgoing.method)
+            .map_err(|fault| Trouble { kind: TroubleKind::Protocol, cause: fault.to_string() })?;
         Ok((head, Body::new(framing)))
     }
 
@@ -341,11 +340,7 @@ impl Inner {
             let count = connection.content(body, &mut text[here..]).await?;
             text.truncate(here + count);
         }
-        let source = Source {
-            url: &answered.url,
-            asked: &order.locator,
-            places: &origins.places,
-        };
+        let source = Source { url: &answered.url, asked: &order.locator, places: &origins.places };
         let read = playlist::read(format, &text, &source);
         if let Some(changed) = read.text {
             text = changed.into_bytes();

@@ -323,11 +323,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-async fn refuse(
-    port: &Port,
-    connection: &mut Connection,
-    answer: &Answer,
-) -> std::io::Result<()> {
+async fn refuse(port: &Port, connection: &mut Connection, answer: &Answer) -> std::io::Result<()> {
     let setting = Setting {
         exchange: port.next_exchange(),
         version: Version::Http11,

@@ -115,10 +115,7 @@ const EXPOSED: &str = "Access-Control-Expose-Headers: Age, Cache-Status, Content
 /// Browsers ask before a public page may reach a private address (Private Network Access,
 /// Local Network Access).
 const PRIVATE: [(&str, &str); 2] = [
-    (
-        "access-control-request-private-network",
-        "Access-Control-Allow-Private-Network: true\r\n",
-    ),
+    ("access-control-request-private-network", "Access-Control-Allow-Private-Network: true\r\n"),
     ("access-control-request-local-network", "Access-Control-Allow-Local-Network: true\r\n"),
 ];
 
@@ -144,7 +141,8 @@ mod tests {
     #[test]
     fn only_names_of_this_device_are_hosts() {
         let gate = gate(|config| config.player.host_names.push("box.lan".into()));
-        for host in ["127.0.0.1:8642", "localhost", "tv.localhost", "[::1]:1", "BOX.lan", "10.0.0.1"]
+        for host in
+            ["127.0.0.1:8642", "localhost", "tv.localhost", "[::1]:1", "BOX.lan", "10.0.0.1"]
         {
             assert_eq!(located(&gate, "/cdn/a", host), Ok("/a".into()), "{host}");
         }

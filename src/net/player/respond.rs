@@ -126,8 +126,7 @@ mod tests {
         let own = "Age: 0\r\n".into();
         let answer = Answer { status, stored: Bytes::from_static(b"ETag: 1\r\n"), own, content };
         let exchange = ExchangeId(7);
-        let setting =
-            Setting { exchange, version, head_only: false, keep: true, cors: "" };
+        let setting = Setting { exchange, version, head_only: false, keep: true, cors: "" };
         let (head, delimiter, keep) = head(&answer, &setting);
         (String::from_utf8(head).expect("text"), delimiter, keep)
     }
