@@ -53,8 +53,7 @@ impl Authority {
     /// What a server needs to speak as `wanted` says.
     pub fn server(&self, wanted: &Wanted, only: &[&'static SupportedProtocolVersion]) -> Server {
         let (key, secret) = new_key();
-        let body =
-            Body { subject: "server", issuer: self.name, wanted, is_authority: false };
+        let body = Body { subject: "server", issuer: self.name, wanted, is_authority: false };
         let leaf = signed(&self.key, &body, key.public_key().as_ref());
         config(vec![leaf], secret, only)
     }

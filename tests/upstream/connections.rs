@@ -22,7 +22,8 @@ fn one_connection_serves_one_request_after_the_other() {
 fn a_connection_is_kept_after_chunks_errors_and_heads_but_not_after_close() {
     let origin = Origin::new(|asked, reply| match asked.path() {
         "/chunks" => {
-            reply.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+            reply
+                .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
         }
         "/gone" => reply.answer("404 Not Found", "", "no"),
         "/head" => {
@@ -75,9 +76,12 @@ fn a_dead_connection_is_replaced_once_only() {
 
 #[test]
 fn rfc_9110_9_2_2_a_post_is_not_sent_twice() {
-    let origin = Origin::new(|asked, reply| {
-        if asked.turn > 0 { reply.reset() } else { reply.answer("200 OK", "", "one") }
-    });
+    let origin =
+        Origin::new(
+            |asked, reply| {
+                if asked.turn > 0 { reply.reset() } else { reply.answer("200 OK", "", "one") }
+            },
+        );
     let node = Node::with(&origin.url(), "");
     node.get("/tv/1").is("one");
     let got = player::request(node.port, "POST", "/tv/licence", "", b"challenge");

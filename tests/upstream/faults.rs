@@ -147,7 +147,9 @@ fn an_origin_that_is_down_is_tried_once_for_all_who_wait() {
     let players: Vec<_> = (0..64)
         .map(|_| std::thread::spawn(move || crate::player::get(port, "/tv/a", "")))
         .collect();
-    crate::origin::until("all to wait", || (node.metric("neap_requests_total") == 64).then_some(()));
+    crate::origin::until("all to wait", || {
+        (node.metric("neap_requests_total") == 64).then_some(())
+    });
     gate.open();
     for player in players {
         player.join().expect("a reply").is_trouble(502, "broke the connection");

@@ -151,10 +151,7 @@ impl Origin {
     }
 
     /// One that comes back where another had been.
-    pub fn at(
-        port: u16,
-        script: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn at(port: u16, script: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static) -> Self {
         Self::start(port, None, Box::new(script))
     }
 
@@ -348,8 +345,7 @@ fn converse(mut stream: impl Stream, connection: usize, state: &State) -> io::Re
             all.push(asked.clone());
         }
         state.changed.notify_all();
-        let mut reply =
-            Reply { stream: &mut stream, sent: &state.sent, gone: false, end: false };
+        let mut reply = Reply { stream: &mut stream, sent: &state.sent, gone: false, end: false };
         (state.script)(&asked, &mut reply);
         if reply.gone || reply.end {
             break;
