@@ -78,12 +78,17 @@ impl Machine {
         let mut fields = entry.fields.clone();
         merge::update(&mut fields, &arrival.head.fields, date);
         let status = entry.status;
+        let mut judged = fields.clone();
+        // A confirmation has an age of its own when another cache gave it.
+        if let Some(age) = arrival.head.fields.first("age") {
+            judged.set("Age", age);
+        }
         let times = self.times(arrival.requested);
         let verdict = freshness::judge(&freshness::Exchange {
             method: "GET",
             request: &ask.fields,
             status,
-            response: &fields,
+            response: &judged,
             times,
             media: self.media_rule(&ask.locator),
         });
