@@ -18,7 +18,7 @@ use crate::wire::http::range::{ContentRange, Spec};
 
 impl Machine {
     /// The head of an answer is here.
-    pub(super) fn on_head(&mut self, arrival: Arrival) {
+    pub(super) fn on_head(&mut self, arrival: &Arrival) {
         let id = arrival.fetch;
         let Some(fetch) = self.fetches.get(&id) else {
             return self.put(Output::Cancel { fetch: id });
@@ -43,9 +43,9 @@ impl Machine {
         }
         let Some(fetch) = self.fetches.get(&id) else { return };
         match (fetch.ask.validates, fetch.ask.fills) {
-            (Some(row), _) if status == 304 => self.on_confirmed(id, row, &arrival),
-            (_, Some(row)) => self.on_filler(id, row, &arrival),
-            _ => self.on_response(id, &arrival),
+            (Some(row), _) if status == 304 => self.on_confirmed(id, row, arrival),
+            (_, Some(row)) => self.on_filler(id, row, arrival),
+            _ => self.on_response(id, arrival),
         }
     }
 
