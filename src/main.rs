@@ -1,3 +1,24 @@
 //! The binary: arguments in, exit code out.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use neap::daemon::arguments::{Command, HELP, VERSION};
+use neap::daemon::check::{Outcome, check};
+use neap::daemon::{start, status};
+
+fn main() -> ExitCode {
+    let said = |out: &str| Outcome { out: out.into(), ..Outcome::default() };
+    let outcome = match Command::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => said(HELP),
+        Ok(Command::Version) => said(VERSION),
+        Ok(Command::Check { flags, quiet }) => check(&Default::default(), &flags, quiet),
+        Ok(Command::Run(flags)) => start::run(&Default::default(), &flags),
+        Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
+        Err(usage) => Outcome { err: format!("neap: {usage}\n"), code: 78, ..Outcome::default() },
+    };
+    // Whoever reads along may have gone (`neap check | head`): that is no fault of ours.
+    let _ = std::io::stdout().write_all(outcome.out.as_bytes());
+    let _ = std::io::stderr().write_all(outcome.err.as_bytes());
+    ExitCode::from(outcome.code)
+}

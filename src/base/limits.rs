@@ -52,3 +52,162 @@ pub const WRITE_TIME: Duration = Duration::from_secs(30);
 
 /// What still runs is cut this long after SIGTERM.
 pub const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// How long an address that DNS gave is used without asking again; TTLs do not come through
+/// getaddrinfo, and CDNs move within minutes.
+pub const NAME_FRESH: Duration = Duration::from_secs(60);
+
+/// Host names whose addresses are remembered.
+pub const NAMES: usize = 64;
+
+/// An idle connection to an origin older than this is not used again: servers close theirs
+/// after 60 s (Apache 5, nginx 75).
+pub const POOL_IDLE: Duration = Duration::from_secs(55);
+
+/// A body that nobody wants is read to its end up to this size, so that its connection stays.
+pub const DRAIN: u64 = 64 * 1024;
+/// How long an answer such as 404 is kept when the origin states no lifetime: long enough to
+/// spare the origin a burst, short enough that nobody waits for what has come since.
+pub const NEGATIVE: Duration = Duration::from_secs(10);
+
+/// The longest lifetime by heuristics (above it RFC 7234, 5.5.4 wanted a warning).
+pub const HEURISTIC: Duration = Duration::from_secs(24 * 3600);
+
+/// How stale a response may be when the origin can't be reached and nothing forbids its use:
+/// an evening without a line, not last week's programme.
+pub const DISCONNECTED: Duration = Duration::from_secs(24 * 3600);
+
+/// Variants of one URL that are kept: encodings and languages, not one per player.
+pub const VARIANTS: usize = 8;
+
+/// Responses in the index: at 700 bytes of metadata each, 22 MiB of a gateway's memory.
+pub const ENTRIES: usize = 32 * 1024;
+
+/// Bytes of metadata in the index, which count toward the memory cap.
+pub const METADATA: usize = 16 * 1024 * 1024;
+
+/// List members of a field that are compared without regard to order; browsers send six.
+pub const MEMBERS: usize = 32;
+
+/// Places that one search for a victim looks at before it takes the next best one.
+pub const VICTIM_STEPS: usize = 512;
+
+/// Slices that were evicted and are remembered: 16 bytes each.
+pub const GHOSTS: usize = 16 * 1024;
+/// Segments that one playlist's plan holds: eleven hours of two-second segments, about 3 MiB.
+/// Of a longer one the start is planned when it has ended, the live edge when it goes on.
+pub const SEGMENTS: usize = 20_000;
+
+/// Renditions in one manifest's plan: two hundred periods of ten renditions.
+pub const RENDITIONS: usize = 2_000;
+
+/// Elements of one manifest; [`PLAYLIST`] bytes of the shortest `<S/>` would be a million.
+pub const ELEMENTS: usize = 200_000;
+
+/// How deep the elements of a manifest nest; DASH itself needs eight, foreign events a few more.
+pub const DEPTH: usize = 32;
+
+/// References that are resolved for one manifest, where many renditions inherit one long list.
+pub const REFERENCES: usize = 200_000;
+
+/// Alternative base URLs that are followed at each level of a manifest.
+pub const BASES: usize = 4;
+
+/// Playlists that the timeline follows at once: five players with six playlists each.
+pub const STREAMS: usize = 32;
+
+/// Segments that all followed playlists list together, about 200 bytes each.
+pub const LISTED: usize = 40_000;
+
+/// Segments that left a live window and wait for the moment when no player may ask for them.
+pub const LEAVING: usize = 4_000;
+
+/// Segments fetched ahead of a player for each live rendition in use.
+pub const AHEAD_LIVE: usize = 3;
+
+/// Segments fetched ahead of a player for each rendition in use on demand.
+pub const AHEAD_STORED: usize = 2;
+
+/// A rendition that no player asked for this long is no longer fetched ahead.
+pub const UNASKED: Duration = Duration::from_secs(30);
+
+/// A playlist and its segments are forgotten when no player asked for this long.
+pub const FORGET: Duration = Duration::from_secs(300);
+/// Bytes of one configuration file; a long one with hundreds of origins is 100 KiB.
+pub const CONFIG: u64 = 1024 * 1024;
+
+/// Drop-in files in one folder; a package or two and the owner write a handful.
+pub const DROP_INS: usize = 256;
+
+/// Configured origins; each request and playlist line is compared with all of them.
+pub const ORIGINS: usize = 256;
+
+/// Errors of the configuration that are listed in one run; more than this is not read.
+pub const PROBLEMS: usize = 100;
+
+/// Characters of an origin's name: it is a part of every URL that players see.
+pub const NAME: usize = 64;
+/// Lines that wait for a log reader; a burst at start is tens, so 256 lose nothing and hold
+/// at most 256 KiB while syslogd is away.
+pub const LOG_LINES: usize = 256;
+
+/// Bytes of a log line: RFC 3164, 4.1 allows 1024 in a packet and BusyBox cuts there.
+pub const LOG_LINE: usize = 1024;
+
+/// Bytes of a log line before it is scrubbed: one request target fits.
+pub const LOG_RAW: usize = 8 * 1024;
+
+/// Different log lines whose repeats are counted at once.
+pub const LOG_KINDS: usize = 32;
+
+/// The same log line is written once in this time and counted else.
+pub const LOG_REPEAT: Duration = Duration::from_secs(60);
+
+/// The log's thread ends when nothing was written for this long, so an idle daemon has none.
+pub const LOG_LINGER: Duration = Duration::from_secs(1);
+
+/// A log socket that failed is tried again after this, by the next line.
+pub const LOG_RETRY: Duration = Duration::from_secs(1);
+
+/// How long the program waits at its end for lines to be written.
+pub const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// Faults that the status shows; a technician reads one screen.
+pub const FAULTS: usize = 16;
+
+/// Bytes of a fault's sentence: two lines on a phone.
+pub const FAULT: usize = 200;
+
+/// One bar of the chart of where bytes came from.
+pub const BUCKET: Duration = Duration::from_secs(10);
+
+/// Bars of that chart: ten minutes, the time in which a technician asks "and just now?".
+pub const BUCKETS: usize = 60;
+
+/// Operators' connections at once; a page and a scraper use three.
+pub const ADMIN_CONNECTIONS: usize = 16;
+
+/// Bytes of an operator's request head; browsers send about 1 KiB.
+pub const ADMIN_HEAD: usize = 8 * 1024;
+
+/// An operator's request must be here, and its answer taken, in this time.
+pub const ADMIN_TIME: Duration = Duration::from_secs(5);
+
+/// Bytes of a status that `neap status` reads; 60 buckets and 16 faults are 10 KiB.
+pub const STATUS: u64 = 1024 * 1024;
+/// Slices that wait to be written to the disk; a slow disk refuses more, it does not queue RAM.
+pub const PERSISTS: usize = 16;
+
+/// Bytes of the caller's words in front of a slice on disk: two heads of [`HEAD`].
+pub const SHEET_HEADER: usize = 64 * 1024;
+
+/// Blocks that one load brings up from the disk: one [`BATCH`], so that a seek reads little.
+pub const READ_AHEAD: u64 = 4;
+
+/// A disk that failed is tried again on the first demand after this.
+pub const DISK_RETRY: Duration = Duration::from_secs(60);
+
+/// Bytes that a tier gives to slices which were asked for once or never, where it has them:
+/// what live streams hold between fetch and last player. With 6 of 64 MiB a live stream that
+/// is fetched ahead lost every segment before it was played (docs/cache.md).
+pub const PROBATION: u64 = 32 * 1024 * 1024;

@@ -1,3 +1,14 @@
 //! The configuration: as written, then as meant.
 
+pub mod change;
+pub mod file;
+pub mod keys;
+pub mod layers;
+pub mod merge;
 pub mod model;
+pub mod nearest;
+pub mod odd;
+pub mod problem;
+pub mod read;
+pub mod show;
+pub mod site;

@@ -136,9 +136,14 @@ impl Default for Config {
 impl Origin {
     /// An origin of which only name and URL are stated.
     pub fn new(name: String, url: Url) -> Self {
+        Self { urls: vec![url], ..Self::named(name) }
+    }
+
+    /// An origin whose URL is yet to be read.
+    pub(crate) fn named(name: String) -> Self {
         Self {
             name,
-            urls: vec![url],
+            urls: Vec::new(),
             hosts: Vec::new(),
             ca: None,
             headers: Vec::new(),

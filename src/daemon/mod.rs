@@ -1,1 +1,10 @@
 //! The running node: doors opened, the one loop, the order of shutdown.
+
+pub mod alarm;
+pub mod arguments;
+pub mod check;
+pub mod disk;
+pub mod ports;
+pub mod run;
+pub mod start;
+pub mod status;

@@ -1,3 +1,4 @@
 //! Decisions, pure: columns that do not know each other and are joined in `node`.
 
 pub mod cache;
+pub mod timeline;

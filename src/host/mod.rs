@@ -1,1 +1,6 @@
 //! What the system gives and takes: clock, signals, service manager, log.
+
+pub mod clock;
+pub mod log;
+pub mod notify;
+pub mod signals;

@@ -1,1 +1,13 @@
 //! The engines joined, pure: one machine with inputs, outputs and a next deadline.
+
+pub mod answer;
+pub mod event;
+pub mod exchange;
+pub mod fetch;
+pub mod health;
+pub mod keep;
+pub mod machine;
+pub mod memo;
+pub mod report;
+pub mod serve;
+pub mod status;

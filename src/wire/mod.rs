@@ -1,3 +1,8 @@
 //! Bytes and their meaning: formats as pure functions, nothing of the network itself.
 
+pub mod dash;
+pub mod hls;
 pub mod http;
+pub mod plan;
+pub mod playlist;
+pub mod rewrite;

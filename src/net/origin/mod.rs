@@ -1,1 +1,8 @@
 //! The origin's port: HTTP/1.1 out, the store filled.
+
+pub mod client;
+pub mod connection;
+pub mod dial;
+pub mod pool;
+pub mod request;
+pub mod tls;

@@ -1,1 +1,8 @@
 //! The player's port: HTTP/1.1 in, the store followed out.
+
+pub mod connection;
+pub mod desk;
+pub mod exchange;
+pub mod gate;
+pub mod listener;
+pub mod respond;

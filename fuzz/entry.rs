@@ -1,0 +1,116 @@
+//! What is done with each fuzzed input; the fuzz targets and tests/corpus.rs share it.
+
+use neap::base::id::OriginId;
+use neap::base::limits;
+use neap::base::url::{Locator, Place, Places, Url};
+use neap::wire::plan::{Plan, Read};
+use neap::wire::playlist::{Format, read};
+use neap::wire::rewrite::{Base, Purpose, Source};
+
+/// An HLS playlist: read from where it was asked for, and behind redirects.
+pub(crate) fn hls(data: &[u8]) {
+    playlist(Format::Hls, data);
+}
+
+/// A DASH manifest: read from where it was asked for, and behind redirects.
+pub(crate) fn dash(data: &[u8]) {
+    playlist(Format::Dash, data);
+}
+
+/// One reference a line: each leads a player to what the origin meant, and stays there.
+pub(crate) fn rewrite(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    let (places, asked) = (places(), asked());
+    for url in URLS {
+        let url = Url::parse(url).expect("a URL of ours");
+        let source = Source { url: &url, asked: &asked, places: &places };
+        let base = Base::of(&source).expect("a configured origin");
+        for line in text.lines().take(64) {
+            for purpose in [Purpose::Media, Purpose::Aside] {
+                let Ok(led) = base.lead(line, purpose, &places) else { continue };
+                let text = led.text.as_deref().unwrap_or(line);
+                let meant = url.join(line.split('#').next().unwrap_or_default());
+                let exact = !line.contains(WRITTEN_ANEW) && !line.starts_with('#');
+                if let (Ok(seen), Ok(meant), true) = (endpoint().join(text), meant, exact) {
+                    let reached = (seen.server() == endpoint().server())
+                        .then(|| places.locate(&seen.target))
+                        .flatten();
+                    assert_eq!(reached, led.locator, "{line:?} became {text:?}");
+                    if purpose == Purpose::Media && !line.is_empty() {
+                        assert_eq!(reached, places.find(&meant), "{line:?} became {text:?}");
+                    }
+                }
+                let Some(text) = &led.text else { continue };
+                let again = base_at_endpoint().lead(text, purpose, &endpoint_places());
+                assert_eq!(again.map(|led| led.text), Ok(None), "{line:?} became {text:?}");
+            }
+        }
+    }
+}
+
+fn playlist(format: Format, data: &[u8]) {
+    let (places, asked) = (places(), asked());
+    for url in URLS {
+        let url = Url::parse(url).expect("a URL of ours");
+        let first = read(format, data, &Source { url: &url, asked: &asked, places: &places });
+        bounded(&first);
+        let (Some(text), None) = (&first.text, first.warning) else { continue };
+        assert_ne!(text.as_bytes(), data);
+        let (endpoint, places) = (endpoint(), endpoint_places());
+        let source = Source { url: &endpoint, asked: &asked, places: &places };
+        assert_eq!(read(format, text.as_bytes(), &source).text, None, "not idempotent: {text}");
+    }
+}
+
+fn bounded(read: &Read) {
+    match &read.plan {
+        Some(Plan::Media(plan)) => assert!(plan.segments.len() <= limits::SEGMENTS),
+        Some(Plan::Manifest(plan)) => assert!(plan.renditions.len() <= limits::RENDITIONS),
+        Some(Plan::Variants(_)) | None => {}
+    }
+}
+
+/// The places that tests and targets play with.
+fn places() -> Places {
+    Places(vec![
+        place("tv", &["https://cdn.example/live/"], &["edge.example"]),
+        place("b", &["http://b.example:8080/"], &[]),
+    ])
+}
+
+fn asked() -> Locator {
+    Locator { origin: OriginId(0), target: "/ll/index.m3u8?token=t".into() }
+}
+
+fn endpoint() -> Url {
+    Url::parse("http://127.0.0.1:8642/tv/ll/index.m3u8?token=t").expect("a URL of ours")
+}
+
+fn endpoint_places() -> Places {
+    let base = |name| format!("http://127.0.0.1:8642/{name}/");
+    Places(vec![place("tv", &[&base("tv")], &[]), place("b", &[&base("b")], &[])])
+}
+
+fn base_at_endpoint() -> Base {
+    let (url, asked, places) = (endpoint(), asked(), endpoint_places());
+    Base::of(&Source { url: &url, asked: &asked, places: &places }).expect("a configured origin")
+}
+
+fn place(name: &str, bases: &[&str], hosts: &[&str]) -> Place {
+    Place {
+        name: name.into(),
+        bases: bases.iter().map(|base| Url::parse(base).expect("a URL of ours")).collect(),
+        hosts: hosts.iter().map(|host| (*host).into()).collect(),
+    }
+}
+
+/// Characters after which a URL as written and as asked for differ: dots, spaces, beyond ASCII.
+const WRITTEN_ANEW: fn(char) -> bool = |c| !c.is_ascii_graphic() || c == '.';
+
+/// Where the playlist was really fetched from: as asked, another folder, another origin, abroad.
+const URLS: [&str; 4] = [
+    "https://cdn.example/live/ll/index.m3u8?token=t",
+    "https://cdn.example/live/moved/deeper/index.m3u8",
+    "http://b.example:8080/x/index.m3u8",
+    "https://elsewhere.example/y/index.m3u8",
+];

@@ -1,0 +1,154 @@
+//! What differs between two configurations, and whether a running neap can take it over.
+
+use core::fmt;
+
+use super::keys::{KEYS, ORIGIN_KEYS};
+use super::model::{Config, Origin};
+
+/// One key whose value is another now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key, such as `cache.memory` or `origin.tv.url`; `origin.tv` for a whole origin and
+    /// `origin` for their order.
+    pub key: String,
+    /// What happened to it.
+    pub kind: Kind,
+    /// Whether it holds at once; else from the next start on.
+    pub live: bool,
+}
+
+/// What happened to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An origin is new.
+    Added,
+    /// An origin is gone.
+    Removed,
+    /// The value is another one.
+    Changed,
+}
+
+/// Everything in which `new` differs from `old`, in the order of the shipped file.
+pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
+    let changed = KEYS.iter().filter(|key| (key.show)(old) != (key.show)(new));
+    let mut changes: Vec<_> = changed
+        .map(|key| Change { key: key.path(), kind: Kind::Changed, live: key.live })
+        .collect();
+    origins(&old.origins, &new.origins, &mut changes);
+    changes
+}
+
+impl Config {
+    /// The new configuration as far as it can hold now: what needs a restart stays as it is.
+    pub fn taken_over(&self, new: &Self) -> Self {
+        let mut taken = new.clone();
+        taken.player.listen.clone_from(&self.player.listen);
+        taken.admin.clone_from(&self.admin);
+        taken.cache.path.clone_from(&self.cache.path);
+        taken.log.target = self.log.target;
+        taken
+    }
+}
+
+fn origins(old: &[Origin], new: &[Origin], changes: &mut Vec<Change>) {
+    let find = |list: &[Origin], name: &str| list.iter().position(|origin| origin.name == name);
+    let mut note = |key: String, kind| changes.push(Change { key, kind, live: true });
+    for origin in old.iter().filter(|origin| find(new, &origin.name).is_none()) {
+        note(format!("origin.{}", origin.name), Kind::Removed);
+    }
+    let mut places = Vec::new();
+    for origin in new {
+        let Some(before) = find(old, &origin.name) else {
+            note(format!("origin.{}", origin.name), Kind::Added);
+            continue;
+        };
+        places.push(before);
+        for key in ORIGIN_KEYS.iter().filter(|key| (key.show)(&old[before]) != (key.show)(origin)) {
+            note(format!("origin.{}.{}", origin.name, key.name), Kind::Changed);
+        }
+    }
+    if !places.is_sorted() {
+        note("origin".into(), Kind::Changed);
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Added => "is new",
+            Kind::Removed => "is gone",
+            Kind::Changed => "changed",
+        };
+        let restart = if self.live { "" } else { ", which needs a restart" };
+        write!(f, "{} {kind}{restart}", self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::units::Size;
+    use crate::base::url::Url;
+
+    use super::*;
+
+    fn origin(name: &str) -> Origin {
+        Origin::new(name.into(), Url::parse("https://cdn.example/").expect("a URL"))
+    }
+
+    fn shown(old: &Config, new: &Config) -> Vec<String> {
+        difference(old, new).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_change_says_when_it_holds() {
+        let old = Config::default();
+        assert_eq!(shown(&old, &old), [""; 0]);
+        let mut new = old.clone();
+        new.cache.memory = Size(1 << 20);
+        new.cache.path = "/elsewhere".into();
+        new.player.listen.clear();
+        assert_eq!(
+            shown(&old, &new),
+            [
+                "player.listen changed, which needs a restart",
+                "cache.memory changed",
+                "cache.path changed, which needs a restart",
+            ]
+        );
+    }
+
+    #[test]
+    fn origins_are_told_apart_by_name() {
+        let with = |origins| Config { origins, ..Config::default() };
+        let old = with(vec![origin("a"), origin("b"), origin("c")]);
+        let mut slow = origin("b");
+        slow.timeout *= 2;
+        let new = with(vec![origin("c"), slow, origin("d")]);
+        assert_eq!(
+            shown(&old, &new),
+            ["origin.a is gone", "origin.b.timeout changed", "origin.d is new", "origin changed"]
+        );
+    }
+
+    #[test]
+    fn what_needs_a_restart_stays_as_it_is() {
+        let old = Config::default();
+        let mut new = with_all_changed();
+        new.origins = vec![origin("a")];
+        let taken = old.taken_over(&new);
+        assert!(difference(&old, &taken).iter().all(|change| change.live));
+        assert!(difference(&taken, &new).iter().all(|change| !change.live));
+        assert_eq!(difference(&old, &new).len(), KEYS.len() + 1);
+    }
+
+    fn with_all_changed() -> Config {
+        let text = "[player]\nlisten='127.0.0.1:1'\nallow='::1'\nhost-names='a'\ncors=[]\n\
+                    [admin]\nlisten=''\ncontrol=''\n\
+                    [cache]\nmemory='1 B'\ndisk='1 B'\npath='/x'\nmax-object='1 B'\n\
+                    [log]\ntarget='stderr'\nlevel='warn'\n";
+        let text = super::super::file::Text::new("n".as_ref(), text.into());
+        let mut merge = super::super::merge::Merge::default();
+        merge.file(&text);
+        merge.finish().expect("a configuration").0
+    }
+}

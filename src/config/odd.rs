@@ -1,0 +1,258 @@
+//! What works and is hardly meant: warnings of `neap check` and of the start.
+
+use core::net::SocketAddr;
+
+use crate::base::url::Scheme;
+
+use super::keys::Sources;
+use super::model::{Config, Origin};
+use super::problem::Warning;
+use super::site::Site;
+
+/// Everything that is odd about `config` on a machine such as `site`.
+pub fn odd(config: &Config, sources: &Sources, site: &Site) -> Vec<Warning> {
+    let mut odd = Odd { sources, warnings: Vec::new() };
+    odd.player(config);
+    odd.ports(config);
+    odd.origins(config, site);
+    odd.cache(config, site);
+    odd.warnings
+}
+
+struct Odd<'a> {
+    sources: &'a Sources,
+    warnings: Vec<Warning>,
+}
+
+impl Odd<'_> {
+    fn warn(&mut self, key: impl Into<String>, text: impl Into<String>) {
+        let key = key.into();
+        let source = self.sources.of(&key);
+        self.warnings.push(Warning { source, key, text: text.into() });
+    }
+
+    fn player(&mut self, config: &Config) {
+        let player = &config.player;
+        let far = player.listen.iter().find(|address| !address.ip().is_loopback());
+        if let Some(address) = far {
+            if player.allow.is_empty() {
+                let text = "nobody but this device is answered: player.allow names no network";
+                self.warn(
+                    "player.listen",
+                    format!("{address} is reached from other devices, but {text}"),
+                );
+            }
+            if player.cors.iter().any(|origin| origin == "*") {
+                let text = "any web page that a device in the network opens can read through neap";
+                self.warn("player.cors", format!("with \"*\" and {address}, {text}"));
+            }
+        }
+        for network in player.allow.iter().filter(|network| network.bits == 0) {
+            self.warn("player.allow", format!("{network} lets every device in the world in"));
+        }
+        if config.admin.listen.is_some_and(|address| !address.ip().is_loopback()) {
+            let text = "the status page has no password and is reached from other devices";
+            self.warn("admin.listen", text);
+        }
+    }
+
+    fn ports(&mut self, config: &Config) {
+        let low = |address: &&SocketAddr| (1..1024).contains(&address.port());
+        let admin = config.admin.listen.iter().map(|address| ("admin.listen", address));
+        let player = config.player.listen.iter().map(|address| ("player.listen", address));
+        for (key, address) in player.chain(admin).filter(|(_, address)| low(address)) {
+            let text = "ports below 1024 need root or CAP_NET_BIND_SERVICE";
+            self.warn(key, format!("{address}: {text}"));
+        }
+    }
+
+    fn origins(&mut self, config: &Config, site: &Site) {
+        if config.origins.is_empty() {
+            self.warn("origin", "no origin is configured, so no request can be answered");
+        }
+        for origin in &config.origins {
+            let key = |name: &str| format!("origin.{}.{name}", origin.name);
+            for url in origin.urls.iter().filter(|url| url.scheme == Scheme::Http) {
+                let text =
+                    "is fetched over plain HTTP, which anyone on the way can read and change";
+                self.warn(key("url"), format!("{url} {text}"));
+            }
+            if let Some(path) = &origin.ca {
+                for (_, why) in site.bad_certificates.iter().filter(|(bad, _)| bad == path) {
+                    self.warn(key("ca"), format!("{}: {why}", path.display()));
+                }
+            }
+            if origin.ignore_query.iter().any(|name| name == "*") {
+                let text = "\"*\" takes URLs that differ in their query for the same resource";
+                self.warn(key("ignore-query"), text);
+            }
+        }
+        self.shared_hosts(&config.origins);
+    }
+
+    /// Absolute URLs in playlists belong to the first origin that knows their host.
+    fn shared_hosts(&mut self, origins: &[Origin]) {
+        for (index, origin) in origins.iter().enumerate() {
+            let earlier = &origins[..index];
+            for host in &origin.hosts {
+                let knows = |other: &&Origin| {
+                    other.hosts.contains(host) || other.urls.iter().any(|url| url.host == *host)
+                };
+                if let Some(first) = earlier.iter().find(knows) {
+                    let text =
+                        format!("{host} is of origin '{}' as well, which comes first", first.name);
+                    self.warn(format!("origin.{}.hosts", origin.name), text);
+                }
+            }
+            let same = |other: &&Origin| other.urls.iter().any(|url| origin.urls.contains(url));
+            if let Some(first) = earlier.iter().find(same) {
+                let text = format!("origin '{}' has the same base URL and comes first", first.name);
+                self.warn(format!("origin.{}.url", origin.name), text);
+            }
+        }
+    }
+
+    fn cache(&mut self, config: &Config, site: &Site) {
+        let cache = &config.cache;
+        if let Some(memory) = site.memory.filter(|memory| cache.memory.0 > memory.0 / 2) {
+            let text = format!("{} is more than half of this machine's memory", cache.memory);
+            self.warn("cache.memory", format!("{text}, {} MiB", memory.0 >> 20));
+        }
+        if cache.disk.0 == 0 {
+            return;
+        }
+        let path = cache.path.display();
+        if let Some(fault) = site.folder.fault {
+            self.warn("cache.path", format!("{path} {fault}: nothing is kept on disk"));
+        }
+        if site.folder.volatile {
+            let text = "lies in memory (tmpfs): raise cache.memory instead";
+            self.warn("cache.path", format!("{path} {text}"));
+        }
+        if let Some(room) = site.folder.room.filter(|room| cache.disk > *room) {
+            let text = format!("{} is more than the {} MiB", cache.disk, room.0 >> 20);
+            self.warn("cache.disk", format!("{text} that are free for {path}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use crate::base::units::Size;
+    use crate::base::url::Url;
+
+    use super::super::read::network;
+    use super::super::site::Folder;
+    use super::*;
+
+    fn origin(name: &str, url: &str) -> Origin {
+        Origin::new(name.into(), Url::parse(url).expect("a URL"))
+    }
+
+    fn good() -> Config {
+        Config { origins: vec![origin("tv", "https://cdn.example/")], ..Config::default() }
+    }
+
+    fn check(site: &Site, change: impl Fn(&mut Config), expected: &[&str]) {
+        let mut config = good();
+        change(&mut config);
+        let warnings = odd(&config, &Sources::default(), site);
+        let found: Vec<_> = warnings.iter().map(|w| format!("{}: {}", w.key, w.text)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_usual_is_not_odd() {
+        check(&Site::default(), |_| {}, &[]);
+        let site = Site { memory: Some(Size(1 << 30)), ..Site::default() };
+        check(&site, |config| config.cache.disk = Size(1 << 30), &[]);
+    }
+
+    #[test]
+    fn doors_to_the_network_are_pointed_out() {
+        let nobody = "player.listen: 0.0.0.0:8642 is reached from other devices, but nobody but \
+                      this device is answered: player.allow names no network";
+        let pages = "player.cors: with \"*\" and 0.0.0.0:8642, any web page that a device in the \
+                     network opens can read through neap";
+        let listen = |config: &mut Config| {
+            config.player.listen = vec!["0.0.0.0:8642".parse().expect("an address")];
+        };
+        check(&Site::default(), listen, &[nobody, pages]);
+        let allowed = |config: &mut Config| {
+            listen(config);
+            config.player.allow = vec![network("192.168.0.0/16").expect("a network")];
+        };
+        check(&Site::default(), allowed, &[pages]);
+        let closed = |config: &mut Config| {
+            allowed(config);
+            config.player.cors.clear();
+        };
+        check(&Site::default(), closed, &[]);
+        let world = "player.allow: 0.0.0.0/0 lets every device in the world in";
+        let all = |config: &mut Config| {
+            config.player.allow = vec![network("0.0.0.0/0").expect("a network")];
+        };
+        check(&Site::default(), all, &[world]);
+        let page =
+            "admin.listen: the status page has no password and is reached from other devices";
+        let admin = |config: &mut Config| {
+            config.admin.listen = "[::]:8643".parse().ok();
+        };
+        check(&Site::default(), admin, &[page]);
+        let low = "player.listen: 127.0.0.1:80: ports below 1024 need root or CAP_NET_BIND_SERVICE";
+        let eighty = |config: &mut Config| {
+            config.player.listen = vec!["127.0.0.1:80".parse().expect("an address")];
+        };
+        check(&Site::default(), eighty, &[low]);
+    }
+
+    #[test]
+    fn odd_origins_are_pointed_out() {
+        let none = "origin: no origin is configured, so no request can be answered";
+        check(&Site::default(), |config| config.origins.clear(), &[none]);
+        let plain = "origin.tv.url: http://cdn.example/ is fetched over plain HTTP, which anyone \
+                     on the way can read and change";
+        let http = |config: &mut Config| config.origins = vec![origin("tv", "http://cdn.example/")];
+        check(&Site::default(), http, &[plain]);
+        let query = "origin.tv.ignore-query: \"*\" takes URLs that differ in their query for the \
+                     same resource";
+        let star = |config: &mut Config| config.origins[0].ignore_query = vec!["*".into()];
+        check(&Site::default(), star, &[query]);
+        let file = PathBuf::from("/ca.pem");
+        let site =
+            Site { bad_certificates: vec![(file.clone(), "gone".into())], ..Site::default() };
+        let ca = |config: &mut Config| config.origins[0].ca = Some(file.clone());
+        check(&site, ca, &["origin.tv.ca: /ca.pem: gone"]);
+        let host = "origin.b.hosts: cdn.example is of origin 'tv' as well, which comes first";
+        let shared = |config: &mut Config| {
+            let mut second = origin("b", "https://b.example/");
+            second.hosts = vec!["cdn.example".into()];
+            config.origins.push(second);
+        };
+        check(&Site::default(), shared, &[host]);
+        let base = "origin.b.url: origin 'tv' has the same base URL and comes first";
+        let twice = |config: &mut Config| config.origins.push(origin("b", "https://cdn.example/"));
+        check(&Site::default(), twice, &[base]);
+    }
+
+    #[test]
+    fn a_cache_that_does_not_fit_is_pointed_out() {
+        let site = Site {
+            memory: Some(Size(64 << 20)),
+            folder: Folder { fault: None, volatile: true, room: Some(Size(5 << 20)) },
+            ..Site::default()
+        };
+        let memory = "cache.memory: 48 MiB is more than half of this machine's memory, 64 MiB";
+        check(&site, |_| {}, &[memory]);
+        let tmpfs =
+            "cache.path: /var/cache/neap lies in memory (tmpfs): raise cache.memory instead";
+        let full = "cache.disk: 1 GiB is more than the 5 MiB that are free for /var/cache/neap";
+        check(&site, |config| config.cache.disk = Size(1 << 30), &[memory, tmpfs, full]);
+        let folder = Folder { fault: Some("is not a folder"), ..Folder::default() };
+        let site = Site { folder, ..Site::default() };
+        let none = "cache.path: /var/cache/neap is not a folder: nothing is kept on disk";
+        check(&site, |config| config.cache.disk = Size(1), &[none]);
+    }
+}

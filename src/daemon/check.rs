@@ -1,0 +1,159 @@
+//! `neap check`: what is configured, where each value came from, and what is odd about it.
+
+use core::fmt::Write;
+
+use crate::config::keys::{KEYS, ORIGIN_KEYS, SECTIONS, Sources};
+use crate::config::layers::{Flags, Loaded, Paths};
+use crate::config::model::{Config, Origin};
+use crate::config::problem::{Problem, exit_code};
+use crate::config::show;
+
+/// What a command prints and how it ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// For standard output.
+    pub out: String,
+    /// For standard error.
+    pub err: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+/// Loads the configuration and says what holds; `quiet` leaves only problems and warnings.
+pub fn check(paths: &Paths, flags: &Flags, quiet: bool) -> Outcome {
+    match Config::load(paths, flags) {
+        Err(problems) => {
+            Outcome { out: String::new(), err: complaint(&problems), code: exit_code(&problems) }
+        }
+        Ok(loaded) => {
+            let out = if quiet { String::new() } else { listing(&loaded.config, &loaded.sources) };
+            Outcome { out, err: remarks(&loaded), code: 0 }
+        }
+    }
+}
+
+/// The problems as a start or check reports them: one line each.
+pub fn complaint(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("neap: {problem}\n")).collect()
+}
+
+fn remarks(loaded: &Loaded) -> String {
+    loaded.warnings.iter().map(|warning| format!("neap: warning: {warning}\n")).collect()
+}
+
+/// The effective configuration as TOML that reads back to it, but for masked secrets.
+pub fn listing(config: &Config, sources: &Sources) -> String {
+    let mut out = String::new();
+    for section in SECTIONS {
+        if section == "origin" {
+            config.origins.iter().for_each(|origin| origin_listing(&mut out, origin, sources));
+            continue;
+        }
+        line(&mut out, format_args!("[{section}]"), "");
+        for key in KEYS.iter().filter(|key| key.section == section) {
+            let source = sources.of(&key.path()).to_string();
+            line(&mut out, format_args!("{} = {}", key.name, (key.show)(config)), &source);
+        }
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn origin_listing(out: &mut String, origin: &Origin, sources: &Sources) {
+    let section = format!("origin.{}", origin.name);
+    let shown = masked(origin);
+    line(out, format_args!("[[origin]]"), "");
+    let name = show::text(&origin.name);
+    line(out, format_args!("name = {name}"), &sources.of(&section).to_string());
+    for key in &ORIGIN_KEYS {
+        let source = sources.of(&format!("{section}.{}", key.name)).to_string();
+        line(out, format_args!("{} = {}", key.name, (key.show)(&shown)), &source);
+    }
+    out.push('\n');
+}
+
+fn line(out: &mut String, text: core::fmt::Arguments<'_>, source: &str) {
+    let comment = if source.is_empty() { "" } else { "  # " };
+    writeln!(out, "{text}{comment}{source}").expect("a String takes all");
+}
+
+/// The origin without the secrets in its fields.
+fn masked(origin: &Origin) -> Origin {
+    let mask = |(name, value): &(String, String)| {
+        let value = if show::secret(name) { MASK } else { value.as_str() };
+        (name.clone(), value.to_owned())
+    };
+    Origin { headers: origin.headers.iter().map(mask).collect(), ..origin.clone() }
+}
+
+/// What stands in place of a secret.
+const MASK: &str = "(hidden)";
+
+#[cfg(test)]
+mod tests {
+    use crate::config::file::Text;
+    use crate::config::merge::Merge;
+
+    use super::*;
+
+    fn read(text: &str) -> (Config, Sources) {
+        let mut merge = Merge::default();
+        merge.file(&Text::new("n.toml".as_ref(), text.into()));
+        merge.finish().expect("a configuration")
+    }
+
+    #[test]
+    fn the_listing_reads_back_to_the_same_configuration() {
+        let text = "
+            [player]
+            listen = [\"0.0.0.0:80\", \"[::1]:8642\"]
+            allow = [\"10.0.0.0/8\", \"fd00::1\"]
+            host-names = \"tv.lan\"
+            [admin]
+            listen = \"\"
+            [[origin]]
+            name = \"tv\"
+            url = [\"https://a.example/x\", \"http://[::1]:81/\"]
+            hosts = [\"::1\"]
+            headers = { B = \"2\", A = \"\\\"1\\\"\" }
+            timeout = \"1.5 s\"
+            [[origin]]
+            name = \"b\"
+            url = \"https://b.example\"
+            ignore-query = \"token\"
+            follow-redirects = false
+            [cache]
+            memory = \"1.5 MiB\"
+            disk = \"12345 B\"
+            [log]
+            level = \"trace\"
+            target = \"stderr\"";
+        for text in ["", text] {
+            let (config, sources) = read(text);
+            let listing = listing(&config, &sources);
+            assert_eq!(read(&listing).0, config, "{listing}");
+        }
+    }
+
+    #[test]
+    fn each_value_says_where_it_came_from() {
+        let (config, sources) = read("[cache]\nmemory = \"1 MiB\"\n");
+        let listing = listing(&config, &sources);
+        assert!(listing.contains("\nmemory = \"1 MiB\"  # n.toml:2\n"), "{listing}");
+        assert!(listing.contains("\ndisk = \"0\"  # default\n"), "{listing}");
+    }
+
+    #[test]
+    fn secrets_are_hidden() {
+        let text = "[[origin]]\nname = 'a'\nurl = 'https://a'\n\
+                    headers = { Authorization = 'Bearer s3cret', 'X-Api-Key' = 's3cret', \
+                    Via = 'x' }";
+        let (config, sources) = read(text);
+        let listing = listing(&config, &sources);
+        assert!(!listing.contains("s3cret"), "{listing}");
+        assert!(listing.contains("\"Authorization\" = \"(hidden)\""), "{listing}");
+        assert!(listing.contains("\"Via\" = \"x\""), "{listing}");
+    }
+}

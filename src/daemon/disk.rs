@@ -1,0 +1,113 @@
+//! The disk tier's life: read at the start, worked in the background, its news handed in.
+
+use core::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::run::Run;
+use crate::base::id::RowId;
+use crate::base::time::Plain;
+use crate::host::clock;
+use crate::node::event::{Disk, Input};
+use crate::store::files::Medium;
+use crate::store::notice::Notice;
+use crate::store::rows::Store;
+use crate::store::scan::Found;
+
+/// Files that were found and still have no row.
+#[derive(Default)]
+pub struct Shelf {
+    found: RefCell<BTreeMap<u64, Found>>,
+    last: Cell<u64>,
+}
+
+impl Shelf {
+    fn put(&self, found: Found) -> u64 {
+        self.last.set(self.last.get() + 1);
+        self.found.borrow_mut().insert(self.last.get(), found);
+        self.last.get()
+    }
+
+    /// Gives a found slice to its row, or removes it.
+    pub fn adopt(&self, store: &Store, token: u64, row: Option<RowId>) {
+        let Some(found) = self.found.borrow_mut().remove(&token) else { return };
+        match row {
+            Some(row) => drop(store.adopt(row, &found)),
+            None => store.discard(&found),
+        }
+    }
+}
+
+/// Reads what an earlier run left.
+pub async fn read(run: Rc<Run>, store: Store, shelf: Rc<Shelf>) {
+    let began = clock::now();
+    let (mut scan, mut slices) = (store.scan(began), 0_u32);
+    loop {
+        match scan.next().await {
+            Ok(Some(batch)) => {
+                for found in batch {
+                    slices += 1;
+                    let (slice, bytes) = (found.slice, found.bytes);
+                    let header = Bytes::from(found.header.clone());
+                    let token = shelf.put(found);
+                    run.submit(Input::Disk(Disk::Found { token, slice, bytes, header }));
+                }
+            }
+            Ok(None) => break,
+            Err(fault) => {
+                log::warn!("the disk cache is out of use: {fault}");
+                run.submit(Input::Disk(Disk::Fault(Some(fault.to_string()))));
+                return;
+            }
+        }
+    }
+    if store.medium() == Some(Medium::Ram) {
+        log::warn!("the disk cache lies in memory (tmpfs): it is lost at every start");
+    }
+    log::info!("disk cache: {slices} slices found in {}", Plain(clock::now() - began));
+}
+
+/// Hands the store's news in, for ever.
+pub async fn listen(run: Rc<Run>, store: Store) {
+    loop {
+        store.noticed().await;
+        while let Some(notice) = store.poll_notice() {
+            if let Some(disk) = meaning(&store, notice) {
+                run.submit(Input::Disk(disk));
+            }
+        }
+    }
+}
+
+fn meaning(store: &Store, notice: Notice) -> Option<Disk> {
+    match notice {
+        Notice::Loaded { row, slice, .. } | Notice::Shed { row, slice, .. } => {
+            Some(Disk::Loaded { row, slice, present: store.taken(row) })
+        }
+        Notice::Persisted { row, slice, bytes } => Some(Disk::Persisted { row, slice, bytes }),
+        Notice::Refused { reason, .. } => {
+            log::debug!("a slice was not written: {reason}");
+            None
+        }
+        Notice::Lost { row, slice, cause } => {
+            log::warn!("{cause}");
+            Some(Disk::Lost { row, slice })
+        }
+        Notice::Foreign { first, count } => {
+            log::warn!(
+                "{count} files in the cache folder are not neap's and stay, such as {first}"
+            );
+            None
+        }
+        Notice::DiskFault { kind, .. } => {
+            log::warn!("the disk cache takes no writes for now: {kind}");
+            Some(Disk::Fault(Some(kind.to_string())))
+        }
+        Notice::DiskBack => {
+            log::info!("the disk cache takes writes again");
+            Some(Disk::Fault(None))
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Each output of the machine to the port that carries it out.
+
+use std::rc::Rc;
+
+use super::disk::Shelf;
+use crate::config::model::Config;
+use crate::host::clock;
+use crate::net::origin::client::Client;
+use crate::net::player::desk::Word;
+use crate::net::player::listener::Port;
+use crate::node::event::Output;
+use crate::store::disk::Persist;
+use crate::store::row::Keep;
+use crate::store::rows::Store;
+
+/// The ports of a node.
+pub struct Ports {
+    store: Store,
+    players: Rc<Port>,
+    origins: Client,
+    shelf: Rc<Shelf>,
+}
+
+impl Ports {
+    /// The ports together.
+    pub const fn new(store: Store, players: Rc<Port>, origins: Client, shelf: Rc<Shelf>) -> Self {
+        Self { store, players, origins, shelf }
+    }
+
+    /// The bytes.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The players' port.
+    pub const fn players(&self) -> &Rc<Port> {
+        &self.players
+    }
+
+    /// Takes over a changed configuration.
+    pub fn configure(&self, config: &Config) {
+        self.players.configure(config);
+        self.origins.configure(config);
+        self.store.set_memory_limit(config.cache.memory.0);
+    }
+
+    /// Carries out one output.
+    pub fn carry_out(&self, output: Output) {
+        let desk = &self.players.desk;
+        match output {
+            Output::Answer { exchange, answer } => desk.tell(exchange, Word::Answer(answer)),
+            Output::Upload { exchange, row } => desk.tell(exchange, Word::Upload(row)),
+            Output::Resume { exchange } => desk.tell(exchange, Word::Resume),
+            Output::Cut { exchange } => desk.tell(exchange, Word::Cut),
+            Output::Fetch(order) => self.origins.fetch(*order),
+            Output::Take { fetch, row, at } => self.origins.take(fetch, row, at),
+            Output::Cancel { fetch } => self.origins.cancel(fetch),
+            Output::Open { row, keep } => {
+                self.store.open(row, if keep { Keep::Cached } else { Keep::Passing });
+            }
+            Output::End { row, length } => self.store.end(row, length),
+            Output::Close { row } => self.store.close(row),
+            Output::Evict { row, slice } => drop(self.store.evict(row, slice)),
+            Output::Persist { row, slice, header, key } => {
+                let what = Persist { row, slice, key, header };
+                if let Err(reason) = self.store.persist(what, clock::now()) {
+                    log::debug!("a slice is not written: {reason}");
+                }
+            }
+            Output::Adopt { token, row } => self.shelf.adopt(&self.store, token, row),
+            Output::Unlink { row, slice } => self.store.unlink(row, slice),
+            Output::Say { level, line } => log::log!(level, "{line}"),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The one loop: each input goes through the machine, and its outputs to their ports, before
+//! the next.
+
+use core::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::alarm::Alarm;
+use super::ports::Ports;
+use crate::config::model::Config;
+use crate::host::clock;
+use crate::node::event::Input;
+use crate::node::machine::{Figures, Machine};
+use crate::node::status::Status;
+
+/// The machine with its ports around it.
+pub struct Run {
+    machine: RefCell<Machine>,
+    inbox: RefCell<VecDeque<Input>>,
+    turning: Cell<bool>,
+    ports: OnceCell<Ports>,
+    alarm: Rc<Alarm>,
+    stopping: Cell<bool>,
+}
+
+impl Run {
+    /// A loop around a machine, still without ports.
+    pub fn new(config: Config, seed: u64) -> Rc<Self> {
+        Rc::new(Self {
+            machine: RefCell::new(Machine::new(config, seed, clock::now())),
+            inbox: RefCell::default(),
+            turning: Cell::new(false),
+            ports: OnceCell::new(),
+            alarm: Rc::default(),
+            stopping: Cell::new(false),
+        })
+    }
+
+    /// Gives the loop its ports, once.
+    pub fn connect(&self, ports: Ports) {
+        let first = self.ports.set(ports).is_ok();
+        debug_assert!(first, "ports are connected once");
+    }
+
+    /// The ports.
+    pub fn ports(&self) -> Option<&Ports> {
+        self.ports.get()
+    }
+
+    /// When the machine wants to be called.
+    pub const fn alarm(&self) -> &Rc<Alarm> {
+        &self.alarm
+    }
+
+    /// Hands in what happened. Its outputs have reached their ports on return, unless a port
+    /// calls while it is being given one: then they follow in the same turn.
+    pub fn submit(&self, input: Input) {
+        self.inbox.borrow_mut().push_back(input);
+        if self.turning.replace(true) {
+            return;
+        }
+        let Some(ports) = self.ports.get() else { return self.turning.set(false) };
+        let mut machine = self.machine.borrow_mut();
+        loop {
+            let Some(input) = self.inbox.borrow_mut().pop_front() else { break };
+            machine.handle(input, clock::now());
+            while let Some(output) = machine.poll_output() {
+                ports.carry_out(output);
+            }
+        }
+        self.alarm.set(machine.poll_timeout().map(|(at, _)| at));
+        self.turning.set(false);
+    }
+
+    /// Takes over a changed configuration without cutting what runs.
+    pub fn configure(&self, config: &Config) {
+        let Some(ports) = self.ports.get() else { return };
+        let mut machine = self.machine.borrow_mut();
+        machine.configure(config.clone(), clock::now());
+        ports.configure(config);
+        while let Some(output) = machine.poll_output() {
+            ports.carry_out(output);
+        }
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        let store = self.ports.get().map(Ports::store);
+        let figures = Figures {
+            memory: store.map_or(0, |store| store.memory()),
+            written: store.map_or(0, |store| store.written()),
+            stopping: self.stopping.get(),
+        };
+        self.machine.borrow().status(clock::now(), figures)
+    }
+
+    /// Notes that the node is going down.
+    pub fn stop(&self) {
+        self.stopping.set(true);
+    }
+}

@@ -1,0 +1,277 @@
+//! From the command line to a running node, and down again in order.
+
+use core::time::Duration;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+
+use ring::rand::SecureRandom;
+use smol::{LocalExecutor, Task, Timer, future};
+
+use super::check::{Outcome, complaint};
+use super::disk::{self, Shelf};
+use super::ports::Ports;
+use super::run::Run;
+use crate::base::limits;
+use crate::config::change::difference;
+use crate::config::layers::{Flags, Loaded, Paths};
+use crate::config::model::Config;
+use crate::config::problem::exit_code;
+use crate::host::notify::{self, Socket};
+use crate::host::signals::{Signal, Watch};
+use crate::host::{clock, log as host_log};
+use crate::net::admin::listener as admin;
+use crate::net::door::Door;
+use crate::net::origin::client::Client;
+use crate::net::player::listener::{self, Port};
+use crate::net::reactor::Reactor;
+use crate::node::event::Input;
+use crate::store::rows::{Options, Store};
+
+/// Runs a node until a signal ends it.
+pub fn run(paths: &Paths, flags: &Flags) -> Outcome {
+    let loaded = match Config::load(paths, flags) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            let code = exit_code(&problems);
+            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
+        }
+    };
+    host_log::logger::start(&loaded.config.log);
+    panic_lines();
+    let code = match Node::open(&loaded) {
+        Ok(node) => node.serve(paths, flags),
+        Err(error) => {
+            log::error!("cannot start: {error}");
+            if error.kind() == io::ErrorKind::PermissionDenied { 77 } else { 70 }
+        }
+    };
+    host_log::logger::flush();
+    Outcome { code, ..Outcome::default() }
+}
+
+/// A node whose doors are open.
+struct Node {
+    config: Config,
+    run: Rc<Run>,
+    store: Store,
+    shelf: Rc<Shelf>,
+    executor: Rc<LocalExecutor<'static>>,
+    reactor: Rc<Reactor>,
+    players: Vec<TcpListener>,
+    operators: Vec<admin::Door>,
+}
+
+impl Node {
+    fn open(loaded: &Loaded) -> io::Result<Self> {
+        let config = loaded.config.clone();
+        loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        let (players, mut operators) = inherited()?;
+        let players = if players.is_empty() {
+            config.player.listen.iter().map(|at| listener::bind(*at)).collect::<Result<_, _>>()?
+        } else {
+            players
+        };
+        if let Some(address) = config.admin.listen.filter(|_| operators.is_empty()) {
+            operators.push(admin::Door::tcp(address).map_err(|e| io::Error::other(e.to_string()))?);
+        }
+        if let Some(path) = &config.admin.control {
+            match admin::Door::control(path) {
+                Ok(door) => operators.push(door),
+                Err(error) => log::warn!("'neap status' will not work: {error}"),
+            }
+        }
+        let path = (config.cache.disk.0 > 0).then(|| config.cache.path.clone());
+        let store = Store::new(Options { memory: config.cache.memory.0, path });
+        let run = Run::new(config.clone(), seed()?);
+        let (executor, reactor) = (Rc::new(LocalExecutor::new()), Reactor::new()?);
+        let inputs = Rc::clone(&run);
+        let door = Door {
+            submit: Rc::new(move |input| inputs.submit(input)),
+            now: clock::now,
+            wall: clock::date,
+            date: clock::trusted_date,
+            store: store.clone(),
+            executor: Rc::clone(&executor),
+            reactor: Rc::clone(&reactor),
+        };
+        let shelf = Rc::new(Shelf::default());
+        let port = Port::new(door.clone(), &config);
+        let client = Client::new(door, &config);
+        run.connect(Ports::new(store.clone(), port, client, Rc::clone(&shelf)));
+        Ok(Self { config, run, store, shelf, executor, reactor, players, operators })
+    }
+
+    /// Serves until a signal says to stop; answers the exit code.
+    fn serve(self, paths: &Paths, flags: &Flags) -> u8 {
+        let (executor, reactor) = (Rc::clone(&self.executor), Rc::clone(&self.reactor));
+        match reactor.run(&executor, self.live(paths, flags)) {
+            Ok(()) => 0,
+            Err(error) => {
+                log::error!("cannot go on: {error}");
+                70
+            }
+        }
+    }
+
+    async fn live(mut self, paths: &Paths, flags: &Flags) -> io::Result<()> {
+        let mut signals = Watch::new()?;
+        let Some(ports) = self.run.ports() else { return Ok(()) };
+        let port = Rc::clone(ports.players());
+        let mut doors = Vec::new();
+        for listener in core::mem::take(&mut self.players) {
+            log::info!("players connect to http://{}", listener.local_addr()?);
+            doors.push(port.listen(listener)?);
+        }
+        let _background = self.background();
+        notify::ready(&summary(&self.config));
+        log::info!("neap {} is ready: {}", env!("CARGO_PKG_VERSION"), summary(&self.config));
+        loop {
+            match signals.next().await? {
+                Signal::Stop => break,
+                Signal::Reload => self.reload(paths, flags),
+            }
+        }
+        notify::stopping();
+        log::info!("stopping");
+        drop(doors);
+        self.run.stop();
+        port.stop();
+        self.finish(&port).await;
+        Ok(())
+    }
+
+    /// What goes on beside the players.
+    fn background(&mut self) -> Vec<Task<()>> {
+        let spawn = |task| self.executor.spawn(task);
+        let mut tasks = Vec::new();
+        let status = Rc::clone(&self.run);
+        let doors = core::mem::take(&mut self.operators);
+        for door in &doors {
+            if let Some(address) = door.address() {
+                log::info!("status page: http://{address}/");
+            }
+        }
+        if !doors.is_empty() {
+            let status = Rc::new(move || status.status());
+            tasks.push(self.executor.spawn(admin::serve(doors, status)));
+        }
+        tasks.push(self.executor.spawn(ring(Rc::clone(&self.run))));
+        if self.config.cache.disk.0 > 0 {
+            let store = self.store.clone();
+            tasks.push(self.executor.spawn(async move { store.work().await }));
+            let (run, store) = (Rc::clone(&self.run), self.store.clone());
+            tasks.push(self.executor.spawn(disk::listen(run, store)));
+            let (run, store) = (Rc::clone(&self.run), self.store.clone());
+            tasks.push(self.executor.spawn(disk::read(run, store, Rc::clone(&self.shelf))));
+        }
+        if let Some(interval) = notify::watchdog_interval() {
+            tasks.push(spawn(feed(interval)));
+        }
+        tasks
+    }
+
+    /// Reads the configuration again; a bad one changes nothing.
+    fn reload(&mut self, paths: &Paths, flags: &Flags) {
+        notify::reloading();
+        match Config::load(paths, flags) {
+            Ok(loaded) => {
+                loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+                for change in difference(&self.config, &loaded.config) {
+                    log::info!("reload: {change}");
+                }
+                let taken = self.config.taken_over(&loaded.config);
+                log::set_max_level(taken.log.level);
+                self.run.configure(&taken);
+                self.config = taken;
+                log::info!("configuration read again: {}", summary(&self.config));
+            }
+            Err(problems) => {
+                problems.iter().for_each(|problem| log::error!("{problem}"));
+                log::error!("the configuration stays as it was: the new one has errors");
+            }
+        }
+        notify::ready(&summary(&self.config));
+    }
+
+    /// Lets what runs finish, within its time, and what is to be written be written.
+    async fn finish(&self, port: &Rc<Port>) {
+        let finished = async {
+            while port.desk.open_count() > 0 {
+                Timer::after(LOOK).await;
+            }
+            if self.config.cache.disk.0 > 0 {
+                self.store.drained().await;
+            }
+            true
+        };
+        let late = async {
+            Timer::after(limits::SHUTDOWN).await;
+            false
+        };
+        if !future::or(finished, late).await {
+            log::warn!("cut {} requests that were still running", port.desk.open_count());
+        }
+    }
+}
+
+/// Calls the machine when it wants to be called.
+async fn ring(run: Rc<Run>) {
+    loop {
+        run.alarm().ring().await;
+        run.submit(Input::Tick);
+    }
+}
+
+/// Tells the service manager that this very loop turns.
+async fn feed(interval: Duration) {
+    loop {
+        Timer::after(interval).await;
+        notify::alive();
+    }
+}
+
+/// The sockets that the service manager opened, those for players and those for operators.
+fn inherited() -> io::Result<(Vec<TcpListener>, Vec<admin::Door>)> {
+    let (mut players, mut operators) = (Vec::new(), Vec::new());
+    let sockets = notify::sockets().map_err(|error| io::Error::other(error.to_string()))?;
+    for inherited in sockets {
+        match inherited.socket {
+            Socket::Tcp(socket) if inherited.name == "admin" => {
+                operators.push(admin::Door::inherited(socket)?);
+            }
+            Socket::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                players.push(socket);
+            }
+            Socket::Unix(_) => log::warn!("a unix socket was handed over and is not used"),
+        }
+    }
+    Ok((players, operators))
+}
+
+fn summary(config: &Config) -> String {
+    let disk = if config.cache.disk.0 > 0 { config.cache.disk.to_string() } else { "none".into() };
+    let origins = config.origins.len();
+    format!("{origins} origins, {} of memory, {disk} on disk", config.cache.memory)
+}
+
+/// A panic anywhere says one line and ends the program, however it was built.
+fn panic_lines() {
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!("fault in neap: {panic}");
+        host_log::logger::flush();
+        std::process::exit(70);
+    }));
+}
+
+/// A number that strangers cannot guess.
+fn seed() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    let random = ring::rand::SystemRandom::new();
+    random.fill(&mut bytes).map_err(|_| io::Error::other("the system gives no random numbers"))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// How often the end of what runs is looked for at shutdown.
+const LOOK: Duration = Duration::from_millis(20);

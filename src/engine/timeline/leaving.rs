@@ -1,0 +1,51 @@
+//! Segments that left a live window, until no player may ask for them (RFC 8216, 6.2.2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::limits;
+use crate::base::time::Instant;
+use crate::base::url::Locator;
+
+/// When which segment is gone; bounded by `limits::LEAVING`, the first to go leaving first.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    queue: BTreeSet<(Instant, Locator)>,
+    moments: BTreeMap<Locator, Instant>,
+}
+
+impl Leaving {
+    /// Notes that a segment can't be asked for from `at` on; a later note replaces an earlier one.
+    pub(super) fn insert(&mut self, locator: Locator, at: Instant) {
+        if let Some(before) = self.moments.insert(locator.clone(), at) {
+            self.queue.remove(&(before, locator.clone()));
+        }
+        self.queue.insert((at, locator));
+        if self.queue.len() > limits::LEAVING {
+            if let Some((_, locator)) = self.queue.pop_first() {
+                self.moments.remove(&locator);
+            }
+        }
+    }
+
+    /// When a segment is gone, if it is leaving.
+    pub(super) fn moment(&self, locator: &Locator) -> Option<Instant> {
+        self.moments.get(locator).copied()
+    }
+
+    /// A segment that is listed again stays.
+    pub(super) fn stay(&mut self, locator: &Locator) {
+        if let Some(at) = self.moments.remove(locator) {
+            self.queue.remove(&(at, locator.clone()));
+        }
+    }
+
+    /// The next segment that is gone by now.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Locator> {
+        if self.queue.first()?.0 > now {
+            return None;
+        }
+        let (_, locator) = self.queue.pop_first()?;
+        self.moments.remove(&locator);
+        Some(locator)
+    }
+}

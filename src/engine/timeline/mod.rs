@@ -1,0 +1,8 @@
+//! A stream as segments in play order: what comes next, how long a list holds, what has left.
+
+pub mod answer;
+pub mod follow;
+mod index;
+mod leaving;
+mod row;
+mod stream;

@@ -1,0 +1,61 @@
+//! The other end of the control socket: what `neap status` asks with.
+
+use core::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use crate::base::limits;
+
+/// Why there is no status.
+#[derive(Debug)]
+pub enum Error {
+    /// Nobody listens at the socket.
+    NotRunning(PathBuf),
+    /// We may not open the socket.
+    Forbidden(PathBuf),
+    /// The daemon did not answer as it should.
+    Silent(io::Error),
+    /// What came is no status.
+    Garbled,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning(path) => {
+                write!(f, "neap is not running: nobody listens at {}", path.display())
+            }
+            Self::Forbidden(path) => {
+                write!(f, "{} may be opened by root and the group neap only", path.display())
+            }
+            Self::Silent(error) => write!(f, "neap runs but does not answer: {error}"),
+            Self::Garbled => f.write_str("neap's answer is no status"),
+        }
+    }
+}
+
+/// Asks the daemon at `control` for its status and answers the JSON text. It waits five seconds.
+///
+/// # Errors
+/// When the daemon does not run, does not answer, or answers something else.
+pub fn fetch(control: &Path) -> Result<String, Error> {
+    let mut stream = UnixStream::connect(control).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Error::Forbidden(control.into()),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            Error::NotRunning(control.into())
+        }
+        _ => Error::Silent(error),
+    })?;
+    let mut exchange = || {
+        stream.set_read_timeout(Some(limits::ADMIN_TIME))?;
+        stream.set_write_timeout(Some(limits::ADMIN_TIME))?;
+        stream.write_all(b"GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = String::new();
+        Read::by_ref(&mut stream).take(limits::STATUS).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = exchange().map_err(Error::Silent)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(Error::Garbled)?;
+    if head.starts_with("HTTP/1.1 200 ") { Ok(body.into()) } else { Err(Error::Garbled) }
+}

@@ -1,0 +1,484 @@
+//! One order to an origin, carried out: asked, redirected, read into the store.
+
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+use smol::Task;
+
+use super::connection::Connection;
+use super::dial::Dialer;
+use super::pool::{Pool, Server};
+use super::request::Outgoing;
+use super::tls::Trust;
+use crate::base::id::{FetchId, OriginId, RowId};
+use crate::base::limits;
+use crate::base::time::Instant;
+use crate::base::url::{Places, Scheme, Url, without_query};
+use crate::config::model::{Config, Origin};
+use crate::net::door::Door;
+use crate::net::patience::{Elapsed, Patience};
+use crate::node::event::{Arrival, Input, Order, Trouble, TroubleKind};
+use crate::store::reader::Next;
+use crate::store::rows::Store;
+use crate::wire::http::body::{Body, LAST_CHUNK, Step, chunk_size};
+use crate::wire::http::head::ResponseHead;
+use crate::wire::plan::{Fault, Plan};
+use crate::wire::playlist;
+use crate::wire::rewrite::Source;
+
+/// The port to every origin.
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    door: Door,
+    dialer: Dialer,
+    pool: Pool,
+    origins: RefCell<Rc<Origins>>,
+    running: RefCell<BTreeMap<FetchId, Running>>,
+}
+
+/// The origins as configured, with what was built for them.
+struct Origins {
+    list: Vec<Origin>,
+    places: Places,
+    /// Built when the first connection in TLS needs it: the roots take memory.
+    trust: RefCell<BTreeMap<OriginId, Trust>>,
+}
+
+struct Running {
+    /// What becomes of the body; asked for while the head is handed in.
+    verdict: Verdict,
+    /// Whether the fetch hands in its head at this moment.
+    asking: bool,
+    /// Dropped when nobody wants the fetch any more.
+    _task: Task<()>,
+}
+
+#[derive(Clone, Copy)]
+enum Verdict {
+    Take { row: RowId, at: u64 },
+    Leave,
+}
+
+/// An answer whose head is here.
+struct Answered {
+    head: ResponseHead,
+    body: Body,
+    connection: Connection,
+    server: Server,
+    url: Url,
+}
+
+impl Client {
+    /// A port for the configured origins.
+    pub fn new(door: Door, config: &Config) -> Self {
+        let (dialer, pool) = (Dialer::new(door.now), Pool::default());
+        let origins = RefCell::new(Rc::new(Origins::new(config)));
+        Self(Rc::new(Inner { door, dialer, pool, origins, running: RefCell::default() }))
+    }
+
+    /// Takes over changed origins; what runs goes on as it began.
+    pub fn configure(&self, config: &Config) {
+        *self.0.origins.borrow_mut() = Rc::new(Origins::new(config));
+        self.0.pool.clear();
+    }
+
+    /// Carries out an order; the outcome comes back through the door.
+    pub fn fetch(&self, order: Order) {
+        let inner = Rc::clone(&self.0);
+        let id = order.fetch;
+        let task = self.0.door.executor.spawn(async move {
+            inner.carry_out(order).await;
+            inner.running.borrow_mut().remove(&id);
+        });
+        let running = Running { verdict: Verdict::Leave, asking: false, _task: task };
+        self.0.running.borrow_mut().insert(id, running);
+    }
+
+    /// The body of a fetch goes into a row.
+    pub fn take(&self, fetch: FetchId, row: RowId, at: u64) {
+        if let Some(running) = self.0.running.borrow_mut().get_mut(&fetch) {
+            running.verdict = Verdict::Take { row, at };
+        }
+    }
+
+    /// Nobody wants a fetch, or its body.
+    pub fn cancel(&self, fetch: FetchId) {
+        let mut all = self.0.running.borrow_mut();
+        match all.get_mut(&fetch) {
+            // It keeps its connection where the rest of the body is short.
+            Some(running) if running.asking => running.verdict = Verdict::Leave,
+            Some(_) => {
+                let gone = all.remove(&fetch);
+                drop(all);
+                drop(gone);
+            }
+            None => {}
+        }
+    }
+
+    /// How many fetches are under way.
+    pub fn running(&self) -> usize {
+        self.0.running.borrow().len()
+    }
+}
+
+impl Origins {
+    fn new(config: &Config) -> Self {
+        let (list, places) = (config.origins.clone(), config.places());
+        Self { list, places, trust: RefCell::default() }
+    }
+
+    fn trust(&self, origin: OriginId, door: &Door) -> io::Result<Trust> {
+        if let Some(trust) = self.trust.borrow().get(&origin) {
+            return Ok(trust.clone());
+        }
+        let ca = self.list.get(usize::from(origin.0)).and_then(|origin| origin.ca.as_deref());
+        let trust = Trust::new(ca, door.date)?;
+        self.trust.borrow_mut().insert(origin, trust.clone());
+        Ok(trust)
+    }
+}
+
+impl Inner {
+    fn submit(&self, input: Input) {
+        (self.door.submit)(input);
+    }
+
+    async fn carry_out(&self, order: Order) {
+        let fetch = order.fetch;
+        let origins = Rc::clone(&self.origins.borrow());
+        let Some(origin) = origins.list.get(usize::from(order.locator.origin.0)) else { return };
+        let requested = (self.door.now)();
+        let end = match self.ask(&order, &origins, origin).await {
+            Ok(answered) => self.deliver(&order, &origins, (answered, requested)).await,
+            Err(trouble) => Some(Err(trouble)),
+        };
+        if let Some(end) = end {
+            self.submit(Input::Ended { fetch, end });
+        }
+    }
+
+    /// Asks, follows redirects, and answers with the first head that is no redirect.
+    async fn ask(
+        &self,
+        order: &Order,
+        origins: &Origins,
+        origin: &Origin,
+    ) -> Result<Answered, Trouble> {
+        let base = origin.urls.get(order.base).or(origin.urls.first());
+        let base = base.ok_or_else(|| redirect("the origin has no URL".into()))?;
+        let mut outgoing = Outgoing::new(order, origin, base);
+        for _ in 0..=limits::REDIRECTS {
+            let mut answered = self.ask_once(order, &outgoing, origins).await?;
+            let Some(next) = next_place(&answered, &outgoing, origin)? else {
+                return Ok(answered);
+            };
+            log::debug!("{} redirected to {}", order.fetch, next.url);
+            if answered.connection.drain(&mut answered.body).await {
+                self.keep(answered);
+            }
+            outgoing = next;
+        }
+        Err(redirect(format!("more than {} redirects", limits::REDIRECTS)))
+    }
+
+    /// One request; once more when a connection that had idled turns out to be dead.
+    async fn ask_once(
+        &self,
+        order: &Order,
+        outgoing: &Outgoing,
+        origins: &Origins,
+    ) -> Result<Answered, Trouble> {
+        let server = Pool::server(order.locator.origin, &outgoing.url);
+        let pooled = self.pool.take(&server, (self.door.now)());
+        if let Some(mut connection) = pooled {
+            let asked = self.exchange(order, outgoing, &mut connection).await;
+            let again = outgoing.is_idempotent() && order.body.is_none() && !connection.heard;
+            match asked {
+                Ok((head, body)) => {
+                    let url = outgoing.url.clone();
+                    return Ok(Answered { head, body, connection, server, url });
+                }
+                Err(trouble) if trouble.kind == TroubleKind::Broken && again => {
+                    log::debug!("{} asks again on a new connection: {trouble}", order.fetch);
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        let mut connection = self.connect(order, &outgoing.url, origins).await?;
+        let (head, body) = self.exchange(order, outgoing, &mut connection).await?;
+        Ok(Answered { head, body, connection, server, url: outgoing.url.clone() })
+    }
+
+    async fn connect(
+        &self,
+        order: &Order,
+        url: &Url,
+        origins: &Origins,
+    ) -> Result<Connection, Trouble> {
+        let origin = order.locator.origin;
+        let limit = origins.list[usize::from(origin.0)].timeout;
+        let stream = self.dialer.dial(&url.host, url.port, limit).await?;
+        let source = self.door.reactor.source(stream).map_err(broken)?;
+        let now = self.door.now;
+        if url.scheme == Scheme::Http {
+            return Ok(Connection::plain(source, now, limit));
+        }
+        let trust = origins.trust(origin, &self.door).map_err(|error| Trouble {
+            kind: TroubleKind::Certificate,
+            cause: format!("the certificates to trust cannot be read: {error}"),
+        })?;
+        let mut patience = Patience::new(now);
+        let secured = patience.bound(limit, trust.secure(&url.host, source)).await;
+        let late = |Elapsed| Trouble {
+            kind: TroubleKind::Silent,
+            cause: format!("no TLS handshake with {} within {} s", url.host, limit.as_secs()),
+        };
+        Ok(Connection::secure(secured.map_err(late)??, now, limit))
+    }
+
+    /// Sends a request with its body, and reads the head of the answer.
+    async fn exchange(
+        &self,
+        order: &Order,
+        outgoing: &Outgoing,
+        connection: &mut Connection,
+    ) -> Result<(ResponseHead, Body), Trouble> {
+        let body = order.body.map(|(_, length)| length);
+        connection.heard = false;
+        connection.send(&outgoing.head(body)).await?;
+        if let Some((row, length)) = order.body {
+            upload(&self.door.store, row, length, connection).await?;
+        }
+        let head = connection.head(order.hold).await?;
+        let framing = head
+            .framing(&outgoing.method)
+            .map_err(|fault| Trouble { kind: TroubleKind::Protocol, cause: fault.to_string() })?;
+        Ok((head, Body::new(framing)))
+    }
+
+    /// Hands in the head and brings the body to where it is wanted; none when nobody asks how
+    /// it ended.
+    async fn deliver(
+        &self,
+        order: &Order,
+        origins: &Origins,
+        (mut answered, requested): (Answered, Instant),
+    ) -> Option<Result<(), Trouble>> {
+        let fetch = order.fetch;
+        let collected = match self.collect(order, origins, &mut answered).await {
+            Ok(collected) => collected,
+            Err(trouble) => return Some(Err(trouble)),
+        };
+        let (plan, warning, text) = match collected {
+            Some(collected) => (collected.plan, collected.warning, Some(collected.text)),
+            None => (None, None, None),
+        };
+        let head = answered.head.clone();
+        let length = text.as_ref().map(|text| text.len() as u64).or(answered.body.left());
+        let to_close = text.is_none() && answered.body.ends_by_close();
+        let date = (self.door.wall)();
+        let arrival = Arrival { fetch, head, length, to_close, requested, date, plan, warning };
+        let (row, at) = match self.verdict(Box::new(arrival)) {
+            Verdict::Take { row, at } => (row, at),
+            Verdict::Leave => {
+                if answered.connection.drain(&mut answered.body).await {
+                    self.keep(answered);
+                }
+                return None;
+            }
+        };
+        let end = match text {
+            Some(text) => self.write(fetch, &text, (row, at)).await,
+            None => self.stream(fetch, &mut answered, (row, at)).await,
+        };
+        if end.is_ok() && answered.body.step() == Step::End {
+            self.keep(answered);
+        }
+        Some(end)
+    }
+
+    fn verdict(&self, arrival: Box<Arrival>) -> Verdict {
+        let fetch = arrival.fetch;
+        let asking = |on: bool| {
+            let mut all = self.running.borrow_mut();
+            let running = all.get_mut(&fetch)?;
+            running.asking = on;
+            Some(running.verdict)
+        };
+        asking(true);
+        self.submit(Input::Head(arrival));
+        asking(false).unwrap_or(Verdict::Leave)
+    }
+
+    /// Reads a playlist whole, because its URLs may have to change before a player sees it.
+    async fn collect(
+        &self,
+        order: &Order,
+        origins: &Origins,
+        answered: &mut Answered,
+    ) -> Result<Option<Collected>, Trouble> {
+        let head = &answered.head;
+        let plain = !head.fields.has("content-encoding") && order.method == "GET";
+        let path = without_query(&order.locator.target);
+        let format = playlist::recognise(head.fields.first("content-type"), path);
+        let Some(format) = format.filter(|_| plain && head.status == 200) else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        while answered.body.step() != Step::End {
+            let here = text.len();
+            if here > limits::PLAYLIST {
+                let cause = "the playlist is larger than 4 MiB".into();
+                return Err(Trouble { kind: TroubleKind::Protocol, cause });
+            }
+            text.resize(here + 16 * 1024, 0);
+            let Answered { connection, body, .. } = answered;
+            let count = connection.content(body, &mut text[here..]).await?;
+            text.truncate(here + count);
+        }
+        let source = Source { url: &answered.url, asked: &order.locator, places: &origins.places };
+        let read = playlist::read(format, &text, &source);
+        if let Some(changed) = read.text {
+            text = changed.into_bytes();
+            // Digests and ranges of the origin are of its bytes, not of ours.
+            for name in ["content-md5", "content-digest", "repr-digest", "accept-ranges"] {
+                answered.head.fields.remove(name);
+            }
+        }
+        answered.head.fields.remove("transfer-encoding");
+        answered.head.fields.set("Content-Length", text.len().to_string());
+        Ok(Some(Collected { plan: read.plan, warning: read.warning, text }))
+    }
+
+    async fn write(
+        &self,
+        fetch: FetchId,
+        text: &[u8],
+        (row, at): (RowId, u64),
+    ) -> Result<(), Trouble> {
+        let mut writer = self.door.store.writer(row, at, Some(at + text.len() as u64));
+        let mut left = text;
+        while !left.is_empty() {
+            let Ok(room) = writer.room().await else { return Err(unwanted()) };
+            let count = room.len().min(left.len());
+            room[..count].copy_from_slice(&left[..count]);
+            left = &left[count..];
+            writer.filled(count);
+        }
+        self.submit(Input::Received { fetch, upto: writer.position() });
+        Ok(())
+    }
+
+    /// Reads the body into the row, block by block, as fast as its readers allow.
+    async fn stream(
+        &self,
+        fetch: FetchId,
+        answered: &mut Answered,
+        (row, at): (RowId, u64),
+    ) -> Result<(), Trouble> {
+        let Answered { connection, body, .. } = answered;
+        let until = body.left().map(|left| at + left);
+        let mut writer = self.door.store.writer(row, at, until);
+        while body.step() != Step::End {
+            let Ok(room) = writer.room().await else { return Err(unwanted()) };
+            let mut count = connection.content(body, room).await?;
+            if count == 0 {
+                break;
+            }
+            while count < room.len() {
+                match connection.content_at_once(body, &mut room[count..]) {
+                    0 => break,
+                    more => count += more,
+                }
+            }
+            let progress = writer.filled(count);
+            if progress.block_completed {
+                self.submit(Input::Received { fetch, upto: progress.upto });
+            }
+        }
+        self.submit(Input::Received { fetch, upto: writer.position() });
+        Ok(())
+    }
+
+    fn keep(&self, answered: Answered) {
+        if answered.head.keeps_alive() && answered.body.left() == Some(0) {
+            self.pool.put(answered.server, answered.connection, (self.door.now)());
+        }
+    }
+}
+
+/// A playlist, read whole and made fit for our endpoint.
+struct Collected {
+    plan: Option<Plan>,
+    warning: Option<Fault>,
+    text: Vec<u8>,
+}
+
+/// Sends a request's body on as the player brings it.
+async fn upload(
+    store: &Store,
+    row: RowId,
+    length: Option<u64>,
+    connection: &mut Connection,
+) -> Result<(), Trouble> {
+    let mut reader = store.reader(row, 0, length);
+    loop {
+        match reader.next(limits::BATCH).await {
+            Next::Bytes(pieces) => {
+                for piece in pieces {
+                    if length.is_none() {
+                        connection.send(chunk_size(piece.len()).as_bytes()).await?;
+                    }
+                    connection.send(&piece).await?;
+                    if length.is_none() {
+                        connection.send(b"\r\n").await?;
+                    }
+                }
+            }
+            Next::End => break,
+            Next::Missing(_) => return Err(unwanted()),
+        }
+    }
+    if length.is_none() {
+        connection.send(LAST_CHUNK.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+/// Where a redirect leads; none where the answer is final.
+fn next_place(
+    answered: &Answered,
+    outgoing: &Outgoing,
+    origin: &Origin,
+) -> Result<Option<Outgoing>, Trouble> {
+    let head = &answered.head;
+    let safe = matches!(&*outgoing.method, "GET" | "HEAD");
+    let moved = matches!(head.status, 301 | 302 | 303 | 307 | 308);
+    let Some(place) = head.fields.first("location").filter(|_| safe && moved) else {
+        return Ok(None);
+    };
+    if !origin.follow_redirects {
+        return Ok(None);
+    }
+    let url = outgoing.url.join(place).map_err(|fault| redirect(format!("a redirect: {fault}")))?;
+    if outgoing.url.scheme == Scheme::Https && url.scheme == Scheme::Http {
+        return Err(redirect("a redirect leaves TLS".into()));
+    }
+    Ok(Some(outgoing.redirected(head.status, url)))
+}
+
+fn redirect(cause: String) -> Trouble {
+    Trouble { kind: TroubleKind::Redirect, cause }
+}
+
+fn broken(error: io::Error) -> Trouble {
+    Trouble { kind: TroubleKind::Broken, cause: error.to_string() }
+}
+
+fn unwanted() -> Trouble {
+    Trouble { kind: TroubleKind::Broken, cause: "nobody wants it any more".into() }
+}

@@ -1,0 +1,56 @@
+//! Connections that wait for their next request, newest first, bounded in number and age.
+
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::connection::Connection;
+use crate::base::id::OriginId;
+use crate::base::limits;
+use crate::base::time::Instant;
+use crate::base::url::{Scheme, Url};
+
+/// Whom a connection belongs to: the origin counts because its `ca` may be its own.
+pub type Server = (OriginId, Scheme, String, u16);
+
+/// The idle connections of every server.
+#[derive(Default)]
+pub struct Pool(RefCell<BTreeMap<Server, Vec<(Instant, Connection)>>>);
+
+impl Pool {
+    /// The server that a URL of an origin is at.
+    pub fn server(origin: OriginId, url: &Url) -> Server {
+        (origin, url.scheme, url.host.clone(), url.port)
+    }
+
+    /// A connection to the server that can still be used, the one that idled least.
+    pub fn take(&self, server: &Server, now: Instant) -> Option<Connection> {
+        let mut idle = self.0.borrow_mut();
+        let row = idle.get_mut(server)?;
+        while let Some((since, connection)) = row.pop() {
+            if now.since(since) < limits::POOL_IDLE && !connection.is_spent() {
+                return Some(connection);
+            }
+        }
+        idle.remove(server);
+        None
+    }
+
+    /// Keeps a connection whose last answer was read to its end.
+    pub fn put(&self, server: Server, connection: Connection, now: Instant) {
+        let mut idle = self.0.borrow_mut();
+        idle.retain(|_, row| {
+            row.retain(|(since, _)| now.since(*since) < limits::POOL_IDLE);
+            !row.is_empty()
+        });
+        let row = idle.entry(server).or_default();
+        if row.len() >= limits::POOLED {
+            row.remove(0);
+        }
+        row.push((now, connection));
+    }
+
+    /// Closes every idle connection.
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}

@@ -1,0 +1,104 @@
+//! Trust in an origin: TLS 1.2 and 1.3 with the system's or built-in roots, an own CA, and a
+//! clock that never lies before the build.
+
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_rustls::{TlsConnector, client::TlsStream};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, RootCertStore};
+use smol::io::{AsyncRead, AsyncWrite};
+
+use crate::base::time::Date;
+use crate::node::event::{Trouble, TroubleKind};
+
+/// How an origin is trusted; built once for each `ca`.
+#[derive(Clone)]
+pub struct Trust(Arc<ClientConfig>);
+
+impl Trust {
+    /// Trust in the system's roots (or the built-in ones where it has none) and in `ca`.
+    pub fn new(ca: Option<&Path>, date: fn() -> Date) -> io::Result<Self> {
+        let mut roots = system_roots();
+        if let Some(path) = ca {
+            let pem = std::fs::read(path)?;
+            if add_pem(&mut roots, &pem) == 0 {
+                let cause = format!("{} holds no certificate", path.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_details(provider, Arc::new(Clock(date)))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?;
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// The handshake over a connected stream.
+    pub async fn secure<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, Trouble>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let trouble = |cause: String| Trouble { kind: TroubleKind::Certificate, cause };
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| trouble(format!("{host} is no name that a certificate can bear")))?;
+        TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await.map_err(|error| {
+            let broken = matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+            );
+            let kind = if broken { TroubleKind::Broken } else { TroubleKind::Certificate };
+            Trouble { kind, cause: format!("TLS with {host}: {error}") }
+        })
+    }
+}
+
+/// The date for certificates: the box may have booted in 1970.
+struct Clock(fn() -> Date);
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from((self.0)().0).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// The system's bundle, which its maker keeps, before the one that was built in.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for bundle in BUNDLES {
+        if let Ok(pem) = std::fs::read(bundle) {
+            if add_pem(&mut roots, &pem) > 0 {
+                return roots;
+            }
+        }
+    }
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    roots
+}
+
+fn add_pem(roots: &mut RootCertStore, pem: &[u8]) -> usize {
+    let certificates = CertificateDer::pem_slice_iter(pem).flatten();
+    certificates.filter(|certificate| roots.add(certificate.clone()).is_ok()).count()
+}
+
+/// Where systems keep their bundle: Debian and OpenWrt, Fedora, Alpine, Android does without.
+const BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];

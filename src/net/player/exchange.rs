@@ -1,0 +1,373 @@
+//! One request of a player, from head to last byte.
+
+use core::task::Poll;
+
+use bytes::Bytes;
+use smol::future;
+
+use super::connection::{Asked, Connection};
+use super::desk::Word;
+use super::listener::Port;
+use super::respond::{self, BATCH, Delimiter, Setting};
+use crate::base::id::{ExchangeId, RowId};
+use crate::node::event::{Answer, Content, Input, Refusal, Request};
+use crate::store::reader::{Next, Reader};
+use crate::wire::http::body::Body;
+use crate::wire::http::fields::Fields;
+use crate::wire::http::head::{Framing, RequestHead, Version};
+
+/// Answers the requests of a connection until it ends.
+pub async fn serve(port: &Port, mut connection: Connection) {
+    loop {
+        match connection.head().await {
+            Asked::Head(head) => {
+                let mut exchange = Exchange::new(port, &mut connection, &head);
+                match exchange.run(head).await {
+                    End::Keep if !port.is_stopping() => {}
+                    End::Keep | End::Close => return connection.end().await,
+                    End::Abort => return,
+                }
+            }
+            Asked::Bad(fault) => {
+                port.refused(Refusal::Malformed);
+                let answer = respond::sentence(fault.status(), &sentence_of(fault));
+                let _ = refuse(port, &mut connection, &answer).await;
+                return connection.end().await;
+            }
+            Asked::Slow => {
+                port.refused(Refusal::Slow);
+                let answer = respond::sentence(408, "The request took too long to arrive.");
+                let _ = refuse(port, &mut connection, &answer).await;
+                return connection.end().await;
+            }
+            Asked::Gone => return,
+        }
+    }
+}
+
+/// What becomes of the connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Another request may follow.
+    Keep,
+    /// It is closed in order.
+    Close,
+    /// It is dropped, so that nobody takes a part for the whole.
+    Abort,
+}
+
+struct Exchange<'a> {
+    port: &'a Port,
+    connection: &'a mut Connection,
+    id: ExchangeId,
+    version: Version,
+    head_only: bool,
+    keep: bool,
+    cors: String,
+    /// Content bytes that went to the player.
+    sent: u64,
+}
+
+/// The exchange's part in the machine and at the desk, given up when it ends for any reason.
+struct Part<'a>(&'a Port, ExchangeId, u64);
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.0.desk.close(self.1);
+        (self.0.door.submit)(Input::Left { exchange: self.1, sent: self.2 });
+    }
+}
+
+impl<'a> Exchange<'a> {
+    fn new(port: &'a Port, connection: &'a mut Connection, head: &RequestHead) -> Self {
+        Self {
+            port,
+            connection,
+            id: port.next_exchange(),
+            version: head.version,
+            head_only: head.method == "HEAD",
+            keep: head.keeps_alive() && !port.is_stopping(),
+            cors: port.gate().cors(&head.fields),
+            sent: 0,
+        }
+    }
+
+    async fn run(&mut self, head: RequestHead) -> End {
+        let framing = match head.framing() {
+            Ok(framing) => framing,
+            Err(fault) => {
+                self.port.refused(Refusal::Malformed);
+                self.keep = false;
+                let answer = respond::sentence(fault.status(), &sentence_of(fault));
+                return self.answer(&answer).await;
+            }
+        };
+        if let Some(answer) = self.own_answer(&head) {
+            self.keep &= framing == Framing::Length(0);
+            return self.answer(&answer).await;
+        }
+        let locator = match self.port.gate().locate(&head) {
+            Ok(locator) => locator,
+            Err(refusal) => {
+                self.port.refused(refusal);
+                self.keep &= framing == Framing::Length(0);
+                return self.answer(&refusal_answer(refusal)).await;
+            }
+        };
+        let has_body = framing != Framing::Length(0);
+        let length = if let Framing::Length(length) = framing { Some(length) } else { None };
+        let reads = matches!(&*head.method, "GET" | "HEAD");
+        // A body has no meaning there (RFC 9110, 9.3.1); it is not read, so nothing follows.
+        self.keep &= !(has_body && reads);
+        let expects = expects_continue(&head.fields);
+        let request = Request {
+            exchange: self.id,
+            method: head.method,
+            locator,
+            fields: head.fields,
+            body: (has_body && !reads).then_some(length),
+        };
+        self.port.desk.open(self.id);
+        let mut part = Part(self.port, self.id, 0);
+        (self.port.door.submit)(Input::Request(request));
+        let end = self.follow(Body::new(framing), expects).await;
+        part.2 = self.sent;
+        drop(part);
+        end
+    }
+
+    /// What the port answers by itself: preflights, `OPTIONS *`, and methods of proxies.
+    fn own_answer(&self, head: &RequestHead) -> Option<Answer> {
+        let empty = |status, own: String| Answer {
+            status,
+            stored: Bytes::new(),
+            own,
+            content: Content::None,
+        };
+        if let Some(granted) = self.port.gate().preflight(head) {
+            let extra = granted.strip_prefix(&*self.cors).unwrap_or_default();
+            return Some(empty(204, extra.to_owned()));
+        }
+        match (&*head.method, &*head.target) {
+            ("OPTIONS", "*") => Some(empty(204, ALLOWED.into())),
+            ("CONNECT" | "TRACE", _) => {
+                let mut answer = respond::sentence(405, "neap is no proxy of that kind.");
+                answer.own.push_str(ALLOWED);
+                Some(answer)
+            }
+            _ if unmet_expectation(&head.fields) => {
+                Some(respond::sentence(417, "Only 100-continue can be expected here."))
+            }
+            _ => None,
+        }
+    }
+
+    /// Waits for the answer, bringing the request's body meanwhile.
+    async fn follow(&mut self, mut body: Body, expects: bool) -> End {
+        loop {
+            let word = match self.port.desk.heard(self.id) {
+                Some(word) => Some(word),
+                None => {
+                    let gone = async {
+                        self.connection.closed().await;
+                        None
+                    };
+                    future::or(async { Some(self.port.desk.hear(self.id).await) }, gone).await
+                }
+            };
+            match word {
+                Some(Word::Answer(answer)) => return self.answer(&answer).await,
+                Some(Word::Upload(row)) => {
+                    if expects && self.connection.send(CONTINUE, &[]).await.is_err() {
+                        return End::Abort;
+                    }
+                    if let Some(answer) = self.upload(row, &mut body).await {
+                        return self.answer(&answer).await;
+                    }
+                }
+                Some(Word::Resume) => {}
+                Some(Word::Cut) | None => return End::Abort,
+            }
+        }
+    }
+
+    /// Brings the request's body into a row; answers early where the origin does.
+    async fn upload(&mut self, row: RowId, body: &mut Body) -> Option<Answer> {
+        let Self { port, connection, id, keep, .. } = self;
+        let until = body.left();
+        let bring = async {
+            let mut writer = port.door.store.writer(row, 0, until);
+            while let Ok(room) = writer.room().await {
+                match connection.content(body, room).await {
+                    Ok(0) => {
+                        let length = writer.position();
+                        drop(writer);
+                        port.door.store.end(row, length);
+                        return None;
+                    }
+                    Ok(count) => drop(writer.filled(count)),
+                    Err(_) => break,
+                }
+            }
+            Some(Word::Cut)
+        };
+        let early = async { Some(port.desk.hear(*id).await) };
+        match future::or(early, bring).await {
+            Some(Word::Answer(answer)) => {
+                // What is left of the body is not read: the connection cannot go on.
+                *keep = false;
+                Some(answer)
+            }
+            _ => None,
+        }
+    }
+
+    async fn answer(&mut self, answer: &Answer) -> End {
+        let setting = Setting {
+            exchange: self.id,
+            version: self.version,
+            head_only: self.head_only,
+            keep: self.keep,
+            cors: &self.cors,
+        };
+        let (head, delimiter, keep) = respond::head(answer, &setting);
+        let done = match &answer.content {
+            Content::Row { row, start, end } if !self.head_only => {
+                let reader = self.port.door.store.reader(*row, *start, *end);
+                let promised = end.map(|end| end - start);
+                self.stream(head, reader, (delimiter, promised)).await
+            }
+            Content::Text(text) if !self.head_only => {
+                self.connection.send(&head, &[Bytes::copy_from_slice(text.as_bytes())]).await
+            }
+            _ => self.connection.send(&head, &[]).await,
+        };
+        match (done, keep) {
+            (Ok(()), true) => End::Keep,
+            (Ok(()), false) => End::Close,
+            (Err(error), _) => {
+                log::debug!("exchange {} ended early: {error}", self.id);
+                End::Abort
+            }
+        }
+    }
+
+    /// Sends the row as it fills; the head goes out with the first bytes, or ahead of them
+    /// when they are not here yet.
+    async fn stream(
+        &mut self,
+        mut head: Vec<u8>,
+        mut reader: Reader,
+        (delimiter, promised): (Delimiter, Option<u64>),
+    ) -> std::io::Result<()> {
+        loop {
+            let next = match reader.try_next(BATCH) {
+                Poll::Ready(next) => next,
+                Poll::Pending => {
+                    if !head.is_empty() {
+                        self.connection.send(&core::mem::take(&mut head), &[]).await?;
+                    }
+                    self.next(&mut reader).await?
+                }
+            };
+            match next {
+                Next::Bytes(pieces) => {
+                    self.sent += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+                    let pieces = respond::framed(delimiter, pieces);
+                    self.connection.send(&core::mem::take(&mut head), &pieces).await?;
+                }
+                Next::End => break,
+                Next::Missing(range) => {
+                    let exchange = self.id;
+                    (self.port.door.submit)(Input::Missing { exchange, range });
+                    self.resumed().await?;
+                }
+            }
+        }
+        if promised.is_some_and(|promised| promised != self.sent) {
+            return Err(respond::cut("the row ended before the length that was promised"));
+        }
+        head.extend_from_slice(respond::tail(delimiter));
+        if head.is_empty() { Ok(()) } else { self.connection.send(&head, &[]).await }
+    }
+
+    async fn next(&self, reader: &mut Reader) -> std::io::Result<Next> {
+        let gone = async {
+            self.connection.closed().await;
+            Err(respond::cut("the player left"))
+        };
+        let cut = async {
+            loop {
+                if let Word::Cut = self.port.desk.hear(self.id).await {
+                    return Err(respond::cut("the origin did not finish"));
+                }
+            }
+        };
+        let next = async { Ok(reader.next(BATCH).await) };
+        future::or(next, future::or(cut, gone)).await
+    }
+
+    /// Waits until somebody fills the hole again.
+    async fn resumed(&self) -> std::io::Result<()> {
+        let gone = async {
+            self.connection.closed().await;
+            Err(respond::cut("the player left"))
+        };
+        let word = async {
+            match self.port.desk.hear(self.id).await {
+                Word::Resume => Ok(()),
+                _ => Err(respond::cut("the origin did not finish")),
+            }
+        };
+        future::or(word, gone).await
+    }
+}
+
+async fn refuse(port: &Port, connection: &mut Connection, answer: &Answer) -> std::io::Result<()> {
+    let setting = Setting {
+        exchange: port.next_exchange(),
+        version: Version::Http11,
+        head_only: false,
+        keep: false,
+        cors: "",
+    };
+    let (mut head, ..) = respond::head(answer, &setting);
+    if let Content::Text(text) = &answer.content {
+        head.extend_from_slice(text.as_bytes());
+    }
+    connection.send(&head, &[]).await
+}
+
+fn refusal_answer(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::Host => respond::sentence(
+            421,
+            "This device does not go by that name: add it to host-names in [player].",
+        ),
+        Refusal::Origin => respond::sentence(
+            404,
+            "No origin of that name is configured here: the path begins with an origin's name.",
+        ),
+        Refusal::Network => respond::sentence(403, "This network may not ask here."),
+        Refusal::Crowd => respond::sentence(503, "Too many connections."),
+        Refusal::Malformed | Refusal::Slow => respond::sentence(400, "The target is no path."),
+    }
+}
+
+fn sentence_of(fault: crate::wire::http::head::Fault) -> String {
+    format!("The request cannot be understood: {fault}.")
+}
+
+fn expects_continue(fields: &Fields) -> bool {
+    fields.members("expect").any(|member| member.eq_ignore_ascii_case("100-continue"))
+}
+
+fn unmet_expectation(fields: &Fields) -> bool {
+    fields.members("expect").any(|member| !member.eq_ignore_ascii_case("100-continue"))
+}
+
+/// What lets a client send its body (RFC 9110, 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// The methods that make sense here.
+const ALLOWED: &str = "Allow: GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE\r\n";

@@ -1,0 +1,201 @@
+//! Who may ask: networks, the `Host` field (DNS rebinding) and web origins (CORS).
+
+use core::net::IpAddr;
+
+use crate::base::url::{Locator, Places, Url, without_dots};
+use crate::config::model::{Config, Player};
+use crate::node::event::Refusal;
+use crate::wire::http::fields::Fields;
+use crate::wire::http::head::RequestHead;
+
+/// What the port asks of a request before the machine hears of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    player: Player,
+    places: Places,
+}
+
+impl Gate {
+    /// The gate that the configuration describes.
+    pub fn new(config: &Config) -> Self {
+        Self { player: config.player.clone(), places: config.places() }
+    }
+
+    /// Whether a client at this address is answered at all.
+    pub fn admits(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        client.is_loopback() || self.player.allow.iter().any(|network| network.holds(client))
+    }
+
+    /// The resource that a request names.
+    pub fn locate(&self, head: &RequestHead) -> Result<Locator, Refusal> {
+        // The absolute form is for proxies, but every server must understand it
+        // (RFC 9112, 3.2.2); its authority then counts in place of the Host field.
+        let absolute = head.target.contains("://").then(|| Url::parse(&head.target));
+        let (host, target) = match &absolute {
+            Some(Ok(url)) => (Some(url.authority()), &*url.target),
+            Some(Err(_)) => return Err(Refusal::Malformed),
+            None => (head.fields.first("host").map(str::to_owned), &*head.target),
+        };
+        if !host.is_none_or(|host| self.is_ours(&host)) {
+            return Err(Refusal::Host);
+        }
+        let target = target.split('#').next().unwrap_or_default();
+        let (path, query) = match target.find('?') {
+            Some(at) => target.split_at(at),
+            None => (target, ""),
+        };
+        if !path.starts_with('/') {
+            return Err(Refusal::Malformed);
+        }
+        let dotted = path.split('/').any(|part| matches!(part, "." | ".."));
+        let path = if dotted { without_dots(path) } else { path.into() };
+        self.places.locate(&format!("{path}{query}")).ok_or(Refusal::Origin)
+    }
+
+    /// Whether a `Host` value names this device: an address, localhost, or a configured name.
+    fn is_ours(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let local = name.rsplit('.').next().unwrap_or_default().eq_ignore_ascii_case("localhost");
+        local
+            || name.parse::<IpAddr>().is_ok()
+            || self.player.host_names.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// The fields that let a web page read an answer (Fetch standard, CORS protocol).
+    pub fn cors(&self, fields: &Fields) -> String {
+        let Some(origin) = fields.first("origin") else { return String::new() };
+        let named = self.player.cors.iter().any(|allowed| allowed == origin);
+        let any = self.player.cors.iter().any(|allowed| allowed == "*");
+        match (named, any) {
+            (true, _) => format!(
+                "Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n\
+                 Access-Control-Allow-Credentials: true\r\n{EXPOSED}"
+            ),
+            (false, true) => format!("Access-Control-Allow-Origin: *\r\n{EXPOSED}"),
+            (false, false) => String::new(),
+        }
+    }
+
+    /// The fields that answer a preflight; none where the request is no preflight.
+    pub fn preflight(&self, head: &RequestHead) -> Option<String> {
+        let method = head.fields.first("access-control-request-method")?;
+        if head.method != "OPTIONS" {
+            return None;
+        }
+        let mut answer = self.cors(&head.fields);
+        if answer.is_empty() || !is_token(method) {
+            return Some(String::new());
+        }
+        answer.push_str(&format!("Access-Control-Allow-Methods: {method}\r\n"));
+        if let Some(wanted) = head.fields.first("access-control-request-headers") {
+            answer.push_str(&format!("Access-Control-Allow-Headers: {wanted}\r\n"));
+        }
+        for (asked, granted) in PRIVATE {
+            if head.fields.has(asked) {
+                answer.push_str(granted);
+            }
+        }
+        answer.push_str("Access-Control-Max-Age: 86400\r\n");
+        Some(answer)
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// What scripts may read beside the safelisted fields: what players measure and show.
+const EXPOSED: &str = "Access-Control-Expose-Headers: Age, Cache-Status, Content-Length, \
+                       Content-Range, Date, ETag, X-Request-Id\r\n";
+
+/// Browsers ask before a public page may reach a private address (Private Network Access,
+/// Local Network Access).
+const PRIVATE: [(&str, &str); 2] = [
+    ("access-control-request-private-network", "Access-Control-Allow-Private-Network: true\r\n"),
+    ("access-control-request-local-network", "Access-Control-Allow-Local-Network: true\r\n"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::{Network, Origin};
+
+    fn gate(change: impl FnOnce(&mut Config)) -> Gate {
+        let base = Url::parse("http://cdn.example/").expect("a URL");
+        let mut config =
+            Config { origins: vec![Origin::new("cdn".into(), base)], ..Config::default() };
+        change(&mut config);
+        Gate::new(&config)
+    }
+
+    fn located(gate: &Gate, target: &str, host: &str) -> Result<String, Refusal> {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let head = RequestHead::parse(head.as_bytes()).expect("a head");
+        gate.locate(&head).map(|locator| locator.target)
+    }
+
+    #[test]
+    fn only_names_of_this_device_are_hosts() {
+        let gate = gate(|config| config.player.host_names.push("box.lan".into()));
+        for host in
+            ["127.0.0.1:8642", "localhost", "tv.localhost", "[::1]:1", "BOX.lan", "10.0.0.1"]
+        {
+            assert_eq!(located(&gate, "/cdn/a", host), Ok("/a".into()), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "", "127.0.0.1.evil.example"] {
+            assert_eq!(located(&gate, "/cdn/a", host), Err(Refusal::Host), "{host}");
+        }
+    }
+
+    #[test]
+    fn it_is_no_open_proxy() {
+        let gate = gate(|_| ());
+        assert_eq!(located(&gate, "/other/a", "localhost"), Err(Refusal::Origin));
+        assert_eq!(located(&gate, "/cdn/../other/a", "localhost"), Err(Refusal::Origin));
+        assert_eq!(located(&gate, "/cdn/b/../a?x=../y", "localhost"), Ok("/a?x=../y".into()));
+        assert_eq!(located(&gate, "http://evil.example/cdn/a", "localhost"), Err(Refusal::Host));
+        assert_eq!(located(&gate, "http://127.0.0.1/cdn/a", "localhost"), Ok("/a".into()));
+        assert_eq!(located(&gate, "evil.example:443", "localhost"), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn loopback_and_allowed_networks_are_answered() {
+        let home = Network { address: IpAddr::from([192, 168, 1, 0]), bits: 24 };
+        let gate = gate(|config| config.player.allow.push(home));
+        for (client, admitted) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("192.168.1.77", true),
+            ("::ffff:192.168.1.77", true),
+            ("192.168.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(gate.admits(client.parse().expect("an address")), admitted, "{client}");
+        }
+    }
+
+    #[test]
+    fn a_preflight_is_granted_to_named_web_origins() {
+        let head = |origin: &str| {
+            let text = format!(
+                "OPTIONS /cdn/a HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\n\
+                 Access-Control-Request-Method: GET\r\n\
+                 Access-Control-Request-Headers: range\r\n\r\n"
+            );
+            RequestHead::parse(text.as_bytes()).expect("a head")
+        };
+        let any = gate(|_| ()).preflight(&head("https://tv.example")).expect("a preflight");
+        assert!(any.contains("Allow-Origin: *\r\n") && any.contains("Allow-Headers: range\r\n"));
+        assert!(!any.contains("Credentials"));
+        let named = gate(|config| config.player.cors = vec!["https://tv.example".into()]);
+        let granted = named.preflight(&head("https://tv.example")).expect("a preflight");
+        assert!(granted.contains("Allow-Origin: https://tv.example\r\n"));
+        assert!(granted.contains("Allow-Credentials: true\r\n"));
+        assert_eq!(named.preflight(&head("https://evil.example")), Some(String::new()));
+    }
+}

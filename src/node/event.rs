@@ -1,0 +1,370 @@
+//! What goes into the machine and what comes out: small values, never the bytes of a body.
+
+use bytes::Bytes;
+use core::fmt;
+
+use crate::base::digest::Digest;
+use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::range::{ByteRange, RangeSet};
+use crate::base::time::{Date, Instant};
+use crate::base::url::Locator;
+use crate::wire::http::fields::Fields;
+use crate::wire::http::head::ResponseHead;
+use crate::wire::plan::{Fault, Plan};
+use crate::wire::playlist::Format;
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A player asks.
+    Request(Request),
+    /// An exchange found a hole in its row: it was dropped or never came.
+    Missing {
+        /// Whose reader.
+        exchange: ExchangeId,
+        /// What it still wants.
+        range: ByteRange,
+    },
+    /// An exchange is over: answered whole, or the player left.
+    Left {
+        /// Which.
+        exchange: ExchangeId,
+        /// Content bytes that went to the player.
+        sent: u64,
+    },
+    /// A player's connection came or went.
+    Connections {
+        /// How many there are now.
+        count: usize,
+    },
+    /// A request was refused before it became one.
+    Refused(Refusal),
+    /// The origin's head is here; the answer is [`Output::Take`] or [`Output::Cancel`].
+    Head(Box<Arrival>),
+    /// Bytes of a fetch are in the store.
+    Received {
+        /// Which fetch.
+        fetch: FetchId,
+        /// Its row holds the bytes from where the fetch began up to here.
+        upto: u64,
+    },
+    /// The fetch's body ended.
+    Ended {
+        /// Which fetch.
+        fetch: FetchId,
+        /// Whole, or why not.
+        end: Result<(), Trouble>,
+    },
+    /// A slice came from disk into memory, or went to disk, or could not.
+    Disk(Disk),
+    /// The moment that [`crate::node::machine::Machine::poll_timeout`] named has come.
+    Tick,
+}
+
+/// A player's request, read and located.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its number, chosen by the port.
+    pub exchange: ExchangeId,
+    /// The method as sent.
+    pub method: String,
+    /// What is asked for.
+    pub locator: Locator,
+    /// The player's fields, hop-by-hop ones taken out.
+    pub fields: Fields,
+    /// How long the request's body is; none for no body, `Some(None)` for one of unknown length.
+    pub body: Option<Option<u64>>,
+}
+
+/// Why a request went no further than the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It was no clean HTTP/1.1.
+    Malformed,
+    /// Its `Host` is not ours.
+    Host,
+    /// Its sender is not in an allowed network.
+    Network,
+    /// It names no configured origin.
+    Origin,
+    /// There are too many connections.
+    Crowd,
+    /// It was too slow.
+    Slow,
+}
+
+/// The head of an origin's response.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Which fetch.
+    pub fetch: FetchId,
+    /// The head as it came; of a collected playlist, with the length it has after rewriting.
+    pub head: ResponseHead,
+    /// How long the content is, where the framing says so.
+    pub length: Option<u64>,
+    /// Whether only the end of the connection ends the content: a cut cannot be told then.
+    pub to_close: bool,
+    /// When the request was sent.
+    pub requested: Instant,
+    /// The system's date, where its clock is set.
+    pub date: Option<Date>,
+    /// What the playlist says, where it is one.
+    pub plan: Option<Plan>,
+    /// Why the playlist passes untouched.
+    pub warning: Option<Fault>,
+}
+
+/// An order to the origin's port.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Its number.
+    pub fetch: FetchId,
+    /// What is wanted.
+    pub locator: Locator,
+    /// Which of the origin's base URLs.
+    pub base: usize,
+    /// The method.
+    pub method: String,
+    /// The fields to send beside those of the connection and the configuration.
+    pub fields: Fields,
+    /// The row that holds the request's body, and its length where it is known.
+    pub body: Option<(RowId, Option<u64>)>,
+    /// Whether a playlist in this format is looked for.
+    pub format: Option<Format>,
+    /// How much longer than usual the first byte may take: blocking playlist reloads.
+    pub hold: core::time::Duration,
+}
+
+/// Why an origin could not be asked, or did not finish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Which kind.
+    pub kind: TroubleKind,
+    /// The cause in words, for the log.
+    pub cause: String,
+}
+
+/// Kinds of trouble with an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TroubleKind {
+    /// The name has no address.
+    Name,
+    /// Nobody answers there.
+    Connect,
+    /// The certificate or the handshake does not hold.
+    Certificate,
+    /// It said nothing in time.
+    Silent,
+    /// The connection broke.
+    Broken,
+    /// What it said is no HTTP/1.1.
+    Protocol,
+    /// Too many redirects, or to somewhere that neap does not speak to.
+    Redirect,
+}
+
+impl TroubleKind {
+    /// The status that the player gets: 504 for silence, 502 for all else.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Silent => 504,
+            _ => 502,
+        }
+    }
+
+    /// A plain sentence for the player and the page.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Name => "The origin's name has no address: check the network and the name.",
+            Self::Connect => "The origin does not accept connections.",
+            Self::Certificate => "The origin's certificate is not valid for it.",
+            Self::Silent => "The origin did not answer in time.",
+            Self::Broken => "The origin broke the connection.",
+            Self::Protocol => "The origin's answer is not valid HTTP.",
+            Self::Redirect => "The origin redirects too often or to an unusable place.",
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+/// What happened between the tiers.
+#[derive(Debug)]
+pub enum Disk {
+    /// A file of an earlier run was found: its head and its whole slice.
+    Found {
+        /// What the port knows it by.
+        token: u64,
+        /// Which slice.
+        slice: u32,
+        /// Bytes of the slice.
+        bytes: u64,
+        /// The caller's metadata, as written.
+        header: Bytes,
+    },
+    /// A slice, or part of one, was read into memory; or let go of there in need.
+    Loaded {
+        /// Which row.
+        row: RowId,
+        /// Which slice.
+        slice: u32,
+        /// What of the row is in memory now.
+        present: RangeSet,
+    },
+    /// A slice is safely named on disk.
+    Persisted {
+        /// Which row.
+        row: RowId,
+        /// Which slice.
+        slice: u32,
+        /// Bytes that the file takes.
+        bytes: u64,
+    },
+    /// A slice could not be written, or what was read was not what had been written.
+    Lost {
+        /// Which row.
+        row: RowId,
+        /// Which slice.
+        slice: u32,
+    },
+    /// The disk tier is out of order, in words; or in order again.
+    Fault(Option<String>),
+}
+
+/// What the machine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Tells an exchange how to go on.
+    Answer {
+        /// Which.
+        exchange: ExchangeId,
+        /// How.
+        answer: Answer,
+    },
+    /// Lets an exchange send its request's body into a row.
+    Upload {
+        /// Which.
+        exchange: ExchangeId,
+        /// Where to.
+        row: RowId,
+    },
+    /// Lets an exchange go on that had found a hole: it is being filled.
+    Resume {
+        /// Which.
+        exchange: ExchangeId,
+    },
+    /// Cuts an exchange that was answered already: what it follows will not come.
+    Cut {
+        /// Which.
+        exchange: ExchangeId,
+    },
+    /// Asks an origin.
+    Fetch(Box<Order>),
+    /// The body of a fetch is wanted: into the row from `at` on.
+    Take {
+        /// Which fetch.
+        fetch: FetchId,
+        /// Where to.
+        row: RowId,
+        /// The place of the body's first byte in the row.
+        at: u64,
+    },
+    /// The body of a fetch is not wanted; or nobody wants the fetch any more.
+    Cancel {
+        /// Which fetch.
+        fetch: FetchId,
+    },
+    /// A row begins.
+    Open {
+        /// Which.
+        row: RowId,
+        /// Whether its bytes stay once they were read.
+        keep: bool,
+    },
+    /// A row ends here.
+    End {
+        /// Which.
+        row: RowId,
+        /// Its length.
+        length: u64,
+    },
+    /// A row goes, in both tiers.
+    Close {
+        /// Which.
+        row: RowId,
+    },
+    /// A slice leaves the memory.
+    Evict {
+        /// Which row.
+        row: RowId,
+        /// Which slice.
+        slice: u32,
+    },
+    /// A slice is written to disk.
+    Persist {
+        /// Which row.
+        row: RowId,
+        /// Which slice.
+        slice: u32,
+        /// Metadata that comes back with the slice.
+        header: Vec<u8>,
+        /// The name of the file.
+        key: Digest,
+    },
+    /// A slice that was found becomes a row's.
+    Adopt {
+        /// What the port knows it by.
+        token: u64,
+        /// Whose it is; none when nobody wants it.
+        row: Option<RowId>,
+    },
+    /// A slice leaves the disk.
+    Unlink {
+        /// Which row.
+        row: RowId,
+        /// Which slice.
+        slice: u32,
+    },
+    /// A line for the log.
+    Say {
+        /// How important.
+        level: log::Level,
+        /// In words.
+        line: String,
+    },
+}
+
+/// How an exchange is answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Field lines that are kept with the resource, each ending in CR LF.
+    pub stored: Bytes,
+    /// Field lines of this answer alone, each ending in CR LF.
+    pub own: String,
+    /// The content.
+    pub content: Content,
+}
+
+/// What follows the head of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing, as for HEAD, 204 and 304.
+    None,
+    /// A sentence.
+    Text(String),
+    /// Bytes of a row.
+    Row {
+        /// Which.
+        row: RowId,
+        /// First byte.
+        start: u64,
+        /// First byte behind, where it is known; else the row's end.
+        end: Option<u64>,
+    },
+}

@@ -1,0 +1,154 @@
+//! A player's request while it is being answered.
+
+use crate::base::id::{FetchId, RowId};
+use crate::base::range::ByteRange;
+use crate::engine::cache::index::Key;
+use crate::node::event::Request;
+use crate::node::report::Source;
+use crate::wire::http::conditions;
+use crate::wire::http::directives::RequestDirectives;
+use crate::wire::http::fields::Fields;
+use crate::wire::http::range::{self, Requested, Spec};
+
+/// One exchange with a player.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    /// What was asked.
+    pub(super) request: Request,
+    /// What it is kept under.
+    pub(super) key: Key,
+    /// What the player demands of a cache.
+    pub(super) directives: RequestDirectives,
+    /// The fetch that it waits for or that fills what it reads.
+    pub(super) fetch: Option<FetchId>,
+    /// The row that it follows, once it was answered.
+    pub(super) row: Option<RowId>,
+    /// Where its bytes come from, as far as is known.
+    pub(super) source: Source,
+}
+
+impl Exchange {
+    /// The exchange of a request for a resource that is kept under `key`.
+    pub(super) fn new(request: Request, key: Key) -> Self {
+        let directives = RequestDirectives::of(&request.fields);
+        let source = Source::Origin;
+        Self { request, key, directives, fetch: None, row: None, source }
+    }
+
+    /// Whether the content is wanted, and not the head alone.
+    pub(super) fn wants_content(&self) -> bool {
+        self.request.method != "HEAD"
+    }
+
+    /// The range that is asked for; only GET has one (RFC 9110, 14.2).
+    pub(super) fn range(&self) -> Requested {
+        if self.request.method == "GET" {
+            range::requested(&self.request.fields)
+        } else {
+            Requested::Whole
+        }
+    }
+
+    /// The single range to ask the origin for, where the row is not known yet.
+    pub(super) fn spec(&self) -> Option<Spec> {
+        match self.range() {
+            Requested::One(spec) => Some(spec),
+            Requested::Whole | Requested::Several => None,
+        }
+    }
+
+    /// Whether an answer made for another player may serve this one as well.
+    pub(super) fn may_share(&self) -> bool {
+        let fields = &self.request.fields;
+        self.request.method == "GET"
+            && !self.directives.no_store
+            && !fields.has("authorization")
+            && !conditions::is_for_origin(fields)
+    }
+}
+
+/// The fields of a player's request that an origin is asked with.
+///
+/// Left out are those of the connection, those that neap judges itself (conditions, ranges,
+/// encodings), and what would tell the origin about the household.
+pub(super) fn forwarded(fields: &Fields) -> Fields {
+    let named: Vec<&str> = fields.members("connection").collect();
+    let keep = |name: &str| {
+        let own = OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
+        let hop = named.iter().any(|named| name.eq_ignore_ascii_case(named));
+        let lower = name.to_ascii_lowercase();
+        let about = ["sec-", "access-control-request-", "x-forwarded-", "proxy-"];
+        !own && !hop && !about.iter().any(|prefix| lower.starts_with(prefix))
+    };
+    fields.iter().filter(|(name, _)| keep(name)).collect()
+}
+
+/// The fields of a request that only the origin may judge, with its conditions and range.
+pub(super) fn forwarded_whole(fields: &Fields) -> Fields {
+    let mut all = forwarded(fields);
+    for name in JUDGED {
+        fields.all(name).for_each(|value| all.push(name, value));
+    }
+    all
+}
+
+/// The part of a row that lies between two blocks' borders around a hole.
+pub(super) fn to_ask(hole: ByteRange, length: u64) -> ByteRange {
+    let end = hole.aligned(crate::base::limits::BLOCK).end.min(length);
+    ByteRange::new(hole.start, end)
+}
+
+const OWN: [&str; 22] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "dnt",
+    "expect",
+    "forwarded",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "priority",
+    "range",
+    "save-data",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "upgrade-insecure-requests",
+    "via",
+];
+
+const JUDGED: [&str; 6] =
+    ["if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origin_is_asked_as_the_player_would_but_learns_nothing_of_the_household() {
+        let fields: Fields = [
+            ("Host", "127.0.0.1"),
+            ("User-Agent", "TV"),
+            ("Cookie", "c"),
+            ("Connection", "X-Hop"),
+            ("X-Hop", "1"),
+            ("X-Forwarded-For", "192.168.1.7"),
+            ("Sec-Fetch-Mode", "cors"),
+            ("Range", "bytes=0-1"),
+            ("If-None-Match", "\"e\""),
+        ]
+        .into_iter()
+        .collect();
+        let names =
+            |fields: &Fields| fields.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(&forwarded(&fields)), ["User-Agent", "Cookie"]);
+        let whole = forwarded_whole(&fields);
+        assert_eq!(names(&whole), ["User-Agent", "Cookie", "if-none-match", "range"]);
+    }
+}

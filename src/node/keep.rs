@@ -1,0 +1,347 @@
+//! What stays and what goes: room in memory, slices to disk and back, segments fetched ahead.
+
+use super::event::Output;
+use super::exchange::forwarded;
+use super::fetch::Ask;
+use super::machine::Machine;
+use super::memo::{self, Memo};
+use super::report::Counter;
+use crate::base::digest::Digest;
+use crate::base::id::{FetchId, OriginId, RowId};
+use crate::base::limits;
+use crate::base::range::{ByteRange, RangeSet};
+use crate::base::url::Locator;
+use crate::engine::cache::evict::Slice;
+use crate::engine::cache::index::{Entry, Key};
+use crate::wire::http::range::Spec;
+
+impl Machine {
+    /// Bytes of a fetch are in the store.
+    pub(super) fn on_received(&mut self, id: FetchId, upto: u64) {
+        let Some(fetch) = self.fetches.get_mut(&id) else { return };
+        let Some(stream) = &mut fetch.stream else { return };
+        let (row, from, at, keep) = (stream.row, stream.upto, stream.at, stream.keep);
+        let bytes = upto.saturating_sub(from);
+        stream.upto = upto;
+        self.report.add(Counter::OriginBytes, bytes);
+        if !keep || bytes == 0 {
+            return;
+        }
+        let new = ByteRange::new(from, upto);
+        let ahead = self.index.change(row, |entry| {
+            entry.present.insert(new);
+            entry.present.run_end(upto)
+        });
+        for (slice, part) in slices(row, new) {
+            self.memory.grow(slice, part.len());
+        }
+        self.complete_slices(row, at, upto);
+        self.make_room();
+        // What another fetch has brought already is not asked for twice.
+        if ahead.is_some_and(|end| end >= upto + limits::BLOCK) {
+            self.put(Output::Cancel { fetch: id });
+            self.forget(id);
+        }
+    }
+
+    /// Writes the slices that `from..upto` completed to disk, where they are worth it.
+    pub(super) fn complete_slices(&mut self, row: RowId, from: u64, upto: u64) {
+        if self.config.cache.disk.0 == 0 {
+            return;
+        }
+        let Some(length) = self.index.entry(row).and_then(|entry| entry.length) else { return };
+        for (slice, _) in slices(row, ByteRange::new(from, upto)) {
+            let whole = range_of(slice, length);
+            let here = |entry: &Entry| {
+                entry.present.covers(whole) && !entry.on_disk.covers(whole) && !whole.is_empty()
+            };
+            let room = self.disk.used() + whole.len() <= self.config.cache.disk.0;
+            let admitted = room || self.memory.seen(slice) || self.disk.seen(slice);
+            if admitted && self.index.entry(row).is_some_and(here) {
+                self.persist(row, slice);
+            }
+        }
+    }
+
+    fn persist(&mut self, row: RowId, slice: Slice) {
+        let (Some(key), Some(entry)) = (self.index.key(row), self.index.entry(row)) else { return };
+        let locator = Locator { origin: key.origin, target: key.identity.clone() };
+        let lasts = entry.policy.fresh_until() >= self.now + WORTH_WRITING;
+        if self.is_live(&locator) || entry.status != 200 || !lasts {
+            return;
+        }
+        let Some(origin) = self.config.origins.get(usize::from(key.origin.0)) else { return };
+        let memo = Memo {
+            origin: origin.name.clone(),
+            identity: key.identity.clone(),
+            length: entry.length.unwrap_or_default(),
+            fields: entry.fields.clone(),
+            policy: entry.policy.to_record(self.now).to_vec(),
+            written: self.date(),
+            selective: entry.selecting.is_selective(),
+        };
+        if memo.selective {
+            return;
+        }
+        let (key, header) = (memo.key(), memo.to_bytes());
+        self.put(Output::Persist { row, slice: slice.number, header, key });
+    }
+
+    /// A slice is on disk.
+    pub(super) fn on_persisted(&mut self, row: RowId, slice: u32, bytes: u64) {
+        self.report.add(Counter::DiskWrites, 1);
+        self.report.add(Counter::DiskBytes, bytes);
+        let length = self.index.entry(row).and_then(|entry| entry.length);
+        let Some(length) = length else { return self.put(Output::Unlink { row, slice }) };
+        let place = Slice { row, number: slice };
+        self.index.change(row, |entry| entry.on_disk.insert(range_of(place, length)));
+        self.disk.insert(place, bytes);
+        self.make_room();
+    }
+
+    /// A slice on disk is no more.
+    pub(super) fn on_lost(&mut self, row: RowId, slice: u32) {
+        let place = Slice { row, number: slice };
+        self.disk.remove(place);
+        self.index.change(row, |entry| entry.on_disk.remove(window(place)));
+        self.drop_if_empty(row);
+    }
+
+    /// What of a slice is in memory has changed by reading from disk.
+    pub(super) fn on_loaded(&mut self, row: RowId, slice: u32, present: &RangeSet) {
+        let place = Slice { row, number: slice };
+        let here = present.len_in(window(place));
+        let known = self.index.change(row, |entry| entry.present = present.clone());
+        if known.is_none() {
+            return;
+        }
+        if here == 0 {
+            self.memory.remove(place);
+        } else {
+            self.memory.insert(place, here);
+        }
+        self.make_room();
+    }
+
+    /// A slice of an earlier run lies on disk.
+    pub(super) fn on_found(&mut self, (token, slice, bytes): (u64, u32, u64), header: &[u8]) {
+        let row = Memo::from_bytes(header).and_then(|memo| self.row_for(&memo));
+        let fits = row.filter(|row| {
+            let length = self.index.entry(*row).and_then(|entry| entry.length);
+            length.is_some_and(|l| !range_of(Slice { row: *row, number: slice }, l).is_empty())
+        });
+        if let Some(row) = fits {
+            let place = Slice { row, number: slice };
+            self.index.change(row, |entry| {
+                let length = entry.length.unwrap_or_default();
+                entry.on_disk.insert(range_of(place, length));
+            });
+            self.disk.insert(place, bytes);
+        }
+        self.put(Output::Adopt { token, row: fits });
+        self.make_room();
+    }
+
+    /// The row that a slice found on disk belongs to, made anew for the first of them.
+    fn row_for(&mut self, memo: &Memo) -> Option<RowId> {
+        let place = self.config.origins.iter().position(|origin| origin.name == memo.origin)?;
+        let origin = OriginId(u16::try_from(place).ok()?);
+        let known = self.index.variants(origin, &memo.identity).next();
+        if let Some(entry) = known {
+            let same = entry.length == Some(memo.length) && same_validators(entry, memo);
+            return same.then_some(entry.row);
+        }
+        let down_time = self
+            .date()
+            .zip(memo.written)
+            .and_then(|(now, then)| (now >= then).then(|| now.since(then)));
+        let policy = memo::policy(memo, down_time, self.now)?;
+        let row = self.new_row(true);
+        let locator = Locator { origin, target: memo.identity.clone() };
+        self.lines.insert(row, super::answer::lines(&memo.fields, &locator, &self.places));
+        let entry = Entry {
+            row,
+            status: 200,
+            fields: memo.fields.clone(),
+            policy,
+            length: Some(memo.length),
+            present: RangeSet::new(),
+            on_disk: RangeSet::new(),
+            selecting: crate::engine::cache::vary::Selecting::default(),
+        };
+        self.change_row(row, |row| row.stored = true);
+        self.put(Output::End { row, length: memo.length });
+        let key = Key { origin, identity: memo.identity.clone() };
+        let out = self.index.insert(key, entry, |_| false);
+        out.into_iter().for_each(|row| self.unstore(row));
+        Some(row)
+    }
+
+    /// Lets slices go until both tiers are within their bounds.
+    pub(super) fn make_room(&mut self) {
+        let bound = self.memory_bound();
+        while self.memory.used() > bound {
+            let rows = &self.rows;
+            let busy = |slice: Slice| {
+                rows.get(&slice.row).is_some_and(|row| row.readers > 0 || row.writers > 0)
+            };
+            let victim = self.memory.victim(busy).or_else(|| self.memory.victim(|_| false));
+            let Some(victim) = victim else { break };
+            let Slice { row, number } = victim.slice;
+            self.report.add(Counter::Evictions, 1);
+            if victim.wanted {
+                self.to_disk(victim.slice);
+            }
+            self.index.change(row, |entry| entry.present.remove(window(victim.slice)));
+            self.put(Output::Evict { row, slice: number });
+            self.drop_if_empty(row);
+        }
+        while self.disk.used() > self.config.cache.disk.0 {
+            let Some(victim) = self.disk.victim(|_| false) else { break };
+            let Slice { row, number } = victim.slice;
+            self.index.change(row, |entry| entry.on_disk.remove(window(victim.slice)));
+            self.put(Output::Unlink { row, slice: number });
+            self.drop_if_empty(row);
+        }
+    }
+
+    /// A slice that was asked for again leaves memory: it is kept on disk if it is not there.
+    fn to_disk(&mut self, slice: Slice) {
+        let whole = self.index.entry(slice.row).and_then(|entry| {
+            let whole = range_of(slice, entry.length?);
+            let here = entry.present.covers(whole) && !entry.on_disk.covers(whole);
+            (here && !whole.is_empty()).then_some(whole)
+        });
+        if whole.is_some() && self.config.cache.disk.0 > 0 {
+            self.persist(slice.row, slice);
+        }
+    }
+
+    /// Bytes that finished parts may take: the cap less the metadata and what is under way.
+    fn memory_bound(&self) -> u64 {
+        let cap = self.config.cache.memory.0;
+        let passing = self.fetches.values().filter_map(|fetch| fetch.stream);
+        let under_way: u64 =
+            passing.map(|stream| if stream.keep { 2 * limits::BLOCK } else { limits::PASS }).sum();
+        let metadata = self.index.metadata_bytes() as u64;
+        cap.saturating_sub(metadata + under_way + limits::BLOCK).max(cap / 4)
+    }
+
+    /// Takes a stored response out of the index.
+    pub(super) fn drop_entry(&mut self, row: RowId) {
+        if self.index.remove(row).is_some() {
+            self.unstore(row);
+        }
+    }
+
+    /// A row is out of the index: its bytes go when its last reader has.
+    pub(super) fn unstore(&mut self, row: RowId) {
+        self.lines.remove(&row);
+        self.memory.remove_row(row);
+        self.disk.remove_row(row);
+        self.change_row(row, |row| row.stored = false);
+    }
+
+    /// Takes a stored response out of which nothing is left.
+    fn drop_if_empty(&mut self, row: RowId) {
+        let empty = self.index.entry(row).is_some_and(|entry| {
+            entry.present.is_empty() && entry.on_disk.is_empty() && entry.length != Some(0)
+        });
+        let busy = self.rows.get(&row).is_some_and(|row| row.readers > 0 || row.writers > 0);
+        if empty && !busy {
+            self.drop_entry(row);
+        }
+    }
+
+    /// Takes a stored response out that was left in the middle and cannot be completed.
+    pub(super) fn drop_if_useless(&mut self, row: RowId) {
+        let useless = self.index.entry(row).is_some_and(|entry| {
+            let whole = entry.length.is_some_and(|length| {
+                super::serve::hole(entry, ByteRange::new(0, length)).is_none()
+            });
+            !whole && (entry.length.is_none() || super::serve::if_range(entry).is_none())
+        });
+        let written = self.rows.get(&row).is_some_and(|row| row.writers > 0);
+        if useless && !written {
+            self.drop_entry(row);
+        } else {
+            self.drop_if_empty(row);
+        }
+    }
+
+    /// Fetches what the streams in use will be asked for next.
+    pub(super) fn fetch_ahead(&mut self) {
+        while let Some(wanted) = self.timeline.poll_wanted(self.now) {
+            let origin = usize::from(wanted.locator.origin.0);
+            let worth = self.health.get(origin).is_some_and(|h| h.is_worth_fetching_ahead());
+            let under_way = self.fetches.values().filter(|fetch| fetch.ask.ahead).count();
+            if worth && under_way < AHEAD {
+                self.fetch_segment(wanted.locator, wanted.range);
+            }
+        }
+    }
+
+    fn fetch_segment(&mut self, locator: Locator, range: Option<ByteRange>) {
+        let identity = self.identity(&locator);
+        let key = Key { origin: locator.origin, identity };
+        let stored = self.index.variants(key.origin, &key.identity).next();
+        let here = stored.is_some_and(|entry| {
+            let whole = range.unwrap_or(ByteRange::new(0, u64::MAX));
+            super::serve::hole(entry, whole).is_none()
+        });
+        let same = |fetch: &super::fetch::Fetch| fetch.ask.key == key && range.is_none();
+        if here || (range.is_some() && stored.is_some()) || self.fetches.values().any(same) {
+            return;
+        }
+        // It is asked for as the player does that is nearest to it: its cookies open the door.
+        let near = self
+            .exchanges
+            .values()
+            .rev()
+            .find(|exchange| exchange.key.origin == key.origin && exchange.may_share());
+        let Some(near) = near else { return };
+        let mut ask = Ask::new(near, forwarded(&near.request.fields));
+        (ask.key, ask.locator, ask.method) = (key, locator, "GET".into());
+        ask.spec = range.map(|range| Spec::Span(range.start, range.end.saturating_sub(1)));
+        (ask.shared, ask.ahead, ask.why) = (true, true, "miss");
+        self.report.add(Counter::Prefetches, 1);
+        self.begin(ask, None);
+    }
+}
+
+/// The slices that `range` touches, each with its part of it.
+fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slice, ByteRange)> {
+    let first = range.start / limits::SLICE;
+    let last = range.end.saturating_sub(1) / limits::SLICE;
+    (first..=last.max(first)).filter_map(move |number| {
+        let slice = Slice { row, number: u32::try_from(number).ok()? };
+        let part = range.overlap(window(slice));
+        (!part.is_empty()).then_some((slice, part))
+    })
+}
+
+/// The bytes of a row that a slice may hold.
+fn window(slice: Slice) -> ByteRange {
+    let start = u64::from(slice.number) * limits::SLICE;
+    ByteRange::new(start, start + limits::SLICE)
+}
+
+/// The bytes of a slice in a row of `length` bytes.
+fn range_of(slice: Slice, length: u64) -> ByteRange {
+    window(slice).overlap(ByteRange::new(0, length))
+}
+
+fn same_validators(entry: &Entry, memo: &Memo) -> bool {
+    ["etag", "last-modified"].iter().all(|n| entry.fields.first(n) == memo.fields.first(n))
+}
+
+/// Fetches ahead under way at once.
+const AHEAD: usize = 4;
+
+/// A response that is fresh for less is not worth a write.
+const WORTH_WRITING: core::time::Duration = core::time::Duration::from_secs(60);
+
+/// The name of a response's files.
+pub(super) fn file_key(origin: &str, identity: &str) -> Digest {
+    Digest::of_parts([origin.as_bytes(), b"\0", identity.as_bytes()])
+}

@@ -1,0 +1,362 @@
+//! The machine: every input changes it once, then its outputs are drained.
+//!
+//! The law: `handle` one input, then `poll_output` until it is empty, then nothing happens
+//! before the next input or the moment that `poll_timeout` names. No I/O, no clock, no dice.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::event::{Disk, Input, Output, Refusal};
+use super::exchange::Exchange;
+use super::fetch::Fetch;
+use super::health::Health;
+use super::report::{Counter, FaultKind, Report, Source};
+use super::status::{Kind, Origin, State, Status, Stream, Usage};
+use crate::base::id::{ExchangeId, FetchId, OriginId, RowId};
+use crate::base::limits;
+use crate::base::time::{Date, Instant};
+use crate::base::url::{Places, without_query};
+use crate::config::model::Config;
+use crate::engine::cache::evict::Evict;
+use crate::engine::cache::index::{Bounds, Index};
+use crate::engine::timeline::answer::Life;
+use crate::engine::timeline::follow::Timeline;
+
+/// The engines of one node, joined.
+pub struct Machine {
+    pub(super) config: Config,
+    pub(super) places: Places,
+    pub(super) now: Instant,
+    /// A moment and what date it was, where the clock was set.
+    pub(super) dated: Option<(Instant, Date)>,
+    pub(super) index: Index,
+    /// The field lines of stored responses, ready to send.
+    pub(super) lines: BTreeMap<RowId, Bytes>,
+    pub(super) memory: Evict,
+    pub(super) disk: Evict,
+    pub(super) rows: BTreeMap<RowId, Row>,
+    pub(super) exchanges: BTreeMap<ExchangeId, Exchange>,
+    pub(super) fetches: BTreeMap<FetchId, Fetch>,
+    pub(super) health: Vec<Health>,
+    pub(super) timeline: Timeline,
+    /// Query parameters that do not count for what a resource is.
+    pub(super) ignored: BTreeMap<OriginId, Vec<String>>,
+    pub(super) report: Report,
+    started: Instant,
+    connections: usize,
+    disk_fault: Option<String>,
+    outputs: VecDeque<Output>,
+    last_row: u64,
+    last_fetch: u64,
+}
+
+/// Who has to do with a row in the store; it is closed when nobody has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Row {
+    pub(super) readers: u32,
+    pub(super) writers: u32,
+    /// Whether the index knows it.
+    pub(super) stored: bool,
+}
+
+/// Why the machine wants to be called again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A stream's playlist or segments leave their time.
+    Timeline,
+}
+
+/// What the machine cannot see and the status shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Bytes of memory that the store holds.
+    pub memory: u64,
+    /// Bytes written to disk since the start.
+    pub written: u64,
+    /// Whether the node is shutting down.
+    pub stopping: bool,
+}
+
+impl Machine {
+    /// A machine for this configuration; `seed` is a number that strangers cannot guess.
+    pub fn new(config: Config, seed: u64, now: Instant) -> Self {
+        let health = config.origins.iter().map(|origin| Health::new(origin.urls.len()));
+        Self {
+            places: config.places(),
+            now,
+            dated: None,
+            index: Index::new(Bounds::default(), seed),
+            lines: BTreeMap::new(),
+            memory: Evict::new(config.cache.memory.0),
+            disk: Evict::new(config.cache.disk.0),
+            rows: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            health: health.collect(),
+            timeline: Timeline::new(ignored(&config)),
+            ignored: ignored(&config),
+            report: Report::new(now),
+            started: now,
+            connections: 0,
+            disk_fault: None,
+            outputs: VecDeque::new(),
+            last_row: 0,
+            last_fetch: 0,
+            config,
+        }
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        self.now = now;
+        match input {
+            Input::Request(request) => self.on_request(request),
+            Input::Missing { exchange, range } => self.on_missing(exchange, range),
+            Input::Left { exchange, sent } => self.on_left(exchange, sent),
+            Input::Connections { count } => self.on_connections(count),
+            Input::Refused(refusal) => self.on_refused(refusal),
+            Input::Head(arrival) => self.on_head(*arrival),
+            Input::Received { fetch, upto } => self.on_received(fetch, upto),
+            Input::Ended { fetch, end } => self.on_ended(fetch, end),
+            Input::Disk(disk) => self.on_disk(disk),
+            Input::Tick => {}
+        }
+        self.fetch_ahead();
+        self.let_go();
+    }
+
+    /// What is to be done, in this order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Tick`] is due, and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        self.timeline.poll_timeout().map(|at| (at, Reason::Timeline))
+    }
+
+    /// Takes over a changed configuration; what runs goes on.
+    ///
+    /// What is stored of an origin that is gone, or that has moved to another place in the
+    /// configuration, goes.
+    pub fn configure(&mut self, config: Config, now: Instant) {
+        self.now = now;
+        let gone: Vec<OriginId> = (0..self.config.origins.len())
+            .filter(|&place| {
+                let same =
+                    |c: &Config| c.origins.get(place).map(|o| (o.name.clone(), o.urls.clone()));
+                same(&config) != same(&self.config)
+            })
+            .filter_map(|place| u16::try_from(place).ok().map(OriginId))
+            .collect();
+        for origin in gone {
+            self.index.remove_origin(origin).into_iter().for_each(|row| self.unstore(row));
+        }
+        let health = |origin: &crate::config::model::Origin| Health::new(origin.urls.len());
+        self.health = config.origins.iter().map(health).collect();
+        self.places = config.places();
+        self.ignored = ignored(&config);
+        self.timeline = Timeline::new(self.ignored.clone());
+        self.memory.resize(config.cache.memory.0);
+        self.disk.resize(config.cache.disk.0);
+        self.config = config;
+        self.make_room();
+    }
+
+    /// How it stands.
+    pub fn status(&self, now: Instant, figures: Figures) -> Status {
+        let limit = |used, limit| Usage { used, limit };
+        let connections = self.connections as u64;
+        Status {
+            schema: super::status::SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime_seconds: (now - self.started).as_secs(),
+            state: self.state(now, figures),
+            playing: self.playing(now),
+            origins: self.origins(now),
+            memory: limit(figures.memory, self.config.cache.memory.0),
+            disk: limit(self.disk.used(), self.config.cache.disk.0),
+            disk_fault: self.disk_fault.clone(),
+            connections: limit(connections, limits::CONNECTIONS as u64),
+            hit_permille: self.report.hit_permille(),
+            rates: self.report.rates(now),
+            history: self.report.history(now),
+            counters: self.report.counters(),
+            faults: self.report.faults(now),
+        }
+    }
+
+    fn state(&self, now: Instant, figures: Figures) -> State {
+        let failing = self.health.iter().any(|health| health.failing_since().is_some());
+        if figures.stopping {
+            State::Stopping
+        } else if failing || self.disk_fault.is_some() {
+            State::Impaired
+        } else if self.playing(now).is_empty() {
+            State::Idle
+        } else {
+            State::Playing
+        }
+    }
+
+    fn playing(&self, now: Instant) -> Vec<Stream> {
+        let streams = self.timeline.streams().filter_map(|stream| {
+            let asked = now - stream.asked;
+            let locator = stream.playlist;
+            let origin = self.places.0.get(usize::from(locator.origin.0))?;
+            (asked < PLAYING).then(|| Stream {
+                path: without_query(&locator.target).into(),
+                origin: origin.name.clone(),
+                kind: if stream.live { Kind::Live } else { Kind::OnDemand },
+                bitrate: stream.bitrate,
+                last_request_seconds_ago: asked.as_secs(),
+            })
+        });
+        streams.take(STREAMS).collect()
+    }
+
+    fn origins(&self, now: Instant) -> Vec<Origin> {
+        let origin = |(place, health): (&crate::base::url::Place, &Health)| Origin {
+            name: place.name.clone(),
+            health: health.word(),
+            last_error: health.last_error().map(str::to_owned),
+            failing_seconds: health.failing_since().map(|since| (now - since).as_secs()),
+        };
+        self.places.0.iter().zip(&self.health).map(origin).collect()
+    }
+
+    fn on_connections(&mut self, count: usize) {
+        if count > self.connections {
+            self.report.add(Counter::Connections, 1);
+        }
+        self.connections = count;
+    }
+
+    fn on_refused(&mut self, refusal: Refusal) {
+        let counter = match refusal {
+            Refusal::Malformed | Refusal::Slow | Refusal::Origin => Counter::Malformed,
+            Refusal::Host => Counter::ForbiddenHost,
+            Refusal::Network | Refusal::Crowd => Counter::NotAllowed,
+        };
+        self.report.add(counter, 1);
+    }
+
+    fn on_left(&mut self, id: ExchangeId, sent: u64) {
+        let Some(exchange) = self.exchanges.remove(&id) else { return };
+        self.report.bytes(exchange.source, sent, self.now);
+        if let Some(fetch) = exchange.fetch {
+            self.leave_fetch(fetch, id);
+        }
+        if let Some(row) = exchange.row {
+            self.change_row(row, |row| row.readers = row.readers.saturating_sub(1));
+        }
+    }
+
+    fn on_disk(&mut self, disk: Disk) {
+        match disk {
+            Disk::Found { token, slice, bytes, header } => {
+                self.on_found((token, slice, bytes), &header);
+            }
+            Disk::Loaded { row, slice, present } => self.on_loaded(row, slice, &present),
+            Disk::Persisted { row, slice, bytes } => self.on_persisted(row, slice, bytes),
+            Disk::Lost { row, slice } => self.on_lost(row, slice),
+            Disk::Fault(fault) => {
+                if let Some(text) = &fault {
+                    self.report.add(Counter::DiskFaults, 1);
+                    self.fault(FaultKind::Disk, &text.clone());
+                }
+                self.disk_fault = fault;
+            }
+        }
+    }
+
+    /// Notes a fault for the status.
+    pub(super) fn fault(&mut self, kind: FaultKind, text: &str) {
+        self.report.fault(kind, text, self.now);
+    }
+
+    /// Orders something done.
+    pub(super) fn put(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Says something in the log.
+    pub(super) fn say(&mut self, level: log::Level, line: String) {
+        self.put(Output::Say { level, line });
+    }
+
+    /// A row that nobody has used before.
+    pub(super) fn new_row(&mut self, keep: bool) -> RowId {
+        self.last_row += 1;
+        let row = RowId(self.last_row);
+        self.rows.insert(row, Row::default());
+        self.put(Output::Open { row, keep });
+        row
+    }
+
+    /// A number for a fetch.
+    pub(super) fn new_fetch(&mut self) -> FetchId {
+        self.last_fetch += 1;
+        FetchId(self.last_fetch)
+    }
+
+    /// Changes who has to do with a row, and closes it when nobody has.
+    pub(super) fn change_row(&mut self, id: RowId, change: impl FnOnce(&mut Row)) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        change(row);
+        if row.readers == 0 && row.writers == 0 && !row.stored {
+            self.rows.remove(&id);
+            self.put(Output::Close { row: id });
+        }
+    }
+
+    /// The date now, as far as it is known.
+    pub(super) fn date(&self) -> Option<Date> {
+        let (when, date) = self.dated?;
+        let passed = i64::try_from((self.now - when).as_secs()).ok()?;
+        Some(Date(date.0.saturating_add(passed)))
+    }
+
+    /// Segments that left a live window can't be asked for again: they make room first.
+    fn let_go(&mut self) {
+        while let Some(gone) = self.timeline.poll_gone(self.now) {
+            let identity = self.identity(&gone);
+            for row in self.index.invalidate(gone.origin, &identity) {
+                self.unstore(row);
+            }
+        }
+    }
+
+    /// Whether the stream says that a resource is live.
+    pub(super) fn is_live(&self, locator: &crate::base::url::Locator) -> bool {
+        match self.timeline.lifetime(locator) {
+            Some(Life::Playlist { live, .. } | Life::Segment { live, .. }) => live,
+            Some(Life::Key) | None => false,
+        }
+    }
+
+    /// Notes where an exchange's bytes come from.
+    pub(super) fn set_source(&mut self, id: ExchangeId, source: Source) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.source = source;
+        }
+    }
+}
+
+/// The query parameters that do not count, by origin: the configured ones and CMCD, which is
+/// said about a request and no part of what it asks for (CTA-5004, 4).
+fn ignored(config: &Config) -> BTreeMap<OriginId, Vec<String>> {
+    let of = |(place, origin): (usize, &crate::config::model::Origin)| {
+        let mut names = origin.ignore_query.clone();
+        names.push("CMCD".into());
+        Some((OriginId(u16::try_from(place).ok()?), names))
+    };
+    config.origins.iter().enumerate().filter_map(of).collect()
+}
+
+/// A stream counts as playing for so long after a request.
+const PLAYING: core::time::Duration = core::time::Duration::from_secs(30);
+
+/// Streams that the status lists.
+const STREAMS: usize = 16;

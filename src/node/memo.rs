@@ -1,0 +1,123 @@
+//! What is written with a slice on disk, so that it is understood after a restart.
+//!
+//! Version 1, all numbers little-endian: version (1 byte), flags (1), length (8), date in
+//! seconds (8), then five texts, each with its length in front (4): origin, identity, policy
+//! record, and the fields as `name: value` lines.
+
+use core::time::Duration;
+
+use crate::base::digest::Digest;
+use crate::base::time::{Date, Instant};
+use crate::engine::cache::freshness::Policy;
+use crate::wire::http::fields::Fields;
+
+/// A stored response without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Memo {
+    /// The origin's name: its number changes with the configuration.
+    pub(super) origin: String,
+    /// Path and query without tokens.
+    pub(super) identity: String,
+    /// Bytes of the representation.
+    pub(super) length: u64,
+    /// The stored fields.
+    pub(super) fields: Fields,
+    /// The policy, as ages and lengths.
+    pub(super) policy: Vec<u8>,
+    /// The date of writing, where the clock was set.
+    pub(super) written: Option<Date>,
+    /// Whether request fields chose it; such responses are not written.
+    pub(super) selective: bool,
+}
+
+impl Memo {
+    /// The name under which its slices lie.
+    pub(super) fn key(&self) -> Digest {
+        super::keep::file_key(&self.origin, &self.identity)
+    }
+
+    /// As it is written.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, u8::from(self.written.is_some())];
+        out.extend_from_slice(&self.length.to_le_bytes());
+        out.extend_from_slice(&self.written.map_or(0, |date| date.0).to_le_bytes());
+        let lines = self.fields.iter().map(|(name, value)| format!("{name}: {value}\n"));
+        let lines: String = lines.collect();
+        for part in
+            [self.origin.as_bytes(), self.identity.as_bytes(), &self.policy, lines.as_bytes()]
+        {
+            out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(0).to_le_bytes());
+            out.extend_from_slice(part);
+        }
+        out
+    }
+
+    /// As it was written; none where that was not by this version.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (head, mut rest) = bytes.split_at_checked(18)?;
+        let (&[version, flags], numbers) = head.split_first_chunk::<2>()?;
+        if version != VERSION || flags > 1 {
+            return None;
+        }
+        let length = u64::from_le_bytes(numbers[..8].try_into().ok()?);
+        let date = i64::from_le_bytes(numbers[8..].try_into().ok()?);
+        let mut part = || {
+            let (size, behind) = rest.split_first_chunk::<4>()?;
+            let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+            let (part, behind) = behind.split_at_checked(size)?;
+            rest = behind;
+            Some(part)
+        };
+        let text = |part: &[u8]| core::str::from_utf8(part).ok().map(str::to_owned);
+        let (origin, identity) = (text(part()?)?, text(part()?)?);
+        let (policy, lines) = (part()?.to_vec(), text(part()?)?);
+        let field = |line: &str| {
+            line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
+        let fields = lines.lines().map(field).collect::<Option<Fields>>()?;
+        let written = (flags == 1).then_some(Date(date));
+        let selective = false;
+        rest.is_empty().then_some(Self {
+            origin,
+            identity,
+            length,
+            fields,
+            policy,
+            written,
+            selective,
+        })
+    }
+}
+
+/// The policy that holds now; `down_time` is how long the program was away, if that is known.
+pub(super) fn policy(memo: &Memo, down_time: Option<Duration>, now: Instant) -> Option<Policy> {
+    Policy::from_record(&memo.policy, down_time, now)
+}
+
+const VERSION: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_and_nothing_else_does() {
+        let memo = Memo {
+            origin: "cdn".into(),
+            identity: "/a?b".into(),
+            length: 7,
+            fields: [("ETag", "\"x\""), ("Empty", "")].into_iter().collect(),
+            policy: vec![1, 2, 3],
+            written: Some(Date(1_700_000_000)),
+            selective: false,
+        };
+        let bytes = memo.to_bytes();
+        assert_eq!(Memo::from_bytes(&bytes), Some(memo));
+        for cut in 0..bytes.len() {
+            assert_eq!(Memo::from_bytes(&bytes[..cut]), None);
+        }
+        let mut other = bytes.clone();
+        other[0] = 2;
+        assert_eq!(Memo::from_bytes(&other), None);
+    }
+}

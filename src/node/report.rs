@@ -1,0 +1,366 @@
+//! What happened: the one table of counters, bytes by source over time, the last faults.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::status::{Fault, History};
+use crate::base::limits;
+use crate::base::time::Instant;
+
+/// One row of the table: status, metrics and documentation come from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The name in JSON; metrics add `neap_` before and `_total` behind.
+    pub name: &'static str,
+    /// What one is.
+    pub unit: Unit,
+    /// One sentence for people.
+    pub sentence: &'static str,
+}
+
+/// What a counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Events.
+    Count,
+    /// Bytes; such names end in `_bytes`, as OpenMetrics asks for.
+    Bytes,
+}
+
+macro_rules! counters {
+    ($($variant:ident, $name:literal, $unit:ident, $sentence:literal;)+) => {
+        /// What is counted since the start; none ever goes back.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Counter {
+            $(#[doc = $sentence] $variant,)+
+        }
+
+        /// The one table of counters, in the order in which people read it.
+        pub const COUNTERS: &[Row] = &[
+            $(Row { name: $name, unit: Unit::$unit, sentence: $sentence },)+
+        ];
+    };
+}
+
+counters! {
+    Connections, "connections", Count, "Connections that players opened.";
+    Requests, "requests", Count, "Requests from players that were understood.";
+    Hits, "hits", Count, "Requests answered from the cache alone.";
+    PartialHits, "partial_hits", Count, "Requests answered in part from the cache.";
+    Misses, "misses", Count, "Requests for which the cache had nothing.";
+    Revalidations, "revalidations", Count, "Cached objects that the origin confirmed as current.";
+    StaleServed, "stale_served", Count, "Requests answered with an outdated object, as allowed.";
+    Collapsed, "collapsed", Count, "Requests that joined a download already under way.";
+    PlayerErrors, "player_errors", Count, "Requests that ended in an error of the 5xx kind.";
+    Malformed, "malformed", Count, "Requests refused because they break HTTP.";
+    ForbiddenHost, "forbidden_host", Count, "Requests refused because of their Host field.";
+    NotAllowed, "not_allowed", Count, "Connections refused because of their address.";
+    PlayerBytes, "player_bytes", Bytes, "Bytes of content given to players.";
+    CacheBytes, "cache_bytes", Bytes, "Bytes of content to players that came from the cache.";
+    PassedBytes, "passed_bytes", Bytes, "Bytes of content to players that came from an origin.";
+    OriginBytes, "origin_bytes", Bytes, "Bytes of content that origins sent to us.";
+    OriginRequests, "origin_requests", Count, "Requests that we made to origins.";
+    OriginFailures, "origin_failures", Count, "Requests to origins that failed.";
+    OriginResumes, "origin_resumes", Count, "Broken downloads that went on where they stopped.";
+    OriginFailovers, "origin_failovers", Count, "Requests that moved to an origin's next base URL.";
+    Prefetches, "prefetches", Count, "Segments fetched before a player asked.";
+    PrefetchHits, "prefetch_hits", Count, "Such segments that a player then asked for.";
+    Evictions, "evictions", Count, "Slices that made room for others.";
+    DiskWrites, "disk_writes", Count, "Writes to the disk tier.";
+    DiskBytes, "disk_written_bytes", Bytes, "Bytes written to the disk tier, which wear flash.";
+    DiskFaults, "disk_faults", Count, "Reads and writes of the disk tier that failed.";
+}
+
+/// Where the bytes for players came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Memory or disk.
+    Cache,
+    /// An origin, while the player waited.
+    Origin,
+}
+
+impl Source {
+    /// All sources, the cheapest first; the chart stacks them in this order.
+    pub const ALL: [Self; 2] = [Self::Cache, Self::Origin];
+
+    /// The word for people and for JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Origin => "origin",
+        }
+    }
+
+    const fn counter(self) -> Counter {
+        match self {
+            Self::Cache => Counter::CacheBytes,
+            Self::Origin => Counter::PassedBytes,
+        }
+    }
+}
+
+/// What a fault concerns, so that a technician knows where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// An origin or the way to it.
+    Origin,
+    /// The disk tier.
+    Disk,
+    /// A player's request.
+    Player,
+    /// The configuration.
+    Config,
+    /// neap itself.
+    Own,
+}
+
+impl FaultKind {
+    /// The word for people and for JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::Disk => "disk",
+            Self::Player => "player",
+            Self::Config => "configuration",
+            Self::Own => "neap",
+        }
+    }
+}
+
+/// The account of one run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    counters: [u64; COUNTERS.len()],
+    /// Bytes by source, the current bucket last.
+    buckets: VecDeque<[u64; Source::ALL.len()]>,
+    /// Number of the current bucket since boot.
+    bucket: u64,
+    faults: VecDeque<Noted>,
+}
+
+#[derive(Clone, Debug)]
+struct Noted {
+    kind: FaultKind,
+    text: String,
+    times: u64,
+    first: Instant,
+    last: Instant,
+}
+
+impl Report {
+    /// An empty account that starts `now`.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            counters: [0; COUNTERS.len()],
+            buckets: VecDeque::from([[0; Source::ALL.len()]]),
+            bucket: number(now),
+            faults: VecDeque::new(),
+        }
+    }
+
+    /// Counts `n` more.
+    pub const fn add(&mut self, counter: Counter, n: u64) {
+        let value = &mut self.counters[counter as usize];
+        *value = value.saturating_add(n);
+    }
+
+    /// The value of one counter.
+    pub const fn value(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    /// All counters by name.
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        COUNTERS.iter().zip(self.counters).map(|(row, value)| (row.name.into(), value)).collect()
+    }
+
+    /// Counts bytes of content that went to a player.
+    pub fn bytes(&mut self, source: Source, n: u64, now: Instant) {
+        self.advance(now);
+        self.add(Counter::PlayerBytes, n);
+        self.add(source.counter(), n);
+        if let Some(bucket) = self.buckets.back_mut() {
+            let value = &mut bucket[source as usize];
+            *value = value.saturating_add(n);
+        }
+    }
+
+    /// Notes a fault in words for people; the same one again is counted.
+    pub fn fault(&mut self, kind: FaultKind, text: &str, now: Instant) {
+        let text = shortened(text);
+        let known = self.faults.iter().position(|noted| noted.kind == kind && noted.text == text);
+        let noted = match known.and_then(|at| self.faults.remove(at)) {
+            Some(noted) => Noted { times: noted.times.saturating_add(1), last: now, ..noted },
+            None => Noted { kind, text: text.into(), times: 1, first: now, last: now },
+        };
+        if self.faults.len() == limits::FAULTS {
+            self.faults.pop_front();
+        }
+        self.faults.push_back(noted);
+    }
+
+    /// The last faults, the newest first.
+    pub fn faults(&self, now: Instant) -> Vec<Fault> {
+        let told = |noted: &Noted| Fault {
+            kind: noted.kind.name().into(),
+            text: noted.text.clone(),
+            times: noted.times,
+            first_seconds_ago: (now - noted.first).as_secs(),
+            last_seconds_ago: (now - noted.last).as_secs(),
+        };
+        self.faults.iter().rev().map(told).collect()
+    }
+
+    /// Bytes by source in the last ten minutes, the current bucket last.
+    pub fn history(&self, now: Instant) -> History {
+        let ahead = usize::try_from(number(now).saturating_sub(self.bucket)).unwrap_or(usize::MAX);
+        let known = limits::BUCKETS.saturating_sub(ahead).min(self.buckets.len());
+        let start = limits::BUCKETS.saturating_sub(ahead.saturating_add(known));
+        let newest = self.buckets.iter().skip(self.buckets.len() - known);
+        let bytes = Source::ALL.iter().map(|source| {
+            let mut row = vec![0; limits::BUCKETS];
+            for (value, bucket) in row.iter_mut().skip(start).zip(newest.clone()) {
+                *value = bucket[*source as usize];
+            }
+            (source.name().into(), row)
+        });
+        History { bucket_seconds: limits::BUCKET.as_secs(), bytes: bytes.collect() }
+    }
+
+    /// Bytes a second to players over the last whole minute of buckets.
+    pub fn rates(&self, now: Instant) -> BTreeMap<String, u64> {
+        let history = self.history(now);
+        let rate = |row: &[u64]| {
+            let whole = &row[..row.len() - 1];
+            whole[whole.len() - MINUTE..].iter().sum::<u64>()
+                / (MINUTE as u64 * limits::BUCKET.as_secs())
+        };
+        history.bytes.iter().map(|(name, row)| (name.clone(), rate(row))).collect()
+    }
+
+    /// The share of content bytes to players that the cache gave, in thousandths.
+    pub fn hit_permille(&self) -> Option<u16> {
+        let all = self.value(Counter::PlayerBytes);
+        let share = u128::from(self.value(Counter::CacheBytes)) * 1000 / u128::from(all).max(1);
+        (all > 0).then(|| u16::try_from(share).unwrap_or(1000))
+    }
+
+    /// Moves on to the bucket of `now`; a pause of hours costs no more than the ten minutes kept.
+    fn advance(&mut self, now: Instant) {
+        let current = number(now).max(self.bucket);
+        let steps = usize::try_from(current - self.bucket).unwrap_or(usize::MAX);
+        for _ in 0..steps.min(limits::BUCKETS) {
+            if self.buckets.len() == limits::BUCKETS {
+                self.buckets.pop_front();
+            }
+            self.buckets.push_back([0; Source::ALL.len()]);
+        }
+        self.bucket = current;
+    }
+}
+
+/// Whole buckets in the minute over which rates are taken.
+const MINUTE: usize = (Duration::from_secs(60).as_secs() / limits::BUCKET.as_secs()) as usize;
+
+const fn number(now: Instant) -> u64 {
+    now.as_micros() / 1_000_000 / limits::BUCKET.as_secs()
+}
+
+fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(limits::FAULT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn every_counter_has_a_name_of_its_own_and_a_sentence() {
+        let names: BTreeSet<_> = COUNTERS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), COUNTERS.len());
+        for row in COUNTERS {
+            assert!(row.name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'), "{}", row.name);
+            assert_eq!(row.name.ends_with("_bytes"), row.unit == Unit::Bytes, "{}", row.name);
+            assert!(row.sentence.ends_with('.') && row.sentence.len() > 20, "{}", row.name);
+            assert!(row.sentence.starts_with(char::is_uppercase), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_counter_counts_itself_and_stops_at_the_end() {
+        let mut report = Report::new(at(0));
+        report.add(Counter::Hits, 2);
+        report.add(Counter::Hits, u64::MAX);
+        assert_eq!(report.value(Counter::Hits), u64::MAX);
+        assert_eq!(report.counters()["hits"], u64::MAX);
+        assert_eq!(report.counters()["misses"], 0);
+        assert_eq!(report.counters().len(), COUNTERS.len());
+    }
+
+    #[test]
+    fn bytes_lie_in_the_bucket_of_their_time() {
+        let mut report = Report::new(at(5));
+        report.bytes(Source::Origin, 7, at(5));
+        report.bytes(Source::Cache, 100, at(25));
+        report.bytes(Source::Cache, 1, at(29));
+        let history = report.history(at(31));
+        assert_eq!(history.bytes["cache"][limits::BUCKETS - 4..], [0, 0, 101, 0]);
+        assert_eq!(history.bytes["origin"][limits::BUCKETS - 4..], [7, 0, 0, 0]);
+        assert_eq!(report.value(Counter::PlayerBytes), 108);
+        assert_eq!(report.hit_permille(), Some(935));
+    }
+
+    #[test]
+    fn history_forgets_after_ten_minutes_and_a_night_costs_nothing() {
+        let mut report = Report::new(at(0));
+        report.bytes(Source::Cache, 9, at(0));
+        assert_eq!(report.history(at(599)).bytes["cache"][0], 9);
+        assert_eq!(report.history(at(600)).bytes["cache"].iter().sum::<u64>(), 0);
+        assert_eq!(report.history(at(u64::MAX / 2_000_000)).bytes["cache"].len(), limits::BUCKETS);
+        report.bytes(Source::Cache, 4, at(40_000_000));
+        let row = &report.history(at(40_000_000)).bytes["cache"];
+        assert_eq!((row.len(), row.iter().sum::<u64>(), row[59]), (60, 4, 4));
+    }
+
+    #[test]
+    fn rates_are_those_of_the_last_whole_minute() {
+        let mut report = Report::new(at(0));
+        for second in 0..100 {
+            report.bytes(Source::Cache, 1000, at(second));
+        }
+        assert_eq!(report.rates(at(100))["cache"], 1000);
+        assert_eq!(report.rates(at(100))["origin"], 0);
+        assert_eq!(report.rates(at(130))["cache"], 500);
+        assert_eq!(report.rates(at(1000))["cache"], 0);
+    }
+
+    #[test]
+    fn the_same_fault_is_counted_and_the_list_stays_short() {
+        let mut report = Report::new(at(0));
+        for second in 0..50 {
+            report.fault(FaultKind::Origin, "cdn does not answer", at(second));
+            report.fault(
+                FaultKind::Own,
+                &format!("fault {second} {}", "ü".repeat(500)),
+                at(second),
+            );
+        }
+        report.fault(FaultKind::Origin, "cdn does not answer", at(60));
+        let faults = report.faults(at(70));
+        assert_eq!(faults.len(), limits::FAULTS);
+        assert_eq!((faults[0].times, faults[0].first_seconds_ago), (51, 70));
+        assert_eq!(faults[0].last_seconds_ago, 10);
+        assert!(faults.iter().all(|fault| fault.text.len() <= limits::FAULT));
+    }
+}

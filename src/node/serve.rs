@@ -1,0 +1,326 @@
+//! Requests of players: answered from the cache, from a fetch under way, or by a new one.
+
+use super::answer::{self, Making, Note, Part};
+use super::event::{Output, Request};
+use super::exchange::{Exchange, forwarded, forwarded_whole, to_ask};
+use super::fetch::{Ask, Fetch};
+use super::machine::Machine;
+use super::report::{Counter, Source};
+use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::limits;
+use crate::base::range::ByteRange;
+use crate::base::url::{Locator, identity};
+use crate::engine::cache::evict::Slice;
+use crate::engine::cache::index::{Entry, Key};
+use crate::engine::cache::reuse::Reuse;
+use crate::wire::http::conditions;
+use crate::wire::http::range::{Requested, Spec};
+
+impl Machine {
+    /// A player asks.
+    pub(super) fn on_request(&mut self, request: Request) {
+        self.report.add(Counter::Requests, 1);
+        let id = request.exchange;
+        let key = Key { origin: request.locator.origin, identity: self.identity(&request.locator) };
+        let exchange = Exchange::new(request, key);
+        if matches!(&*exchange.request.method, "GET" | "HEAD") {
+            if let Requested::One(Spec::Span(first, last)) = exchange.range() {
+                let range = ByteRange::new(first, last.saturating_add(1));
+                self.timeline.on_request(&exchange.request.locator, Some(range), self.now);
+            } else {
+                self.timeline.on_request(&exchange.request.locator, None, self.now);
+            }
+            self.exchanges.insert(id, exchange);
+            self.serve(id);
+        } else {
+            self.exchanges.insert(id, exchange);
+            self.pass(id, "method");
+        }
+    }
+
+    /// Answers a GET or HEAD as the stored response allows.
+    pub(super) fn serve(&mut self, id: ExchangeId) {
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        if conditions::is_for_origin(&exchange.request.fields) {
+            return self.pass(id, "request");
+        }
+        let (key, directives) = (&exchange.key, exchange.directives);
+        let found = self.index.find(key.origin, &key.identity, &exchange.request.fields);
+        let Some(entry) = found else { return self.miss(id) };
+        let row = entry.row;
+        let ttl = ttl(entry, self.now);
+        match entry.policy.reuse(&directives, self.now) {
+            Reuse::Fresh | Reuse::Stale => {
+                let note = Note { hit: Some(ttl), ..Note::default() };
+                self.answer_from(id, row, note);
+            }
+            Reuse::StaleWhileRevalidate => {
+                self.report.add(Counter::StaleServed, 1);
+                let note = Note { hit: Some(ttl), ..Note::default() };
+                self.answer_from(id, row, note);
+                self.validate_beside(id, row);
+            }
+            Reuse::Validate => self.validate(id, row),
+            Reuse::Unavailable => self.unavailable(id),
+        }
+    }
+
+    /// Answers from a stored response; what of it is not here is fetched meanwhile.
+    pub(super) fn answer_from(&mut self, id: ExchangeId, row: RowId, note: Note) {
+        let (Some(exchange), Some(entry)) = (self.exchanges.get(&id), self.index.entry(row)) else {
+            return;
+        };
+        let part = Part::of(entry, &exchange.request.fields, exchange.range());
+        let content = exchange.wants_content();
+        let wanted = part.bytes().filter(|_| content);
+        let gap = wanted.and_then(|wanted| hole(entry, wanted));
+        let here = wanted.map_or(0, |wanted| entry.present.len_in(wanted));
+        if let Some(gap) = gap {
+            if !self.fill(id, row, gap) {
+                // Nothing says that two parts belong together: the whole is asked for anew.
+                self.drop_entry(row);
+                return self.miss(id);
+            }
+        }
+        let note = if gap.is_some() && note.hit.is_some() {
+            Note { stored: true, ..Note::asked(if here > 0 { "partial" } else { "miss" }) }
+        } else {
+            note
+        };
+        self.count(id, (gap.is_some(), here > 0), &note);
+        self.send_from(id, row, (part, note));
+    }
+
+    /// Puts the answer together and lets the exchange follow its row.
+    fn send_from(&mut self, id: ExchangeId, row: RowId, (part, note): (Part, Note)) {
+        let (Some(exchange), Some(entry)) = (self.exchanges.get_mut(&id), self.index.entry(row))
+        else {
+            return;
+        };
+        let content = exchange.wants_content();
+        let Some(lines) = self.lines.get(&row) else { return };
+        let making = Making { lines, age: entry.policy.age(self.now).as_secs(), note, content };
+        let answer = answer::from_entry(entry, part, &making);
+        if let Some(wanted) = part.bytes().filter(|_| content) {
+            exchange.row = Some(row);
+            let last = wanted.end.min(entry.length.unwrap_or(wanted.end)).saturating_sub(1);
+            // A long read counts where it begins; what it passes counts as it is asked for.
+            let slices = wanted.start / limits::SLICE
+                ..=(last / limits::SLICE).max(wanted.start / limits::SLICE);
+            for number in slices.take(HITS) {
+                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                self.memory.hit(Slice { row, number });
+                self.disk.hit(Slice { row, number });
+            }
+            self.change_row(row, |row| row.readers += 1);
+        }
+        self.put(Output::Answer { exchange: id, answer });
+    }
+
+    fn count(&mut self, id: ExchangeId, (gap, here): (bool, bool), note: &Note) {
+        let counter = match (note.hit.is_some(), gap, here) {
+            (_, true, true) => Counter::PartialHits,
+            (_, true, false) => Counter::Misses,
+            (true, false, _) => Counter::Hits,
+            (false, false, _) => return,
+        };
+        self.report.add(counter, 1);
+        if counter == Counter::Hits {
+            self.set_source(id, Source::Cache);
+        }
+    }
+
+    /// Nothing is stored: joins a fetch of the same, or begins one.
+    pub(super) fn miss(&mut self, id: ExchangeId) {
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        if exchange.directives.only_if_cached {
+            return self.unavailable(id);
+        }
+        self.report.add(Counter::Misses, 1);
+        if !exchange.wants_content() {
+            return self.pass(id, "uri-miss");
+        }
+        let spec = exchange.spec();
+        let same = |fetch: &&Fetch| fetch.may_be_joined(&exchange.key, spec);
+        if exchange.may_share() {
+            let under_way = self.fetches.iter().find(|(_, fetch)| same(fetch)).map(|(id, _)| *id);
+            if let Some(fetch) = under_way {
+                self.report.add(Counter::Collapsed, 1);
+                return self.wait_for(id, fetch);
+            }
+        }
+        let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
+        ask.spec = spec;
+        ask.shared = exchange.may_share();
+        self.begin(ask, Some(id));
+    }
+
+    /// Lets the origin say whether a stored response still holds.
+    fn validate(&mut self, id: ExchangeId, row: RowId) {
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        let under_way = self.fetches.iter().find(|(_, fetch)| fetch.validates(row));
+        if let Some((fetch, _)) = under_way.filter(|_| exchange.may_share()) {
+            let fetch = *fetch;
+            self.report.add(Counter::Collapsed, 1);
+            return self.wait_for(id, fetch);
+        }
+        let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
+        ask.method = "GET".into();
+        ask.spec = exchange.spec();
+        ask.shared = exchange.may_share();
+        ask.validates = Some(row);
+        self.begin(ask, Some(id));
+    }
+
+    /// The same, while the player has its answer (RFC 5861, 3).
+    fn validate_beside(&mut self, id: ExchangeId, row: RowId) {
+        if self.fetches.values().any(|fetch| fetch.validates(row)) {
+            return;
+        }
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
+        ask.method = "GET".into();
+        ask.shared = true;
+        ask.validates = Some(row);
+        self.begin(ask, None);
+    }
+
+    /// Passes a request to the origin as it is; the answer is for this player alone.
+    fn pass(&mut self, id: ExchangeId, why: &'static str) {
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        let mut ask = Ask::new(exchange, forwarded_whole(&exchange.request.fields));
+        ask.why = why;
+        ask.passes = true;
+        if let Some(length) = exchange.request.body {
+            let row = self.new_row(false);
+            self.change_row(row, |row| row.writers += 1);
+            ask.body = Some((row, length));
+            self.put(Output::Upload { exchange: id, row });
+        }
+        self.begin(ask, Some(id));
+    }
+
+    /// Has the first hole of a row filled for an exchange; false where that cannot be done.
+    pub(super) fn fill(&mut self, id: ExchangeId, row: RowId, gap: ByteRange) -> bool {
+        if let Some(fetch) = self.filling(row, gap.start) {
+            self.join(id, fetch);
+            return true;
+        }
+        let (Some(exchange), Some(entry)) = (self.exchanges.get(&id), self.index.entry(row)) else {
+            return false;
+        };
+        let Some(length) = entry.length else { return false };
+        if entry.status != 200 || if_range(entry).is_none() {
+            return false;
+        }
+        let ask_for = to_ask(gap, length);
+        let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
+        ask.method = "GET".into();
+        ask.fills = Some(row);
+        ask.spec = Some(Spec::Span(ask_for.start, ask_for.end - 1));
+        let fetch = self.begin(ask, None);
+        self.join(id, fetch);
+        true
+    }
+
+    /// A fetch that brings byte `at` of a row soon.
+    fn filling(&self, row: RowId, at: u64) -> Option<FetchId> {
+        let brings = |fetch: &Fetch| match (&fetch.stream, fetch.ask.fills, fetch.ask.spec) {
+            (Some(stream), ..) => {
+                let until = stream.until.unwrap_or(u64::MAX);
+                let near = at <= stream.upto.saturating_add(limits::AHEAD);
+                stream.row == row && stream.at <= at && at < until && near
+            }
+            (None, Some(fills), Some(Spec::Span(first, last))) => {
+                fills == row && first <= at && at <= last && at - first <= limits::AHEAD
+            }
+            _ => false,
+        };
+        self.fetches.iter().find(|(_, fetch)| brings(fetch)).map(|(id, _)| *id)
+    }
+
+    /// An exchange found a hole in the row that it follows.
+    pub(super) fn on_missing(&mut self, id: ExchangeId, range: ByteRange) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(row) = exchange.row else { return self.cut(id) };
+        if let Some(before) = exchange.fetch.take() {
+            self.leave_fetch(before, id);
+        }
+        let entry = self.index.entry(row);
+        let gap = entry.map(|entry| {
+            let end = range.end.min(entry.length.unwrap_or(range.end));
+            ByteRange::new(range.start, end)
+        });
+        match gap {
+            Some(gap) if !gap.is_empty() && self.fill(id, row, gap) => {
+                let fetch = self.exchanges.get(&id).and_then(|exchange| exchange.fetch);
+                let waits = fetch.and_then(|fetch| self.fetches.get_mut(&fetch));
+                match waits {
+                    Some(fetch) if fetch.stream.is_none() => fetch.holes.push(id),
+                    _ => self.put(Output::Resume { exchange: id }),
+                }
+            }
+            _ => self.cut(id),
+        }
+    }
+
+    /// The player wants nothing but what is stored, and it is not (RFC 9111, 5.2.1.7).
+    fn unavailable(&mut self, id: ExchangeId) {
+        let text = "It is not in the cache, and the player wants nothing else.";
+        self.answer_sentence(id, 504, text);
+    }
+
+    /// Answers by a sentence.
+    pub(super) fn answer_sentence(&mut self, id: ExchangeId, status: u16, text: &str) {
+        if status >= 500 {
+            self.report.add(Counter::PlayerErrors, 1);
+        }
+        let answer = answer::sentence(status, text, Note::default());
+        self.put(Output::Answer { exchange: id, answer });
+    }
+
+    /// Cuts an answered exchange whose rest will not come.
+    pub(super) fn cut(&mut self, id: ExchangeId) {
+        self.put(Output::Cut { exchange: id });
+    }
+
+    /// What a resource is kept under: its target without named tokens.
+    pub(super) fn identity(&self, locator: &Locator) -> String {
+        let ignored = self.ignored.get(&locator.origin).map_or(&[][..], Vec::as_slice);
+        identity(&locator.target, ignored)
+    }
+}
+
+/// The first part of `wanted` that is in neither tier.
+pub(super) fn hole(entry: &Entry, wanted: ByteRange) -> Option<ByteRange> {
+    let end = wanted.end.min(entry.length.unwrap_or(u64::MAX));
+    let mut at = wanted.start;
+    loop {
+        let gap = entry.present.first_gap(ByteRange::new(at, end))?;
+        let stored = entry.on_disk.run_end(gap.start);
+        if stored == gap.start {
+            let next = entry.on_disk.first_gap(gap).unwrap_or(gap);
+            return Some(ByteRange::new(gap.start, next.end));
+        }
+        at = stored;
+    }
+}
+
+/// The validator that joins parts of a representation (RFC 9110, 13.1.5): a strong entity tag,
+/// or a date that is strong.
+pub(super) fn if_range(entry: &Entry) -> Option<&str> {
+    match conditions::EntityTag::of(&entry.fields) {
+        Some(tag) if !tag.weak => entry.etag(),
+        Some(_) => None,
+        None => conditions::strong_date(&entry.fields).and_then(|_| entry.last_modified()),
+    }
+}
+
+fn ttl(entry: &Entry, now: crate::base::time::Instant) -> i64 {
+    let until = entry.policy.fresh_until();
+    let seconds = |time: core::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    if until >= now { seconds(until - now) } else { -seconds(now - until) }
+}
+
+/// Slices whose popularity one request raises.
+const HITS: usize = 16;

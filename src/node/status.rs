@@ -1,0 +1,190 @@
+//! How it stands now: plain data that page, JSON, metrics and `neap status` show.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The version of this shape. It rises when a field goes or changes its meaning; readers skip
+/// fields that they do not know.
+pub const SCHEMA: u32 = 1;
+
+/// Everything that an operator sees, taken at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The program's version.
+    pub version: String,
+    /// Seconds since the start, standby included.
+    pub uptime_seconds: u64,
+    /// What it does in one word.
+    pub state: State,
+    /// Streams that a player asked for in the last half minute.
+    pub playing: Vec<Stream>,
+    /// The origins in the order of the configuration.
+    pub origins: Vec<Origin>,
+    /// The cache's memory.
+    pub memory: Usage,
+    /// The disk tier.
+    pub disk: Usage,
+    /// What is wrong with the disk tier, in plain words.
+    pub disk_fault: Option<String>,
+    /// Player connections: open now, and the most that may be.
+    pub connections: Usage,
+    /// Share of content bytes that the cache gave since the start, in thousandths; none before
+    /// the first byte.
+    pub hit_permille: Option<u16>,
+    /// Bytes a second to players over the last minute, by source.
+    pub rates: BTreeMap<String, u64>,
+    /// Bytes to players over the last ten minutes, by source.
+    pub history: History,
+    /// Counters since the start, by the names of the one table.
+    pub counters: BTreeMap<String, u64>,
+    /// The last faults, the newest first.
+    pub faults: Vec<Fault>,
+}
+
+/// What the daemon does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Doors are being opened.
+    #[default]
+    Starting,
+    /// Nobody plays.
+    Idle,
+    /// Somebody plays.
+    Playing,
+    /// It serves, but something needs a look: an origin fails, or the disk does.
+    Impaired,
+    /// It finishes what runs.
+    Stopping,
+}
+
+/// A stream that somebody plays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// The path at its origin, without the query.
+    pub path: String,
+    /// The origin's name.
+    pub origin: String,
+    /// Whether it is broadcast as it happens.
+    pub kind: Kind,
+    /// Bits a second of the rendition in use, as the playlist states or bytes show.
+    pub bitrate: Option<u64>,
+    /// Seconds since a player last asked for a part of it.
+    pub last_request_seconds_ago: u64,
+}
+
+/// How a stream comes into being.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// As it happens.
+    Live,
+    /// From a complete playlist or manifest.
+    OnDemand,
+    /// One large file.
+    File,
+    /// Not known yet.
+    #[default]
+    Unknown,
+}
+
+/// One origin's health.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How it is.
+    pub health: Health,
+    /// The last failure in plain words, also when it is over.
+    pub last_error: Option<String>,
+    /// Seconds since it began to fail; none while it works.
+    pub failing_seconds: Option<u64>,
+}
+
+/// How an origin is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Nothing was asked of it yet.
+    #[default]
+    Untried,
+    /// Its last answer was good.
+    Good,
+    /// A base URL fails and another one serves.
+    Degraded,
+    /// None of its base URLs answers.
+    Failing,
+}
+
+/// How much of something bounded is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// In use now.
+    pub used: u64,
+    /// The bound; zero means that it is switched off.
+    pub limit: u64,
+}
+
+/// Bytes to players over time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Seconds of one bucket.
+    pub bucket_seconds: u64,
+    /// By source: bytes in each bucket, the oldest first, the current one last.
+    pub bytes: BTreeMap<String, Vec<u64>>,
+}
+
+/// A fault in plain words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What it concerns: `origin`, `disk`, `player`, `configuration` or `neap`.
+    pub kind: String,
+    /// One sentence.
+    pub text: String,
+    /// How often it came.
+    pub times: u64,
+    /// Seconds since it came first.
+    pub first_seconds_ago: u64,
+    /// Seconds since it came last.
+    pub last_seconds_ago: u64,
+}
+
+impl State {
+    /// The word for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Playing => "playing",
+            Self::Impaired => "impaired",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl Kind {
+    /// The words for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::OnDemand => "on demand",
+            Self::File => "file",
+            Self::Unknown => "stream",
+        }
+    }
+}
+
+impl Health {
+    /// The words for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Untried => "not asked yet",
+            Self::Good => "works",
+            Self::Degraded => "works, on a spare URL",
+            Self::Failing => "does not answer",
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The disk tier's one writing hand: a short queue, a back-off after a fault, a count of wear.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+
+use crate::base::digest::Digest;
+use crate::base::id::RowId;
+use crate::base::limits;
+use crate::base::range::ByteRange;
+use crate::base::time::Instant;
+
+use super::files::{Fault, Files, Medium};
+use super::load::Sheet;
+use super::memory::Charge;
+use super::notice::{Notice, Refusal};
+use super::row::{Row, narrow};
+use super::rows::{Inner, Store};
+use super::sheet::{Head, SheetName};
+
+/// A slice to be written.
+#[derive(Clone, Debug)]
+pub struct Persist {
+    /// Whose slice.
+    pub row: RowId,
+    /// Which slice; it must be whole in RAM.
+    pub slice: u32,
+    /// The caller's name for the representation, the same for all slices of a row.
+    pub key: Digest,
+    /// The caller's words, given back by [`Store::scan`]; at most [`limits::SHEET_HEADER`].
+    pub header: Vec<u8>,
+}
+
+impl Store {
+    /// Takes a whole slice for writing; a [`Notice`] says how it went. Needs somebody to run
+    /// [`Store::work`]. The bytes stay in RAM until they are written, also when evicted.
+    pub fn persist(&self, what: Persist, now: Instant) -> Result<(), Refusal> {
+        self.0.disk.ready(now)?;
+        if what.header.len() > limits::SHEET_HEADER {
+            return Err(Refusal::HeaderTooLong);
+        }
+        let row = self.0.row(what.row).ok_or(Refusal::Incomplete)?;
+        let mut open = row.borrow_mut();
+        if open.sheets.contains_key(&what.slice) || open.pending.contains_key(&what.slice) {
+            return Err(Refusal::Already);
+        }
+        let range = open.slice(what.slice);
+        if range.is_empty() || !open.present.covers(range) {
+            return Err(Refusal::Incomplete);
+        }
+        let parts = open.read(range, &self.0.memory);
+        let charges = open.charges(range);
+        let name = SheetName::new(what.key, what.slice, self.0.disk.next_serial());
+        open.pending.insert(what.slice, name.serial);
+        drop(open);
+        self.0.disk.push(Job { row, what, name, parts, _charges: charges, asked: now });
+        Ok(())
+    }
+
+    /// Drops a slice's file, and its way to the disk.
+    pub fn unlink(&self, row: RowId, slice: u32) {
+        self.with(row, |row| {
+            row.pending.remove(&slice);
+            if let Some(sheet) = row.sheets.remove(&slice) {
+                self.0.disk.remove(sheet.name);
+            }
+        });
+    }
+
+    /// Writes and removes files, one after the other, as long as it is polled; spawn it once.
+    pub async fn work(&self) {
+        let Some(files) = self.0.disk.files() else { return };
+        loop {
+            let task = poll_fn(|context| match self.0.disk.task(context.waker()) {
+                Some(task) => Poll::Ready(task),
+                None => Poll::Pending,
+            });
+            let files = files.clone();
+            match task.await {
+                // A file that cannot be removed is found again by the next scan.
+                Task::Remove(name) => {
+                    let _gone = smol::unblock(move || files.remove(&name.to_string())).await;
+                }
+                Task::Write(job, again) => {
+                    let sheet = job.sheet();
+                    let done = smol::unblock(move || write(&*files, &sheet, again)).await;
+                    self.0.wrote(&job, &done);
+                }
+            }
+            self.0.disk.rest();
+        }
+    }
+
+    /// Waits until everything that was asked of the disk is done by [`Store::work`].
+    pub async fn drained(&self) {
+        self.0.disk.drained().await;
+    }
+
+    /// Bytes written to the disk since the start, also those of files that failed: the wear.
+    pub fn written(&self) -> u64 {
+        self.0.disk.state.borrow().written
+    }
+
+    /// What the folder lies on, once it was scanned.
+    pub fn medium(&self) -> Option<Medium> {
+        self.0.disk.state.borrow().medium
+    }
+}
+
+/// The disk tier: its files, and what is asked of them.
+pub(super) struct Disk {
+    files: Option<Arc<dyn Files>>,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Slices may be taken for writing.
+    scanned: bool,
+    /// Everything in the folder was found.
+    known: bool,
+    medium: Option<Medium>,
+    fault: Option<(Fault, Instant)>,
+    jobs: VecDeque<Job>,
+    removals: VecDeque<SheetName>,
+    busy: bool,
+    worker: Option<Waker>,
+    waiting: Vec<Waker>,
+    written: u64,
+    serial: u64,
+}
+
+/// A slice on its way to the disk; the charges hold its RAM in the count.
+struct Job {
+    row: Rc<RefCell<Row>>,
+    what: Persist,
+    name: SheetName,
+    parts: Vec<Bytes>,
+    _charges: Vec<Rc<Charge>>,
+    asked: Instant,
+}
+
+enum Task {
+    Remove(SheetName),
+    /// Whether the folder must be made ours again before.
+    Write(Job, bool),
+}
+
+impl Disk {
+    pub(super) fn new(files: Option<Arc<dyn Files>>) -> Self {
+        Self { files, state: RefCell::default() }
+    }
+
+    pub(super) fn files(&self) -> Option<Arc<dyn Files>> {
+        self.files.clone()
+    }
+
+    /// Drops a file when the hand is free.
+    pub(super) fn remove(&self, name: SheetName) {
+        let mut state = self.state.borrow_mut();
+        state.removals.push_back(name);
+        state.wake();
+    }
+
+    pub(super) fn set_medium(&self, medium: Medium) {
+        self.state.borrow_mut().medium = Some(medium);
+    }
+
+    /// A scan begins: nothing is taken for writing. `false` when one has read it all.
+    pub(super) fn scanning(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.scanned &= state.known;
+        !state.known
+    }
+
+    /// A scan ended, having read it all or not; serial numbers go on behind `serial`.
+    pub(super) fn scanned(&self, serial: u64, all: bool) {
+        let mut state = self.state.borrow_mut();
+        state.scanned = true;
+        state.known |= all;
+        state.serial = state.serial.max(serial);
+    }
+
+    /// Switches writes off; answers the notice when the fault is another than before.
+    pub(super) fn fail(&self, kind: Fault, since: Instant) -> Option<Notice> {
+        let old = self.state.borrow_mut().fault.replace((kind, since));
+        let news = old.is_none_or(|(old, _)| old != kind);
+        news.then_some(Notice::DiskFault { kind, since })
+    }
+
+    /// Whether a slice may be taken for writing. After a fault one is let through in each
+    /// [`limits::DISK_RETRY`], to see whether the disk is back.
+    fn ready(&self, now: Instant) -> Result<(), Refusal> {
+        let state = self.state.borrow();
+        if self.files.is_none() {
+            return Err(Refusal::NoDisk);
+        }
+        if !state.scanned {
+            return Err(Refusal::Starting);
+        }
+        if state.fault.is_some_and(|(_, since)| now - since < limits::DISK_RETRY) {
+            return Err(Refusal::Off);
+        }
+        let most = if state.fault.is_some() { 1 } else { limits::PERSISTS };
+        let taken = state.jobs.len() + usize::from(state.busy && state.fault.is_some());
+        if taken >= most { Err(Refusal::Busy) } else { Ok(()) }
+    }
+
+    fn next_serial(&self) -> u64 {
+        let mut state = self.state.borrow_mut();
+        state.serial += 1;
+        state.serial
+    }
+
+    fn push(&self, job: Job) {
+        let mut state = self.state.borrow_mut();
+        state.jobs.push_back(job);
+        state.wake();
+    }
+
+    /// What to do next. Removals go first: they make space.
+    fn task(&self, waker: &Waker) -> Option<Task> {
+        let mut state = self.state.borrow_mut();
+        let again = state.fault.is_some();
+        let next = match state.removals.pop_front() {
+            Some(name) => Some(Task::Remove(name)),
+            None => state.jobs.pop_front().map(|job| Task::Write(job, again)),
+        };
+        state.busy = next.is_some();
+        if next.is_none() {
+            state.worker = Some(waker.clone());
+        }
+        next
+    }
+
+    fn rest(&self) {
+        let mut state = self.state.borrow_mut();
+        state.busy = false;
+        if state.jobs.is_empty() && state.removals.is_empty() {
+            state.waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    pub(super) async fn drained(&self) {
+        poll_fn(|context| match self.idle(context.waker()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    fn idle(&self, waker: &Waker) -> bool {
+        let mut state = self.state.borrow_mut();
+        let idle = !state.busy && state.jobs.is_empty() && state.removals.is_empty();
+        if !idle {
+            state.waiting.push(waker.clone());
+        }
+        idle
+    }
+}
+
+impl State {
+    fn wake(&mut self) {
+        if let Some(waker) = self.worker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Inner {
+    /// Books the end of a write.
+    fn wrote(&self, job: &Job, done: &Written) {
+        self.disk.state.borrow_mut().written += done.bytes;
+        let result = match done.result {
+            Ok(head) => {
+                if self.disk.state.borrow_mut().fault.take().is_some() {
+                    self.notices.push(Notice::DiskBack);
+                }
+                Ok(head)
+            }
+            Err(kind) => {
+                self.disk.fail(kind, job.asked).into_iter().for_each(|n| self.notices.push(n));
+                Err(Refusal::Off)
+            }
+        };
+        self.settle(job, result);
+        if result.is_err() {
+            let rest = std::mem::take(&mut self.disk.state.borrow_mut().jobs);
+            rest.iter().for_each(|job| self.settle(job, Err(Refusal::Off)));
+        }
+    }
+
+    /// Tells the row and the caller how a job ended; what nobody wants any more is removed.
+    fn settle(&self, job: &Job, result: Result<u32, Refusal>) {
+        let (id, slice) = (job.what.row, job.what.slice);
+        let mut row = job.row.borrow_mut();
+        let wanted = row.pending.get(&slice) == Some(&job.name.serial);
+        if wanted {
+            row.pending.remove(&slice);
+        }
+        match result {
+            Ok(head) if wanted => {
+                let payload = job.payload();
+                row.sheets.insert(slice, Sheet { name: job.name, head, payload, digests: None });
+                let bytes = u64::from(head) + u64::from(payload);
+                self.notices.push(Notice::Persisted { row: id, slice, bytes });
+            }
+            Ok(_) => self.disk.remove(job.name),
+            Err(reason) if wanted => {
+                self.notices.push(Notice::Refused { row: id, slice, reason });
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Job {
+    fn payload(&self) -> u32 {
+        let bytes: usize = self.parts.iter().map(Bytes::len).sum();
+        u32::try_from(bytes).expect("a slice has at most 1 MiB")
+    }
+
+    /// What goes to the blocking pool: views of the bytes, never the row.
+    fn sheet(&self) -> Unwritten {
+        let head = Head {
+            slice: self.what.slice,
+            key: self.what.key,
+            header: self.what.header.clone(),
+            payload: self.payload(),
+            digests: Vec::new(),
+        };
+        Unwritten { name: self.name, head, parts: self.parts.clone() }
+    }
+}
+
+struct Unwritten {
+    name: SheetName,
+    head: Head,
+    parts: Vec<Bytes>,
+}
+
+/// Bytes that reached the disk, and the head's length or the fault.
+struct Written {
+    bytes: u64,
+    result: Result<u32, Fault>,
+}
+
+/// Writes a slice file: under a temporary name, then renamed (on the blocking pool). Nothing is
+/// synced: a power cut may lose the file or parts of it, and the digests will tell.
+fn write(files: &dyn Files, sheet: &Unwritten, again: bool) -> Written {
+    if let Some(Err(fault)) = again.then(|| files.prepare()) {
+        return Written { bytes: 0, result: Err(fault) };
+    }
+    let head = Head { digests: digests(&sheet.parts), ..sheet.head.clone() }.to_bytes();
+    let (name, temporary) = (sheet.name.to_string(), sheet.name.temporary());
+    let mut bytes = 0;
+    let mut fill = || -> io::Result<()> {
+        let mut file = files.create(&temporary)?;
+        for part in std::iter::once(&head[..]).chain(sheet.parts.iter().map(|part| &part[..])) {
+            file.write_all(part)?;
+            bytes += part.len() as u64;
+        }
+        file.flush()?;
+        drop(file);
+        files.rename(&temporary, &name)
+    };
+    let result = fill().map_err(|error| {
+        // What is left of it is found and removed by the next scan at the latest.
+        let _gone = files.remove(&temporary);
+        Fault::of(&error)
+    });
+    let head = u32::try_from(head.len()).expect("a head has at most 65 KiB");
+    Written { bytes, result: result.map(|()| head) }
+}
+
+/// The digest of each block of the parts, which never cross a block border.
+fn digests(parts: &[Bytes]) -> Vec<Digest> {
+    let (mut out, mut from, mut range) = (Vec::new(), 0, ByteRange::new(0, 0));
+    for (index, part) in parts.iter().enumerate() {
+        range.end += part.len() as u64;
+        let last = index + 1 == parts.len();
+        if narrow(range.len()) as u64 == limits::BLOCK || last {
+            out.push(Digest::of_parts(parts[from..=index].iter().map(|part| &part[..])));
+            (from, range.start) = (index + 1, range.end);
+        }
+    }
+    out
+}

@@ -1,0 +1,368 @@
+//! HLS playlists read line by line (RFC 8216; draft-pantos-hls-rfc8216bis), their URLs put right.
+//!
+//! A scanner of our own instead of a parser that writes playlists anew: only the spans of URLs are
+//! touched, so that unknown tags, comments and line endings stay byte for byte.
+
+use core::ops::Range;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use super::plan::{Fault, Kind, MediaPlan, Plan, Read, Segment, Variant, Variants};
+use super::rewrite::{Base, Edits, Purpose, Source, before_fragment};
+use crate::base::limits;
+use crate::base::range::ByteRange;
+use crate::base::url::{Locator, Places};
+
+/// Reads a playlist that `source` tells the place of.
+pub fn read(text: &str, source: &Source<'_>) -> Read {
+    if !is_playlist(text) {
+        return Read::untouched(Fault::Start);
+    }
+    let Some(base) = Base::of(source) else { return Read::default() };
+    let mut scan = Scan::new(base, source.places, text.contains("\n#EXT-X-ENDLIST"));
+    for (start, line) in lines(text) {
+        scan.line(start, line);
+    }
+    scan.finish(text)
+}
+
+/// Whether a text begins as every playlist must (RFC 8216, 4.3.1.1); a byte order mark is borne.
+pub fn is_playlist(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}').trim_start().starts_with("#EXTM3U")
+}
+
+struct Scan<'a> {
+    base: Base,
+    places: &'a Places,
+    ended: bool,
+    edits: Edits,
+    variants: Variants,
+    plan: MediaPlan,
+    segments: VecDeque<Segment>,
+    next: Next,
+    /// Segment URIs so far, those at foreign hosts counted as well.
+    counted: u64,
+    targeted: bool,
+    broken: bool,
+}
+
+/// What the tags so far say about the URI line that follows them.
+#[derive(Default)]
+struct Next {
+    variant: bool,
+    bitrate: Option<u64>,
+    duration: Duration,
+    range: Option<Stretch>,
+    /// Where the sub-range before this one ended, and in which resource.
+    behind: Option<(Locator, u64)>,
+    part_behind: Option<(Locator, u64)>,
+    discontinuity: bool,
+    gap: bool,
+}
+
+/// A byte range as HLS writes it: `n[@o]`, or one that cannot be read.
+#[derive(Clone, Copy)]
+enum Stretch {
+    At(u64, u64),
+    Behind(u64),
+    Broken,
+}
+
+impl<'a> Scan<'a> {
+    fn new(base: Base, places: &'a Places, ended: bool) -> Self {
+        let plan = MediaPlan { live: !ended, ..MediaPlan::default() };
+        Self {
+            base,
+            places,
+            ended,
+            edits: Edits::new(),
+            variants: Variants::default(),
+            plan,
+            segments: VecDeque::new(),
+            next: Next::default(),
+            counted: 0,
+            targeted: false,
+            broken: false,
+        }
+    }
+
+    fn line(&mut self, start: usize, line: &str) {
+        let Some(rest) = line.strip_prefix("#EXT") else {
+            if !line.starts_with('#') {
+                self.uri(start, line);
+            }
+            return;
+        };
+        let (name, value) = rest.split_once(':').unwrap_or((rest, ""));
+        let tag = Tag { name, value, start: start + line.len() - value.len() };
+        match name {
+            "INF" | "-X-BYTERANGE" | "-X-DISCONTINUITY" | "-X-GAP" | "-X-STREAM-INF" => {
+                self.before_uri(tag);
+            }
+            "-X-KEY" | "-X-SESSION-KEY" => self.key(tag),
+            "-X-MAP" => self.map(tag),
+            "-X-PART" => self.part(tag),
+            "-X-MEDIA" | "-X-I-FRAME-STREAM-INF" | "-X-IMAGE-STREAM-INF" => self.rendition(tag),
+            "-X-PRELOAD-HINT" | "-X-RENDITION-REPORT" | "-X-SESSION-DATA" => {
+                self.attribute(tag, "URI", Purpose::Media);
+            }
+            "-X-CONTENT-STEERING" => drop(self.attribute(tag, "SERVER-URI", Purpose::Aside)),
+            "-X-DATERANGE" => {
+                self.attribute(tag, "X-ASSET-URI", Purpose::Aside);
+                self.attribute(tag, "X-ASSET-LIST", Purpose::Aside);
+            }
+            _ => self.about(tag),
+        }
+    }
+
+    /// Tags that speak of the playlist as a whole.
+    fn about(&mut self, tag: Tag<'_>) {
+        let number = tag.value.trim().parse::<u64>().ok();
+        match tag.name {
+            "-X-TARGETDURATION" => {
+                self.targeted = true;
+                self.plan.target = self.known(seconds(tag.value));
+            }
+            "-X-MEDIA-SEQUENCE" => self.plan.first = self.known(number),
+            "-X-SKIP" => {
+                let skipped = tag.attribute("SKIPPED-SEGMENTS").and_then(|(_, n)| n.parse().ok());
+                self.plan.skipped = self.known(skipped);
+            }
+            "-X-PLAYLIST-TYPE" if tag.value.trim() == "VOD" => self.plan.live = false,
+            "-X-BITRATE" => self.plan.bitrate = number.and_then(|kbit| kbit.checked_mul(1000)),
+            "-X-PART-INF" => self.plan.part_target = tag.seconds("PART-TARGET"),
+            "-X-SERVER-CONTROL" => {
+                let blocks = tag.attribute("CAN-BLOCK-RELOAD");
+                self.plan.can_block_reload = blocks.is_some_and(|(_, value)| value == "YES");
+                self.plan.part_hold_back = tag.seconds("PART-HOLD-BACK");
+                self.plan.hold_back = tag.seconds("HOLD-BACK");
+            }
+            _ => {}
+        }
+    }
+
+    fn before_uri(&mut self, tag: Tag<'_>) {
+        match tag.name {
+            "INF" => {
+                let duration = tag.value.split(',').next().and_then(seconds);
+                self.next.duration = duration.unwrap_or_default();
+            }
+            "-X-BYTERANGE" => self.next.range = Some(stretch(tag.value.trim())),
+            "-X-DISCONTINUITY" => self.next.discontinuity = true,
+            "-X-GAP" => self.next.gap = true,
+            _ => {
+                self.next.variant = true;
+                self.next.bitrate = tag.bitrate();
+            }
+        }
+    }
+
+    fn uri(&mut self, start: usize, line: &str) {
+        let led = self.lead(start, line, Purpose::Media);
+        if core::mem::take(&mut self.next.variant) {
+            let bitrate = self.next.bitrate.take();
+            self.variants.variants.extend(led.map(|locator| Variant { locator, bitrate }));
+            return;
+        }
+        let sequence = self.sequence();
+        self.counted = self.counted.saturating_add(1);
+        let gap = core::mem::take(&mut self.next.gap);
+        let discontinuity = core::mem::take(&mut self.next.discontinuity);
+        let duration = core::mem::take(&mut self.next.duration);
+        let written = self.next.range.take();
+        let Some(locator) = led else { return };
+        let Some(range) = place(written, &locator, &mut self.next.behind) else { return };
+        if !gap {
+            let kind = Kind::Media;
+            self.list(Segment { locator, range, duration, sequence, kind, discontinuity });
+        }
+    }
+
+    fn key(&mut self, tag: Tag<'_>) {
+        let Some(locator) = self.attribute(tag, "URI", Purpose::Aside) else { return };
+        if tag.name == "-X-SESSION-KEY" {
+            self.variants.keys.push(locator);
+            return;
+        }
+        let known = |segment: &Segment| segment.kind == Kind::Key && segment.locator == locator;
+        if !self.segments.iter().rev().take(4).any(known) {
+            let sequence = self.sequence();
+            self.list(beside(locator, sequence, Kind::Key));
+        }
+    }
+
+    fn map(&mut self, tag: Tag<'_>) {
+        let Some(locator) = self.attribute(tag, "URI", Purpose::Media) else { return };
+        let written = tag.attribute("BYTERANGE").map(|(_, text)| stretch(text));
+        // Without an offset the init segment stands at the start (RFC 8216bis, 4.4.4.5).
+        let mut start = Some((locator.clone(), 0));
+        let Some(range) = place(written, &locator, &mut start) else { return };
+        let sequence = self.sequence();
+        self.list(Segment { range, ..beside(locator, sequence, Kind::Init) });
+    }
+
+    fn part(&mut self, tag: Tag<'_>) {
+        let Some(locator) = self.attribute(tag, "URI", Purpose::Media) else { return };
+        let written = tag.attribute("BYTERANGE").map(|(_, text)| stretch(text));
+        let Some(range) = place(written, &locator, &mut self.next.part_behind) else { return };
+        if tag.attribute("GAP").is_some_and(|(_, value)| value == "YES") {
+            return;
+        }
+        let duration = tag.seconds("DURATION").unwrap_or_default();
+        let sequence = self.sequence();
+        let part = beside(locator, sequence, Kind::Part);
+        self.list(Segment { range, duration, ..part });
+    }
+
+    fn rendition(&mut self, tag: Tag<'_>) {
+        let Some(locator) = self.attribute(tag, "URI", Purpose::Media) else { return };
+        let bitrate = tag.bitrate();
+        self.variants.variants.push(Variant { locator, bitrate });
+    }
+
+    fn attribute(&mut self, tag: Tag<'_>, name: &str, to: Purpose) -> Option<Locator> {
+        let (start, text) = tag.attribute(name)?;
+        self.lead(start, text, to)
+    }
+
+    fn lead(&mut self, start: usize, reference: &str, to: Purpose) -> Option<Locator> {
+        // A variable stands for text that only the player knows (RFC 8216bis, 4.3).
+        if reference.contains("{$") {
+            return None;
+        }
+        let led = self.base.lead(reference, to, self.places).ok()?;
+        if led.text.is_some() {
+            self.edits.decide(start..start + before_fragment(reference), led.text);
+        }
+        led.locator
+    }
+
+    fn list(&mut self, segment: Segment) {
+        if self.segments.len() == limits::SEGMENTS {
+            if self.ended {
+                return;
+            }
+            self.segments.pop_front();
+        }
+        self.segments.push_back(segment);
+    }
+
+    fn sequence(&self) -> u64 {
+        self.plan.first.saturating_add(self.plan.skipped).saturating_add(self.counted)
+    }
+
+    fn known<T: Default>(&mut self, value: Option<T>) -> T {
+        self.broken |= value.is_none();
+        value.unwrap_or_default()
+    }
+
+    fn finish(self, text: &str) -> Read {
+        if self.broken {
+            return Read::untouched(Fault::Value);
+        }
+        // Without a target duration it is a list of channels or songs, which nobody plays in a row.
+        let plan = if self.targeted {
+            Some(Plan::Media(MediaPlan { segments: self.segments.into(), ..self.plan }))
+        } else {
+            let found = !self.variants.variants.is_empty() || !self.variants.keys.is_empty();
+            found.then_some(Plan::Variants(self.variants))
+        };
+        Read { plan, text: self.edits.apply(text), warning: None }
+    }
+}
+
+/// A tag's name behind `#EXT`, its value, and where the value starts in the playlist.
+#[derive(Clone, Copy)]
+struct Tag<'a> {
+    name: &'a str,
+    value: &'a str,
+    start: usize,
+}
+
+impl<'a> Tag<'a> {
+    /// An attribute's value without its quotes, and where it starts (RFC 8216, 4.2).
+    fn attribute(&self, name: &str) -> Option<(usize, &'a str)> {
+        let found = attributes(self.value).find(|(found, _)| *found == name);
+        found.map(|(_, span)| (self.start + span.start, &self.value[span]))
+    }
+
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        self.attribute(name).and_then(|(_, value)| seconds(value))
+    }
+
+    fn bitrate(&self) -> Option<u64> {
+        let stated = |name| self.attribute(name).and_then(|(_, value)| value.parse().ok());
+        stated("AVERAGE-BANDWIDTH").or_else(|| stated("BANDWIDTH"))
+    }
+}
+
+/// Lines that say something, without the space around them, and where they start.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut end = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let start = end;
+        end += line.len();
+        let skipped = line.len() - line.trim_start().len();
+        let line = line.trim();
+        (!line.is_empty()).then_some((start + skipped, line))
+    })
+}
+
+/// Names and value spans of an attribute list; the spans stand inside the quotes.
+fn attributes(list: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        let equals = at + list.get(at..)?.find('=')?;
+        let name = list[at..equals].trim_start_matches(',').trim();
+        let value = &list[equals + 1..];
+        let span = match value.strip_prefix('"') {
+            Some(quoted) => equals + 2..equals + 2 + quoted.find('"')?,
+            None => equals + 1..equals + 1 + value.find(',').unwrap_or(value.len()),
+        };
+        at = span.end + list[span.end..].find(',').map_or(list.len() - span.end, |comma| comma + 1);
+        Some((name, span))
+    })
+}
+
+fn beside(locator: Locator, sequence: u64, kind: Kind) -> Segment {
+    let duration = Duration::ZERO;
+    Segment { locator, range: None, duration, sequence, kind, discontinuity: false }
+}
+
+fn stretch(text: &str) -> Stretch {
+    let (length, start) = text.split_once('@').map_or((text, None), |(n, o)| (n, Some(o)));
+    match (length.parse::<u64>(), start.map(str::parse::<u64>)) {
+        (Ok(length), Some(Ok(start))) => Stretch::At(start, length),
+        (Ok(length), None) => Stretch::Behind(length),
+        (_, _) => Stretch::Broken,
+    }
+}
+
+/// The bytes that a written range means; `None` when that cannot be known.
+fn place(
+    written: Option<Stretch>,
+    locator: &Locator,
+    behind: &mut Option<(Locator, u64)>,
+) -> Option<Option<ByteRange>> {
+    let (start, length) = match written {
+        None => {
+            *behind = None;
+            return Some(None);
+        }
+        Some(Stretch::At(start, length)) => (start, length),
+        Some(Stretch::Behind(length)) => {
+            let (of, end) = behind.as_ref()?;
+            (Some(*end).filter(|_| of == locator)?, length)
+        }
+        Some(Stretch::Broken) => return None,
+    };
+    let end = start.checked_add(length)?;
+    *behind = Some((locator.clone(), end));
+    Some(Some(ByteRange::new(start, end)))
+}
+
+/// Seconds as HLS writes them: decimal, never negative, at most a week.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds = text.trim().parse::<f64>().ok().filter(|s| (0.0..604_800.0).contains(s))?;
+    Duration::try_from_secs_f64(seconds).ok()
+}

@@ -1,0 +1,411 @@
+//! Request and response heads (RFC 9112, 2 to 6), read strictly: what could be read in two
+//! ways is refused.
+
+use core::fmt;
+
+use super::fields::Fields;
+use crate::base::limits;
+
+/// HTTP/1.0 or HTTP/1.1; nothing else is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0: no chunks, closed after the answer unless asked.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// A request's first line and fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// The method as sent; methods are case-sensitive.
+    pub method: String,
+    /// The request target as sent.
+    pub target: String,
+    /// The version.
+    pub version: Version,
+    /// The header fields.
+    pub fields: Fields,
+}
+
+/// A response's first line and fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// The status code, 100 to 999.
+    pub status: u16,
+    /// The version.
+    pub version: Version,
+    /// The header fields.
+    pub fields: Fields,
+}
+
+/// How a message's body ends (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// After so many bytes; zero where there is no body.
+    Length(u64),
+    /// With the last chunk.
+    Chunked,
+    /// With the connection: responses only.
+    Close,
+}
+
+/// Why a head is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is larger than [`limits::HEAD`].
+    TooLarge,
+    /// The request target is larger than [`limits::TARGET`].
+    TargetTooLong,
+    /// More than [`limits::FIELDS`] fields.
+    TooManyFields,
+    /// A line ends in a bare CR or LF.
+    BareLineEnd,
+    /// The grammar of RFC 9112 does not hold (folded lines included).
+    Malformed,
+    /// A version other than 1.0 and 1.1.
+    Version,
+    /// `Content-Length` and `Transfer-Encoding` together.
+    BothLengths,
+    /// `Content-Length` stands more than once or is no plain number.
+    ContentLength,
+    /// A transfer coding other than one `chunked`.
+    TransferCoding,
+    /// No `Host` field, or several.
+    Host,
+}
+
+impl Fault {
+    /// The status that a client is told.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::TooLarge | Self::TooManyFields => 431,
+            Self::TargetTooLong => 414,
+            Self::Version => 505,
+            Self::TransferCoding => 501,
+            _ => 400,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the head is larger than 32 KiB",
+            Self::TargetTooLong => "the target is longer than 8 KiB",
+            Self::TooManyFields => "there are more than 100 header fields",
+            Self::BareLineEnd => "a line ends without CR LF",
+            Self::Malformed => "the head is not HTTP/1.1",
+            Self::Version => "only HTTP/1.0 and HTTP/1.1 are spoken here",
+            Self::BothLengths => "Content-Length and Transfer-Encoding stand together",
+            Self::ContentLength => "Content-Length is no single plain number",
+            Self::TransferCoding => "the transfer coding is not chunked alone",
+            Self::Host => "there must be one Host field",
+        })
+    }
+}
+
+/// Where the head that `bytes` begin with ends, once it is complete.
+///
+/// `from` is how many bytes an earlier call has seen already.
+pub fn end(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
+    let from = from.saturating_sub(3);
+    let found = bytes[from..].windows(4).position(|four| four == b"\r\n\r\n");
+    match found {
+        Some(at) if from + at + 4 <= limits::HEAD => Ok(Some(from + at + 4)),
+        Some(_) => Err(Fault::TooLarge),
+        None if bytes.len() >= limits::HEAD => Err(Fault::TooLarge),
+        // A client that ends its lines with LF alone would otherwise wait for ever.
+        None if bytes.windows(2).any(|two| two == b"\n\n") => Err(Fault::BareLineEnd),
+        None => Ok(None),
+    }
+}
+
+impl RequestHead {
+    /// Reads a complete head, the empty line included.
+    pub fn parse(head: &[u8]) -> Result<Self, Fault> {
+        whole_lines(head)?;
+        let mut slots = [httparse::EMPTY_HEADER; limits::FIELDS];
+        let mut request = httparse::Request::new(&mut slots);
+        match request.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(Fault::Malformed),
+            Err(error) => return Err(fault(error)),
+        }
+        let target = request.path.unwrap_or_default();
+        if target.len() > limits::TARGET {
+            return Err(Fault::TargetTooLong);
+        }
+        let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        let fields = fields(request.headers)?;
+        let hosts = fields.all("host").count();
+        if hosts > 1 || (hosts == 0 && version == Version::Http11) {
+            return Err(Fault::Host);
+        }
+        let method = request.method.unwrap_or_default().into();
+        Ok(Self { method, target: target.into(), version, fields })
+    }
+
+    /// How the request's body ends (RFC 9112, 6.3; stricter where a reader could be misled).
+    pub fn framing(&self) -> Result<Framing, Fault> {
+        let coded = self.fields.has("transfer-encoding");
+        if coded && (self.version == Version::Http10 || self.fields.has("content-length")) {
+            return Err(Fault::BothLengths);
+        }
+        if coded {
+            return chunked_alone(&self.fields).map(|()| Framing::Chunked);
+        }
+        Ok(Framing::Length(content_length(&self.fields)?.unwrap_or(0)))
+    }
+
+    /// Whether the connection stays open for another request (RFC 9112, 9.3).
+    pub fn keeps_alive(&self) -> bool {
+        keeps_alive(self.version, &self.fields)
+    }
+}
+
+impl ResponseHead {
+    /// Reads a complete head, the empty line included.
+    pub fn parse(head: &[u8]) -> Result<Self, Fault> {
+        let mut slots = [httparse::EMPTY_HEADER; limits::FIELDS];
+        let mut response = httparse::Response::new(&mut slots);
+        match response.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(Fault::Malformed),
+            Err(error) => return Err(fault(error)),
+        }
+        let version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        let status = response.code.filter(|code| *code >= 100).ok_or(Fault::Malformed)?;
+        Ok(Self { status, version, fields: fields(response.headers)? })
+    }
+
+    /// How the body of the response to a request of `method` ends (RFC 9112, 6.3).
+    pub fn framing(&self, method: &str) -> Result<Framing, Fault> {
+        if method == "HEAD" || self.status < 200 || matches!(self.status, 204 | 304) {
+            return Ok(Framing::Length(0));
+        }
+        if self.fields.has("transfer-encoding") {
+            if self.fields.has("content-length") {
+                return Err(Fault::BothLengths);
+            }
+            return chunked_alone(&self.fields).map(|()| Framing::Chunked);
+        }
+        Ok(content_length(&self.fields)?.map_or(Framing::Close, Framing::Length))
+    }
+
+    /// Whether the connection stays open for another request (RFC 9112, 9.3).
+    pub fn keeps_alive(&self) -> bool {
+        keeps_alive(self.version, &self.fields)
+    }
+}
+
+/// The standard phrase of a status code (RFC 9110, 15), empty where there is none.
+pub const fn phrase(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+fn fault(error: httparse::Error) -> Fault {
+    match error {
+        httparse::Error::TooManyHeaders => Fault::TooManyFields,
+        httparse::Error::Version => Fault::Version,
+        _ => Fault::Malformed,
+    }
+}
+
+/// Every LF follows a CR and every CR is followed by LF: httparse alone lets bare LF pass.
+fn whole_lines(head: &[u8]) -> Result<(), Fault> {
+    let mut before = 0;
+    for &byte in head {
+        if (byte == b'\n') != (before == b'\r') {
+            return Err(Fault::BareLineEnd);
+        }
+        before = byte;
+    }
+    Ok(())
+}
+
+fn fields(headers: &[httparse::Header<'_>]) -> Result<Fields, Fault> {
+    let field = |header: &httparse::Header<'_>| {
+        // Old servers send Latin-1; a byte beyond ASCII is kept as the character it meant.
+        let value = match core::str::from_utf8(header.value) {
+            Ok(text) => text.trim_ascii().to_owned(),
+            Err(_) => header.value.iter().map(|&byte| char::from(byte)).collect(),
+        };
+        let clean = !value.contains(['\0', '\r', '\n']) && !header.name.is_empty();
+        if clean { Ok((header.name.to_owned(), value)) } else { Err(Fault::Malformed) }
+    };
+    headers.iter().map(field).collect()
+}
+
+fn chunked_alone(fields: &Fields) -> Result<(), Fault> {
+    let mut codings = fields.members("transfer-encoding");
+    match (codings.next(), codings.next()) {
+        (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(()),
+        _ => Err(Fault::TransferCoding),
+    }
+}
+
+fn content_length(fields: &Fields) -> Result<Option<u64>, Fault> {
+    let mut values = fields.all("content-length");
+    let Some(value) = values.next() else { return Ok(None) };
+    let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    if !plain || values.next().is_some() {
+        return Err(Fault::ContentLength);
+    }
+    value.parse().map(Some).map_err(|_| Fault::ContentLength)
+}
+
+fn keeps_alive(version: Version, fields: &Fields) -> bool {
+    let has = |option: &str| fields.members("connection").any(|m| m.eq_ignore_ascii_case(option));
+    !has("close") && (version == Version::Http11 || has("keep-alive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &str) -> Result<RequestHead, Fault> {
+        RequestHead::parse(text.as_bytes())
+    }
+
+    fn body_of(lines: &str) -> Result<Framing, Fault> {
+        request(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).and_then(|r| r.framing())
+    }
+
+    #[test]
+    fn rfc_9112_6_3_a_request_that_could_be_read_in_two_ways_is_refused() {
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        assert_eq!(body_of(chunked), Ok(Framing::Chunked));
+        assert_eq!(body_of("Content-Length: 3\r\n"), Ok(Framing::Length(3)));
+        assert_eq!(body_of(""), Ok(Framing::Length(0)));
+        for (lines, fault) in [
+            ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", Fault::BothLengths),
+            ("Content-Length: 3\r\nContent-Length: 3\r\n", Fault::ContentLength),
+            ("Content-Length: 3, 3\r\n", Fault::ContentLength),
+            ("Content-Length: +3\r\n", Fault::ContentLength),
+            ("Content-Length: 0x3\r\n", Fault::ContentLength),
+            ("Content-Length:\r\n", Fault::ContentLength),
+            ("Content-Length: 99999999999999999999\r\n", Fault::ContentLength),
+            ("Transfer-Encoding: gzip, chunked\r\n", Fault::TransferCoding),
+            ("Transfer-Encoding: xchunked\r\n", Fault::TransferCoding),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Fault::TransferCoding),
+        ] {
+            assert_eq!(body_of(lines), Err(fault), "{lines:?}");
+        }
+        let old = request("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(old.and_then(|r| r.framing()), Err(Fault::BothLengths));
+    }
+
+    #[test]
+    fn rfc_9112_2_2_lines_end_in_cr_lf_and_are_not_folded() {
+        for text in [
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n",
+        ] {
+            assert_eq!(request(text), Err(Fault::BareLineEnd), "{text:?}");
+        }
+        for text in [
+            "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX\0: 1\r\n\r\n",
+            "\0\r\n\r\n",
+        ] {
+            assert_eq!(request(text), Err(Fault::Malformed), "{text:?}");
+        }
+        assert_eq!(request("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), Err(Fault::Version));
+    }
+
+    #[test]
+    fn rfc_9112_3_2_one_host_field() {
+        assert_eq!(request("GET / HTTP/1.1\r\n\r\n"), Err(Fault::Host));
+        assert_eq!(request("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"), Err(Fault::Host));
+        assert!(request("GET / HTTP/1.0\r\n\r\n").is_ok());
+    }
+
+    #[test]
+    fn heads_are_bounded() {
+        assert_eq!(end(&vec![b'a'; limits::HEAD], 0), Err(Fault::TooLarge));
+        assert_eq!(end(b"GET / HTTP/1.1\n\n", 0), Err(Fault::BareLineEnd));
+        assert_eq!(end(b"GET / HTTP/1.1\r\nHost: a\r\n\r", 0), Ok(None));
+        let whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET";
+        for seen in 0..=whole.len() {
+            assert_eq!(end(whole, seen.min(26)), Ok(Some(27)));
+        }
+        let many = "X: 1\r\n".repeat(limits::FIELDS);
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n");
+        assert_eq!(request(&text), Err(Fault::TooManyFields));
+        let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(limits::TARGET));
+        assert_eq!(request(&long), Err(Fault::TargetTooLong));
+    }
+
+    #[test]
+    fn rfc_9112_6_3_how_a_response_ends() {
+        let response = |lines: &str, method: &str| {
+            let head = ResponseHead::parse(format!("HTTP/1.1 {lines}\r\n\r\n").as_bytes());
+            head.and_then(|head| head.framing(method))
+        };
+        assert_eq!(response("200 OK", "GET"), Ok(Framing::Close));
+        assert_eq!(response("200 OK\r\nContent-Length: 5", "GET"), Ok(Framing::Length(5)));
+        assert_eq!(response("200 OK\r\nContent-Length: 5", "HEAD"), Ok(Framing::Length(0)));
+        assert_eq!(response("304 x\r\nContent-Length: 5", "GET"), Ok(Framing::Length(0)));
+        assert_eq!(response("200\r\nTransfer-Encoding: chunked", "GET"), Ok(Framing::Chunked));
+        let both = response("200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", "GET");
+        assert_eq!(both, Err(Fault::BothLengths));
+    }
+
+    #[test]
+    fn rfc_9112_9_3_when_a_connection_stays() {
+        let stays = |version: &str, lines: &str| {
+            request(&format!("GET / HTTP/{version}\r\nHost: a\r\n{lines}\r\n"))
+                .is_ok_and(|head| head.keeps_alive())
+        };
+        assert!(stays("1.1", ""));
+        assert!(!stays("1.1", "Connection: Close\r\n"));
+        assert!(!stays("1.0", ""));
+        assert!(stays("1.0", "Connection: keep-alive\r\n"));
+    }
+
+    #[test]
+    fn no_prefix_of_a_head_panics() {
+        let whole =
+            b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/2\r\n\xe9: \xe9\r\n\r\n";
+        for cut in 0..whole.len() {
+            let _ = ResponseHead::parse(&whole[..cut]);
+            let _ = RequestHead::parse(&whole[..cut]);
+        }
+    }
+}
