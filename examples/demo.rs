@@ -49,20 +49,25 @@ fn demo(stay: bool) -> Outcome<()> {
     println!("neap      http://{PLAYERS}/demo/  (default settings, log in target/demo/neap.log)");
     println!("page      http://{ADMIN}/");
     let url = format!("http://{PLAYERS}/demo/index.m3u8");
-    for (name, remark) in [("first", "nothing is cached yet"), ("second", "all of it is cached")] {
+    let mut last = Figures::default();
+    for name in ["first", "second"] {
         let before = Figures::read();
         let begin = Instant::now();
         let said = play(ffmpeg.as_deref(), &url)?;
         let seconds = begin.elapsed().as_secs_f64();
-        println!("player    the {name} played {said} in {seconds:.1f} s ({remark})");
-        Figures::read().since(&before).print();
+        println!("player    the {name} played {said} in {seconds:.1} s");
+        last = Figures::read().since(&before);
+        last.print();
     }
     if stay {
-        println!("\nA third player goes on in real time. Look at http://{ADMIN}/, end with Ctrl-C.");
+        println!(
+            "\nA third player goes on in real time. Look at http://{ADMIN}/, end with Ctrl-C."
+        );
         linger(ffmpeg.as_deref(), &url)?;
     }
     drop((daemon, origin));
-    println!("\nThe second player cost the origin no media. `-- --stay` keeps all of this running.");
+    println!("\nThe second player cost the origin {} KB.", last.origin / 1000);
+    println!("With `-- --stay` all of this goes on and the page can be looked at.");
     Ok(())
 }
 
