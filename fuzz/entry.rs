@@ -2,8 +2,12 @@
 
 use neap::base::id::OriginId;
 use neap::base::limits;
+use neap::base::time::{Date, Instant};
 use neap::base::url::{Locator, Place, Places, Url};
-use neap::wire::plan::{Plan, Read};
+use neap::engine::timeline::answer::Arrival;
+use neap::engine::timeline::follow::Timeline;
+use neap::wire::dash::template::{fill, matched};
+use neap::wire::plan::{Addressing, Manifest, Plan, Read, Rendition};
 use neap::wire::playlist::{Format, read};
 use neap::wire::rewrite::{Base, Purpose, Source};
 
@@ -54,11 +58,54 @@ fn playlist(format: Format, data: &[u8]) {
         let url = Url::parse(url).expect("a URL of ours");
         let first = read(format, data, &Source { url: &url, asked: &asked, places: &places });
         bounded(&first);
+        follow(&asked, first.plan.clone());
         let (Some(text), None) = (&first.text, first.warning) else { continue };
         assert_ne!(text.as_bytes(), data);
         let (endpoint, places) = (endpoint(), endpoint_places());
         let source = Source { url: &endpoint, asked: &asked, places: &places };
         assert_eq!(read(format, text.as_bytes(), &source).text, None, "not idempotent: {text}");
+    }
+}
+
+/// The plan twice into a timeline, a player at its start, and everything that it wants.
+fn follow(asked: &Locator, plan: Option<Plan>) {
+    let Some(plan) = plan else { return };
+    let mut timeline = Timeline::default();
+    let mut now = Instant::from_micros(5_000_000);
+    let arrival = Arrival { now, date: Some(Date(1_714_521_700)) };
+    timeline.on_plan(asked, plan.clone(), arrival);
+    for locator in starts(&plan) {
+        timeline.on_request(&locator, None, now);
+        assert!(timeline.lifetime(&locator).is_some(), "{locator:?} is not known");
+    }
+    for _ in 0..3 {
+        let all = core::iter::from_fn(|| timeline.poll_wanted(now));
+        assert!(all.take(10_000).count() < 10_000, "it wants without end");
+        now = timeline.poll_timeout().unwrap_or(now).max(now);
+    }
+    timeline.on_plan(asked, plan, Arrival { now, date: None });
+    while timeline.poll_gone(now).is_some() {}
+}
+
+/// The first segments of everything that a plan names.
+fn starts(plan: &Plan) -> Vec<Locator> {
+    let first = |rendition: &Rendition, plan: &Manifest| match &rendition.media {
+        Addressing::File(file) => Some(file.clone()),
+        Addressing::List(list) => list.first().map(|segment| segment.locator.clone()),
+        Addressing::Template(template) => {
+            let runs = template.timeline.map(|place| &*plan.timelines[place]);
+            let slot = template.after(None, runs, rendition.length)?;
+            let target = fill(&template.locator.target, &slot)?;
+            let read = matched(&template.locator.target, &target).map(|_| target);
+            Some(Locator { origin: template.locator.origin, target: read? })
+        }
+    };
+    match plan {
+        Plan::Variants(_) => Vec::new(),
+        Plan::Media(plan) => plan.segments.iter().take(3).map(|s| s.locator.clone()).collect(),
+        Plan::Manifest(plan) => {
+            plan.renditions.iter().take(3).filter_map(|rendition| first(rendition, plan)).collect()
+        }
     }
 }
 

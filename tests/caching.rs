@@ -583,6 +583,7 @@ fn rfc_8246_2_a_reload_does_not_validate_what_is_immutable_and_fresh() {
     let case = control("max-age=60, immutable");
     assert_eq!(case.reuse("max-age=0", 30), Reuse::Fresh);
     assert_eq!(case.reuse("max-age=0", 61), Reuse::Validate);
+    assert_eq!(case.reuse("max-age=0, max-stale", 61), Reuse::Validate);
     assert_eq!(control("max-age=60").reuse("max-age=0", 30), Reuse::Validate);
 }
 

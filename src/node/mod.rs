@@ -1,6 +1,8 @@
 //! The engines joined, pure: one machine with inputs, outputs and a next deadline.
 
 pub mod answer;
+pub mod arrive;
+pub mod end;
 pub mod event;
 pub mod exchange;
 pub mod fetch;
@@ -9,5 +11,6 @@ pub mod keep;
 pub mod machine;
 pub mod memo;
 pub mod report;
+pub mod response;
 pub mod serve;
 pub mod status;

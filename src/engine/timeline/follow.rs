@@ -288,7 +288,7 @@ impl Timeline {
                         let slot = matched(&content.pattern, &named.target).filter(|_| origin);
                         if let Some((number, time)) = slot {
                             let position = if content.template.by_time() { time } else { number };
-                            return found(position?, Kind::Media);
+                            return found(position.unwrap_or_default(), Kind::Media);
                         }
                         let init = content.init.as_ref().map(|init| &init.locator);
                         if init.is_some_and(|init| name(&self.ignored, init) == *named) {

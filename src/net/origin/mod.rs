@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod connection;
+pub mod delivery;
 pub mod dial;
 pub mod pool;
 pub mod request;

@@ -15,8 +15,8 @@ use super::gate::Gate;
 use crate::base::id::ExchangeId;
 use crate::base::limits;
 use crate::config::model::Config;
-use crate::net::door::Door;
-use crate::net::reactor;
+use crate::net::ground::door::Door;
+use crate::net::ground::reactor;
 use crate::node::event::{Input, Refusal};
 
 /// The port to every player.

@@ -141,7 +141,7 @@ impl<'a> Resolver<'a> {
         }
         let init = self.initial(level)?;
         let media = match information.form {
-            Form::Template => self.template(level)?.map(Addressing::Template),
+            Form::Template => self.template(level)?.map(addressing),
             Form::List => Some(Addressing::List(self.list(level)?)),
             Form::Base | Form::None => {
                 let base = level.bases.first();
@@ -207,7 +207,9 @@ impl<'a> Resolver<'a> {
         let millis = u128::from(units) * 1000 / u128::from(timescale);
         let duration = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
         let mut segments = Vec::new();
-        for (entry, sequence) in entries.iter().zip(information.first.unwrap_or(1)..) {
+        let first = information.first.unwrap_or(1);
+        for (index, entry) in (0..).zip(&entries) {
+            let sequence = first.saturating_add(index);
             let led = self.place(entry, level)?;
             let found = led.and_then(|led| segment(led, entry.range, Kind::Media));
             if let Some(found) = found.filter(|_| self.listed < limits::SEGMENTS) {
@@ -225,6 +227,15 @@ impl<'a> Resolver<'a> {
         }
         let base = level.bases.first();
         Ok(base.and_then(|base| base.lead("", Purpose::Media, self.places).ok()))
+    }
+}
+
+/// A template that neither counts nor measures names one file.
+fn addressing(template: Template) -> Addressing {
+    if template.is_counting() {
+        Addressing::Template(template)
+    } else {
+        Addressing::File(template.locator)
     }
 }
 

@@ -25,6 +25,12 @@ impl Template {
         !pieces(&self.locator.target).any(number)
     }
 
+    /// Whether its names differ from segment to segment.
+    pub fn is_counting(&self) -> bool {
+        let counts = |piece| matches!(piece, Piece::Number(_) | Piece::Time(_));
+        pieces(&self.locator.target).any(counts)
+    }
+
     /// A segment's position: what orders it in its representation.
     pub fn position(&self, slot: &Slot) -> u64 {
         if self.by_time() { slot.time } else { slot.number }

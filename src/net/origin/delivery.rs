@@ -1,0 +1,165 @@
+//! An answer's body on its way: playlists collected and put right, the rest straight into its row.
+
+use super::client::{Answered, Inner, Origins, Verdict, unwanted};
+use crate::base::id::{FetchId, RowId};
+use crate::base::limits;
+use crate::base::time::Instant;
+use crate::base::url::without_query;
+use crate::node::event::{Arrival, Input, Order, Trouble, TroubleKind};
+use crate::wire::http::body::Step;
+use crate::wire::plan::{Fault, Plan};
+use crate::wire::playlist;
+use crate::wire::rewrite::Source;
+
+impl Inner {
+    /// Hands in the head and brings the body to where it is wanted; none when nobody asks how
+    /// it ended.
+    pub(super) async fn deliver(
+        &self,
+        order: &Order,
+        origins: &Origins,
+        (mut answered, requested): (Answered, Instant),
+    ) -> Option<Result<(), Trouble>> {
+        let fetch = order.fetch;
+        let collected = match self.collect(order, origins, &mut answered).await {
+            Ok(collected) => collected,
+            Err(trouble) => return Some(Err(trouble)),
+        };
+        let (plan, warning, text) = match collected {
+            Some(collected) => (collected.plan, collected.warning, Some(collected.text)),
+            None => (None, None, None),
+        };
+        let head = answered.head.clone();
+        let length = text.as_ref().map(|text| text.len() as u64).or(answered.body.left());
+        let to_close = text.is_none() && answered.body.ends_by_close();
+        let date = (self.door.wall)();
+        let arrival = Arrival { fetch, head, length, to_close, requested, date, plan, warning };
+        let (row, at) = match self.verdict(Box::new(arrival)) {
+            Verdict::Take { row, at } => (row, at),
+            Verdict::Leave => {
+                if answered.connection.drain(&mut answered.body).await {
+                    self.keep(answered);
+                }
+                return None;
+            }
+        };
+        let end = match text {
+            Some(text) => self.write(fetch, &text, (row, at)).await,
+            None => self.stream(fetch, &mut answered, (row, at)).await,
+        };
+        if end.is_ok() && answered.body.step() == Step::End {
+            self.keep(answered);
+        }
+        Some(end)
+    }
+
+    fn verdict(&self, arrival: Box<Arrival>) -> Verdict {
+        let fetch = arrival.fetch;
+        let asking = |on: bool| {
+            let mut all = self.running.borrow_mut();
+            let running = all.get_mut(&fetch)?;
+            running.asking = on;
+            Some(running.verdict)
+        };
+        asking(true);
+        self.submit(Input::Head(arrival));
+        asking(false).unwrap_or(Verdict::Leave)
+    }
+
+    /// Reads a playlist whole, because its URLs may have to change before a player sees it.
+    async fn collect(
+        &self,
+        order: &Order,
+        origins: &Origins,
+        answered: &mut Answered,
+    ) -> Result<Option<Collected>, Trouble> {
+        let head = &answered.head;
+        let plain = !head.fields.has("content-encoding") && order.method == "GET";
+        let path = without_query(&order.locator.target);
+        let format = playlist::recognise(head.fields.first("content-type"), path);
+        let Some(format) = format.filter(|_| plain && head.status == 200) else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        while answered.body.step() != Step::End {
+            let here = text.len();
+            if here > limits::PLAYLIST {
+                let cause = "the playlist is larger than 4 MiB".into();
+                return Err(Trouble { kind: TroubleKind::Protocol, cause });
+            }
+            text.resize(here + 16 * 1024, 0);
+            let Answered { connection, body, .. } = answered;
+            let count = connection.content(body, &mut text[here..]).await?;
+            text.truncate(here + count);
+        }
+        let source = Source { url: &answered.url, asked: &order.locator, places: &origins.places };
+        let read = playlist::read(format, &text, &source);
+        if let Some(changed) = read.text {
+            text = changed.into_bytes();
+            // Digests and ranges of the origin are of its bytes, not of ours.
+            for name in ["content-md5", "content-digest", "repr-digest", "accept-ranges"] {
+                answered.head.fields.remove(name);
+            }
+        }
+        answered.head.fields.remove("transfer-encoding");
+        answered.head.fields.set("Content-Length", text.len().to_string());
+        Ok(Some(Collected { plan: read.plan, warning: read.warning, text }))
+    }
+
+    async fn write(
+        &self,
+        fetch: FetchId,
+        text: &[u8],
+        (row, at): (RowId, u64),
+    ) -> Result<(), Trouble> {
+        let mut writer = self.door.store.writer(row, at, Some(at + text.len() as u64));
+        let mut left = text;
+        while !left.is_empty() {
+            let Ok(room) = writer.room().await else { return Err(unwanted()) };
+            let count = room.len().min(left.len());
+            room[..count].copy_from_slice(&left[..count]);
+            left = &left[count..];
+            writer.filled(count);
+        }
+        self.submit(Input::Received { fetch, upto: writer.position() });
+        Ok(())
+    }
+
+    /// Reads the body into the row, block by block, as fast as its readers allow.
+    async fn stream(
+        &self,
+        fetch: FetchId,
+        answered: &mut Answered,
+        (row, at): (RowId, u64),
+    ) -> Result<(), Trouble> {
+        let Answered { connection, body, .. } = answered;
+        let until = body.left().map(|left| at + left);
+        let mut writer = self.door.store.writer(row, at, until);
+        while body.step() != Step::End {
+            let Ok(room) = writer.room().await else { return Err(unwanted()) };
+            let mut count = connection.content(body, room).await?;
+            if count == 0 {
+                break;
+            }
+            while count < room.len() {
+                match connection.content_at_once(body, &mut room[count..]) {
+                    0 => break,
+                    more => count += more,
+                }
+            }
+            let progress = writer.filled(count);
+            if progress.block_completed {
+                self.submit(Input::Received { fetch, upto: progress.upto });
+            }
+        }
+        self.submit(Input::Received { fetch, upto: writer.position() });
+        Ok(())
+    }
+}
+
+/// A playlist, read whole and made fit for our endpoint.
+struct Collected {
+    plan: Option<Plan>,
+    warning: Option<Fault>,
+    text: Vec<u8>,
+}

@@ -1,0 +1,219 @@
+//! The head of an origin's answer: what it confirms, fills, replaces or begins.
+
+use core::time::Duration;
+
+use super::answer::{self, Note};
+use super::event::{Arrival, Output};
+use super::fetch::{Ask, Stream};
+use super::machine::Machine;
+use super::report::{Counter, Source};
+use crate::base::id::{FetchId, RowId};
+use crate::base::time::Instant;
+use crate::base::url::{Locator, without_query};
+use crate::engine::cache::freshness::{self, MediaRule, Times, Verdict};
+use crate::engine::cache::merge::{self, Bearing};
+use crate::engine::timeline::answer::{self as stream_of, Life};
+use crate::wire::http::conditions;
+use crate::wire::http::range::{ContentRange, Spec};
+
+impl Machine {
+    /// The head of an answer is here.
+    pub(super) fn on_head(&mut self, arrival: &Arrival) {
+        let id = arrival.fetch;
+        let Some(fetch) = self.fetches.get(&id) else {
+            return self.put(Output::Cancel { fetch: id });
+        };
+        if let Some(date) = arrival.date {
+            self.dated = Some((self.now, date));
+        }
+        let (status, origin) = (arrival.head.status, usize::from(fetch.ask.locator.origin.0));
+        let down = matches!(status, 500 | 502 | 503 | 504);
+        if down {
+            let cause = format!("it answers {status}");
+            if self.fail_over(id, &cause) || self.serve_stale(id) {
+                return self.put(Output::Cancel { fetch: id });
+            }
+        } else if let Some(health) = self.health.get_mut(origin) {
+            health.on_good(fetch.base);
+        }
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        if let Some(warning) = arrival.warning {
+            let path = without_query(&fetch.ask.locator.target).to_owned();
+            self.say(log::Level::Warn, format!("playlist {path} passes untouched: {warning}"));
+        }
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        match (fetch.ask.validates, fetch.ask.fills) {
+            (Some(row), _) if status == 304 => self.on_confirmed(id, row, arrival),
+            (_, Some(row)) => self.on_filler(id, row, arrival),
+            _ => self.on_response(id, arrival),
+        }
+    }
+
+    /// The origin says that a stored response still holds (RFC 9111, 4.3.3).
+    fn on_confirmed(&mut self, id: FetchId, row: RowId, arrival: &Arrival) {
+        self.put(Output::Cancel { fetch: id });
+        let Some(fetch) = self.forget(id) else { return };
+        self.report.add(Counter::Revalidations, 1);
+        let bears = self
+            .index
+            .entry(row)
+            .map(|entry| merge::bearing_of_304(&entry.fields, &arrival.head.fields, true));
+        if bears != Some(Bearing::Updates) {
+            self.drop_entry(row);
+            return fetch.waiting.into_iter().for_each(|exchange| self.miss(exchange));
+        }
+        self.refresh(row, &fetch.ask, arrival);
+        for exchange in fetch.waiting {
+            let note = Note { status: Some(304), stored: true, ..Note::asked("stale") };
+            self.report.add(Counter::Hits, 1);
+            self.set_source(exchange, Source::Cache);
+            self.answer_from(exchange, row, note);
+        }
+    }
+
+    /// Brings a stored response's fields and freshness up to date.
+    pub(super) fn refresh(&mut self, row: RowId, ask: &Ask, arrival: &Arrival) {
+        let date = self.date();
+        let Some(entry) = self.index.entry(row) else { return };
+        let mut fields = entry.fields.clone();
+        merge::update(&mut fields, &arrival.head.fields, date);
+        let status = entry.status;
+        let mut judged = fields.clone();
+        // A confirmation has an age of its own when another cache gave it.
+        if let Some(age) = arrival.head.fields.first("age") {
+            judged.set("Age", age);
+        }
+        let times = self.times(arrival.requested);
+        let verdict = freshness::judge(&freshness::Exchange {
+            method: "GET",
+            request: &ask.fields,
+            status,
+            response: &judged,
+            times,
+            media: self.media_rule(&ask.locator),
+        });
+        let lines = answer::lines(&fields, &ask.locator, &self.places);
+        match verdict {
+            Verdict::Keep(policy) => {
+                self.lines.insert(row, lines);
+                self.index.change(row, |entry| (entry.fields, entry.policy) = (fields, policy));
+            }
+            // What was stored may no longer be; those who wait still get what was confirmed.
+            Verdict::Pass(_) => {
+                self.lines.insert(row, lines);
+                self.index.change(row, |entry| entry.policy.spoil());
+            }
+        }
+    }
+
+    /// The part that fills a hole, or proof that the whole has changed.
+    fn on_filler(&mut self, id: FetchId, row: RowId, arrival: &Arrival) {
+        let head = &arrival.head;
+        let range = head.fields.first("content-range").and_then(ContentRange::parse);
+        let Some(entry) = self.index.entry(row) else { return self.give_up(id) };
+        let fits = match range {
+            Some(ContentRange::Part(range, length)) => {
+                let same = conditions::are_parts_of_one(&entry.fields, &head.fields);
+                (head.status == 206 && same && length.is_none_or(|l| Some(l) == entry.length))
+                    .then_some(range)
+            }
+            _ => None,
+        };
+        let asked = self.fetches.get(&id).and_then(|fetch| fetch.ask.spec);
+        let begins =
+            matches!((asked, fits), (Some(Spec::Span(first, _)), Some(r)) if r.start == first);
+        let Some(range) = fits.filter(|_| begins) else {
+            // Those who follow the old one cannot go on with the new one's bytes.
+            self.drop_entry(row);
+            return self.give_up(id);
+        };
+        let stream =
+            Stream { row, at: range.start, upto: range.start, until: Some(range.end), keep: true };
+        self.take(id, stream);
+    }
+
+    /// Ends a fetch whose answer is of no use, and cuts those who depend on it.
+    pub(super) fn give_up(&mut self, id: FetchId) {
+        self.put(Output::Cancel { fetch: id });
+        let Some(fetch) = self.forget(id) else { return };
+        for exchange in fetch.followers {
+            if fetch.waiting.contains(&exchange) { self.miss(exchange) } else { self.cut(exchange) }
+        }
+    }
+
+    /// Lets the body come into its row.
+    pub(super) fn take(&mut self, id: FetchId, stream: Stream) {
+        self.change_row(stream.row, |row| row.writers += 1);
+        let Some(fetch) = self.fetches.get_mut(&id) else { return };
+        fetch.stream = Some(stream);
+        let holes = core::mem::take(&mut fetch.holes);
+        self.put(Output::Take { fetch: id, row: stream.row, at: stream.at });
+        holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+    }
+
+    /// A response that stands for itself: stored where it may be, passed on where not.
+    fn on_response(&mut self, id: FetchId, arrival: &Arrival) {
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        let (locator, key) = (fetch.ask.locator.clone(), fetch.ask.key.clone());
+        let (passes, ahead) = (fetch.ask.passes, fetch.ask.ahead);
+        self.invalidate(id, arrival);
+        if let Some(plan) = &arrival.plan {
+            self.timeline.on_plan(
+                &locator,
+                plan.clone(),
+                stream_of::Arrival { now: self.now, date: arrival.date },
+            );
+        }
+        let times = self.times(arrival.requested);
+        let media = self.media_rule(&locator);
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        let verdict = freshness::judge(&freshness::Exchange {
+            method: &fetch.ask.method,
+            request: &fetch.ask.fields,
+            status: arrival.head.status,
+            response: &arrival.head.fields,
+            times,
+            media,
+        });
+        let fits = arrival.length.is_none_or(|length| length <= self.config.cache.max_object.0);
+        let keep = match verdict {
+            Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),
+            _ => None,
+        };
+        if let Some(health) = self.health.get_mut(usize::from(locator.origin.0)) {
+            if media != MediaRule::Key && !passes {
+                health.on_stored(keep.is_some());
+            }
+        }
+        if let Some(old) = fetch.ask.validates {
+            self.drop_entry(old);
+        }
+        match keep {
+            Some(policy) => self.store(id, (key, policy), arrival),
+            None if ahead => self.give_up(id),
+            None => self.pass_on(id, arrival),
+        }
+    }
+
+    pub(super) fn times(&self, requested: Instant) -> Times {
+        Times { request_at: requested, response_at: self.now, date: self.date() }
+    }
+
+    fn media_rule(&self, locator: &Locator) -> MediaRule {
+        match self.timeline.lifetime(locator) {
+            Some(Life::Playlist { max_age: Some(max_age), .. }) => MediaRule::LivePlaylist(max_age),
+            Some(Life::Playlist { .. }) | None => MediaRule::None,
+            Some(Life::Segment { live, .. }) => {
+                MediaRule::Segment { lifetime: if live { LIVE_SEGMENT } else { SEGMENT } }
+            }
+            Some(Life::Key) => MediaRule::Key,
+        }
+    }
+}
+
+/// How long a segment of a live window counts as fresh where its origin says nothing; it is
+/// never written twice under one name (RFC 8216, 6.2.1).
+const LIVE_SEGMENT: Duration = Duration::from_secs(120);
+
+/// The same for a segment on demand.
+const SEGMENT: Duration = Duration::from_secs(3600);

@@ -1,0 +1,155 @@
+//! The end of a fetch: whole, broken off and resumed, failed over, or answered from what is stale.
+
+use std::collections::BTreeSet;
+
+use super::answer::Note;
+use super::event::{Output, Trouble};
+use super::fetch::{Fetch, Stream};
+use super::machine::Machine;
+use super::report::{Counter, FaultKind, Source};
+use super::serve::if_range;
+use crate::base::id::{ExchangeId, FetchId};
+use crate::base::url::{Locator, without_query};
+use crate::wire::http::range::Spec;
+
+impl Machine {
+    /// A fetch is over.
+    pub(super) fn on_ended(&mut self, id: FetchId, end: Result<(), Trouble>) {
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        match (end, fetch.stream) {
+            (Ok(()), Some(stream)) => {
+                if stream.until.is_none() {
+                    self.put(Output::End { row: stream.row, length: stream.upto });
+                    let length = Some(stream.upto);
+                    self.index.change(stream.row, |entry| entry.length = length);
+                    self.complete_slices(stream.row, stream.at, stream.upto);
+                }
+                self.forget(id);
+            }
+            (Ok(()), None) => drop(self.forget(id)),
+            (Err(trouble), Some(stream)) => self.on_broken(id, stream, &trouble),
+            (Err(trouble), None) => self.on_failed(id, &trouble),
+        }
+    }
+
+    /// A body broke off: it goes on where it stopped, if its parts can be told to belong
+    /// together.
+    fn on_broken(&mut self, id: FetchId, stream: Stream, trouble: &Trouble) {
+        self.report.add(Counter::OriginFailures, 1);
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        let place = self.place_of(&fetch.ask.locator);
+        let resumable = self.index.entry(stream.row).is_some_and(|entry| {
+            entry.length.is_some() && entry.status == 200 && if_range(entry).is_some()
+        });
+        let wanted = !fetch.followers.is_empty();
+        let until = stream.until.filter(|until| *until > stream.upto);
+        if let (true, true, Some(until), true) = (resumable, wanted, until, fetch.resumed < RESUMES)
+        {
+            let mut next = fetch.clone();
+            self.say(log::Level::Info, format!("{place} broke off and goes on: {trouble}"));
+            self.report.add(Counter::OriginResumes, 1);
+            (next.stream, next.resumed) = (None, next.resumed + 1);
+            next.ask.fills = Some(stream.row);
+            next.ask.validates = None;
+            next.ask.spec = Some(Spec::Span(stream.upto, until - 1));
+            let origin = usize::from(next.ask.locator.origin.0);
+            if let Some(other) = self.health.get(origin).and_then(|h| h.other(next.tried, self.now))
+            {
+                next.base = other;
+                next.tried |= 1 << (other % 32);
+            }
+            // Its readers stay; they find the hole and are told when it is being filled.
+            next.holes.clear();
+            self.forget(id);
+            self.send(next);
+            return;
+        }
+        self.say(log::Level::Warn, format!("{place} broke off: {trouble}"));
+        self.fault(FaultKind::Origin, trouble.kind.sentence());
+        if !resumable {
+            self.drop_entry(stream.row);
+        }
+        let followers = fetch_followers(self.forget(id));
+        followers.into_iter().for_each(|exchange| self.cut(exchange));
+    }
+
+    /// No answer came at all.
+    fn on_failed(&mut self, id: FetchId, trouble: &Trouble) {
+        self.report.add(Counter::OriginFailures, 1);
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        let place = self.place_of(&fetch.ask.locator);
+        self.say(log::Level::Warn, format!("{place}: {trouble}"));
+        self.fault(FaultKind::Origin, trouble.kind.sentence());
+        if self.fail_over(id, &trouble.cause) || self.serve_stale(id) {
+            return;
+        }
+        let Some(fetch) = self.forget(id) else { return };
+        for exchange in fetch.followers {
+            if fetch.waiting.contains(&exchange) {
+                self.answer_sentence(exchange, trouble.kind.status(), trouble.kind.sentence());
+            } else {
+                self.cut(exchange);
+            }
+        }
+    }
+
+    /// Moves a fetch to another base URL of its origin; whether there is one.
+    pub(super) fn fail_over(&mut self, id: FetchId, cause: &str) -> bool {
+        let Some(fetch) = self.fetches.get(&id) else { return false };
+        let origin = usize::from(fetch.ask.locator.origin.0);
+        let Some(health) = self.health.get_mut(origin) else { return false };
+        health.on_bad(fetch.base, cause, self.now);
+        let again = fetch.ask.body.is_none() && matches!(&*fetch.ask.method, "GET" | "HEAD");
+        let Some(other) = health.other(fetch.tried, self.now).filter(|_| again) else {
+            return false;
+        };
+        self.report.add(Counter::OriginFailovers, 1);
+        let Some(mut fetch) = self.fetches.remove(&id) else { return false };
+        fetch.base = other;
+        fetch.tried |= 1 << (other % 32);
+        self.send(fetch);
+        true
+    }
+
+    /// Answers those who wait with what is stored although it is stale, where that is allowed
+    /// (RFC 5861, 4; RFC 9111, 4.2.4); whether all could be.
+    pub(super) fn serve_stale(&mut self, id: FetchId) -> bool {
+        let Some(fetch) = self.fetches.get(&id) else { return false };
+        let Some(entry) = fetch.ask.validates.and_then(|row| self.index.entry(row)) else {
+            return false;
+        };
+        let row = entry.row;
+        let allowed = |exchange: &ExchangeId| {
+            self.exchanges.get(exchange).is_none_or(|exchange| {
+                let directives = &exchange.directives;
+                entry.policy.may_serve_stale_on_error(directives, self.now)
+                    || entry.policy.may_serve_disconnected(directives, self.now)
+            })
+        };
+        if !fetch.waiting.iter().all(allowed) {
+            return false;
+        }
+        let Some(fetch) = self.forget(id) else { return false };
+        for exchange in fetch.waiting {
+            self.report.add(Counter::StaleServed, 1);
+            let note = Note { stored: true, ..Note::asked("stale") };
+            self.set_source(exchange, Source::Cache);
+            self.answer_from(exchange, row, note);
+        }
+        true
+    }
+
+    /// An origin's name and a path without its query, for the log.
+    pub(super) fn place_of(&self, locator: &Locator) -> String {
+        let origin = self.places.0.get(usize::from(locator.origin.0));
+        let name = origin.map_or("?", |place| &place.name);
+        format!("{name}{}", without_query(&locator.target))
+    }
+}
+
+fn fetch_followers(fetch: Option<Fetch>) -> BTreeSet<ExchangeId> {
+    fetch.map(|fetch| fetch.followers).unwrap_or_default()
+}
+
+/// How often one body is resumed.
+const RESUMES: u8 = 3;

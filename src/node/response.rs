@@ -1,0 +1,170 @@
+//! A response that stands for itself: stored and shared, or passed on to the one who asked.
+
+use std::collections::BTreeSet;
+
+use super::answer::{self, Note};
+use super::event::{Arrival, Output};
+use super::exchange::forwarded;
+use super::fetch::{Ask, Stream};
+use super::machine::Machine;
+use super::report::Counter;
+use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::range::RangeSet;
+use crate::engine::cache::freshness::Policy;
+use crate::engine::cache::index::{Entry, Key};
+use crate::engine::cache::merge::{self, Bearing};
+use crate::engine::cache::vary::Selecting;
+use crate::wire::http::range::ContentRange;
+
+impl Machine {
+    /// Stores a response and answers those who wait for it.
+    pub(super) fn store(&mut self, id: FetchId, (key, policy): (Key, Policy), arrival: &Arrival) {
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        let head = &arrival.head;
+        let range = head.fields.first("content-range").and_then(ContentRange::parse);
+        let (at, length) = match range {
+            Some(ContentRange::Part(range, Some(length))) if head.status == 206 => {
+                (range.start, Some(length))
+            }
+            _ if head.status == 206 => return self.pass_on(id, arrival),
+            _ => (0, arrival.length),
+        };
+        let (ask, first) = (fetch.ask.clone(), fetch.waiting.first().copied());
+        let row = self.new_row(true);
+        let fields = merge::stored(&head.fields, self.date());
+        self.lines.insert(row, answer::lines(&fields, &ask.locator, &self.places));
+        let entry = Entry {
+            row,
+            status: if head.status == 206 { 200 } else { head.status },
+            selecting: Selecting::of(&ask.fields, &head.fields),
+            fields,
+            policy,
+            length,
+            present: RangeSet::new(),
+            on_disk: RangeSet::new(),
+        };
+        self.change_row(row, |row| row.stored = true);
+        let busy: BTreeSet<RowId> =
+            self.fetches.values().filter_map(|f| f.stream).map(|s| s.row).collect();
+        let out = self.index.insert(key, entry, |row| busy.contains(&row));
+        out.into_iter().for_each(|row| self.unstore(row));
+        let until = arrival.length.map(|length| at + length);
+        self.take(id, Stream { row, at, upto: at, until, keep: true });
+        if let Some(length) = length {
+            self.put(Output::End { row, length });
+        }
+        let Some(fetch) = self.fetches.get_mut(&id) else { return };
+        let waiting = core::mem::take(&mut fetch.waiting);
+        for exchange in waiting {
+            let collapsed = first != Some(exchange);
+            self.answer_stored(exchange, row, (&ask, arrival, collapsed));
+        }
+    }
+
+    /// Answers one who waited with what has just been stored, if it is for it as well.
+    fn answer_stored(
+        &mut self,
+        id: ExchangeId,
+        row: RowId,
+        (ask, arrival, collapsed): (&Ask, &Arrival, bool),
+    ) {
+        let fits = match (self.exchanges.get(&id), self.index.entry(row)) {
+            (Some(exchange), Some(entry)) => entry.selecting.matches(&exchange.request.fields),
+            _ => false,
+        };
+        if !fits {
+            if let Some(fetch) = self.exchanges.get_mut(&id).and_then(|e| e.fetch.take()) {
+                self.leave_fetch(fetch, id);
+            }
+            return self.miss(id);
+        }
+        let why = if ask.validates.is_some() { "stale" } else { ask.why };
+        let status = Some(arrival.head.status);
+        let note = Note { status, stored: true, collapsed, ..Note::asked(why) };
+        self.answer_from(id, row, note);
+    }
+
+    /// Passes a response on to the one who asked first; the others ask for themselves.
+    pub(super) fn pass_on(&mut self, id: FetchId, arrival: &Arrival) {
+        let Some(fetch) = self.fetches.get_mut(&id) else { return };
+        let waiting = core::mem::take(&mut fetch.waiting);
+        let ask = fetch.ask.clone();
+        let mut waiting = waiting.into_iter();
+        let Some(first) = waiting.next() else { return self.give_up(id) };
+        let head = &arrival.head;
+        let bodiless = ask.method == "HEAD" || matches!(head.status, 204 | 304);
+        let mut fields = head.fields.clone();
+        merge::strip_hop_by_hop(&mut fields);
+        let lines = answer::lines(&fields, &ask.locator, &self.places);
+        let why = if ask.validates.is_some() { "stale" } else { ask.why };
+        let note = Note { status: Some(head.status), ..Note::asked(why) };
+        let content = (!bodiless).then(|| self.new_row(false));
+        let row = content.map(|row| (row, 0, arrival.length));
+        let answer = answer::passed(head.status, (&head.fields, lines), note, row);
+        match content {
+            Some(row) => {
+                let stream = Stream { row, at: 0, upto: 0, until: arrival.length, keep: false };
+                self.take(id, stream);
+                if let Some(length) = arrival.length {
+                    self.put(Output::End { row, length });
+                }
+                if let Some(exchange) = self.exchanges.get_mut(&first) {
+                    exchange.row = Some(row);
+                }
+                self.change_row(row, |row| row.readers += 1);
+            }
+            None => {
+                self.put(Output::Cancel { fetch: id });
+                self.forget(id);
+            }
+        }
+        if arrival.head.status >= 500 {
+            self.report.add(Counter::PlayerErrors, 1);
+        }
+        self.put(Output::Answer { exchange: first, answer });
+        waiting.for_each(|exchange| self.ask_alone(exchange, id));
+    }
+
+    /// An exchange that hoped for another's answer asks for itself.
+    fn ask_alone(&mut self, id: ExchangeId, hoped: FetchId) {
+        if let Some(fetch) = self.fetches.get_mut(&hoped) {
+            fetch.followers.remove(&id);
+        }
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        exchange.fetch = None;
+        let fields = forwarded(&exchange.request.fields);
+        let mut ask = Ask::new(exchange, fields);
+        ask.spec = exchange.spec();
+        self.begin(ask, Some(id));
+    }
+
+    /// What an answer to an unsafe request, or to HEAD, says about what is stored.
+    pub(super) fn invalidate(&mut self, id: FetchId, arrival: &Arrival) {
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        let (ask, head) = (fetch.ask.clone(), &arrival.head);
+        if ask.method == "HEAD" {
+            let about = |entry: &Entry| {
+                (entry.row, merge::bearing_of_head(&entry.fields, entry.length, &head.fields))
+            };
+            let found = self.index.find(ask.key.origin, &ask.key.identity, &ask.fields).map(about);
+            match found {
+                Some((row, Bearing::Updates)) if head.status == 200 => {
+                    self.refresh(row, &ask, arrival);
+                }
+                Some((row, Bearing::Contradicts)) if head.status == 200 => {
+                    self.index.change(row, |entry| entry.policy.spoil());
+                }
+                _ => {}
+            }
+            return;
+        }
+        let Some(target) = self.places.url_of(&ask.locator) else { return };
+        for url in merge::invalidated(&ask.method, head.status, &target, &head.fields) {
+            if let Some(locator) = self.places.find(&url) {
+                let identity = self.identity(&locator);
+                let rows = self.index.invalidate(locator.origin, &identity);
+                rows.into_iter().for_each(|row| self.unstore(row));
+            }
+        }
+    }
+}
