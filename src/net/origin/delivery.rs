@@ -6,6 +6,7 @@ use crate::base::limits;
 use crate::base::time::Instant;
 use crate::base::url::without_query;
 use crate::node::event::{Arrival, Input, Order, Trouble, TroubleKind};
+use crate::store::writer::Writer;
 use crate::wire::http::body::Step;
 use crate::wire::plan::{Fault, Plan};
 use crate::wire::playlist;
@@ -132,9 +133,21 @@ impl Inner {
         answered: &mut Answered,
         (row, at): (RowId, u64),
     ) -> Result<(), Trouble> {
-        let Answered { connection, body, .. } = answered;
-        let until = body.left().map(|left| at + left);
+        let until = answered.body.left().map(|left| at + left);
         let mut writer = self.door.store.writer(row, at, until);
+        let end = self.pour(fetch, answered, &mut writer).await;
+        // What came before a fault is here too: what resumes begins behind it.
+        self.submit(Input::Received { fetch, upto: writer.position() });
+        end
+    }
+
+    async fn pour(
+        &self,
+        fetch: FetchId,
+        answered: &mut Answered,
+        writer: &mut Writer,
+    ) -> Result<(), Trouble> {
+        let Answered { connection, body, .. } = answered;
         while body.step() != Step::End {
             let Ok(room) = writer.room().await else { return Err(unwanted()) };
             let mut count = connection.content(body, room).await?;
@@ -152,7 +165,6 @@ impl Inner {
                 self.submit(Input::Received { fetch, upto: progress.upto });
             }
         }
-        self.submit(Input::Received { fetch, upto: writer.position() });
         Ok(())
     }
 }
