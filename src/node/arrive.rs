@@ -185,7 +185,8 @@ impl Machine {
                 health.on_stored(keep.is_some());
             }
         }
-        if let Some(old) = fetch.ask.validates {
+        // A server's error says nothing about what is stored (RFC 9111, 4.3.3).
+        if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500) {
             self.drop_entry(old);
         }
         match keep {
