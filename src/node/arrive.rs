@@ -175,7 +175,11 @@ impl Machine {
             times,
             media,
         });
-        let fits = arrival.length.is_none_or(|length| length <= self.config.cache.max_object.0);
+        let length = match arrival.head.fields.first("content-range").map(ContentRange::parse) {
+            Some(Some(ContentRange::Part(_, whole))) => whole,
+            _ => arrival.length,
+        };
+        let fits = length.is_none_or(|length| length <= self.config.cache.max_object.0);
         let keep = match verdict {
             Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),
             _ => None,
