@@ -268,7 +268,7 @@ impl Machine {
     }
 
     /// An exchange no longer depends on any fetch.
-    fn depart(&mut self, id: ExchangeId) {
+    pub(super) fn depart(&mut self, id: ExchangeId) {
         let before = self.exchanges.get_mut(&id).and_then(|exchange| exchange.fetch.take());
         if let Some(fetch) = before {
             self.leave_fetch(fetch, id);
