@@ -46,7 +46,9 @@ pub async fn read(run: Rc<Run>, store: Store, shelf: Rc<Shelf>) {
     let (mut scan, mut slices) = (store.scan(began), 0_u32);
     loop {
         match scan.next().await {
-            Ok(Some(batch)) => {
+            Ok(Some(mut batch)) => {
+                // Of two files of one slice the later one holds: a kill may leave both.
+                batch.sort_by_key(|found| core::cmp::Reverse(found.serial()));
                 for found in batch {
                     slices += 1;
                     let (slice, bytes) = (found.slice, found.bytes);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::disk::Shelf;
+use crate::base::id::RowId;
 use crate::config::model::Config;
 use crate::host::clock;
 use crate::net::origin::client::Client;
@@ -59,7 +60,7 @@ impl Ports {
                 self.store.open(row, if keep { Keep::Cached } else { Keep::Passing });
             }
             Output::End { row, length } => self.store.end(row, length),
-            Output::Close { row } => self.store.close(row),
+            Output::Close { row } => self.close(row),
             Output::Evict { row, slice } => drop(self.store.evict(row, slice)),
             Output::Persist { row, slice, header, key } => {
                 let what = Persist { row, slice, key, header };
@@ -71,5 +72,13 @@ impl Ports {
             Output::Unlink { row, slice } => self.store.unlink(row, slice),
             Output::Say { level, line } => log::log!(level, "{line}"),
         }
+    }
+
+    /// Lets a row go in both tiers.
+    fn close(&self, row: RowId) {
+        for slice in self.store.on_disk(row) {
+            self.store.unlink(row, slice);
+        }
+        self.store.close(row);
     }
 }

@@ -21,10 +21,10 @@ use crate::host::notify::{self, Socket};
 use crate::host::signals::{Signal, Watch};
 use crate::host::{clock, log as host_log};
 use crate::net::admin::listener as admin;
-use crate::net::door::Door;
+use crate::net::ground::door::Door;
+use crate::net::ground::reactor::Reactor;
 use crate::net::origin::client::Client;
 use crate::net::player::listener::{self, Port};
-use crate::net::reactor::Reactor;
 use crate::node::event::Input;
 use crate::store::rows::{Options, Store};
 

@@ -18,7 +18,7 @@ use crate::wire::http::range::{ContentRange, Spec};
 
 impl Machine {
     /// The head of an answer is here.
-    pub(super) fn on_head(&mut self, arrival: Arrival) {
+    pub(super) fn on_head(&mut self, arrival: &Arrival) {
         let id = arrival.fetch;
         let Some(fetch) = self.fetches.get(&id) else {
             return self.put(Output::Cancel { fetch: id });
@@ -43,9 +43,9 @@ impl Machine {
         }
         let Some(fetch) = self.fetches.get(&id) else { return };
         match (fetch.ask.validates, fetch.ask.fills) {
-            (Some(row), _) if status == 304 => self.on_confirmed(id, row, &arrival),
-            (_, Some(row)) => self.on_filler(id, row, &arrival),
-            _ => self.on_response(id, &arrival),
+            (Some(row), _) if status == 304 => self.on_confirmed(id, row, arrival),
+            (_, Some(row)) => self.on_filler(id, row, arrival),
+            _ => self.on_response(id, arrival),
         }
     }
 
@@ -78,12 +78,17 @@ impl Machine {
         let mut fields = entry.fields.clone();
         merge::update(&mut fields, &arrival.head.fields, date);
         let status = entry.status;
+        let mut judged = fields.clone();
+        // A confirmation has an age of its own when another cache gave it.
+        if let Some(age) = arrival.head.fields.first("age") {
+            judged.set("Age", age);
+        }
         let times = self.times(arrival.requested);
         let verdict = freshness::judge(&freshness::Exchange {
             method: "GET",
             request: &ask.fields,
             status,
-            response: &fields,
+            response: &judged,
             times,
             media: self.media_rule(&ask.locator),
         });

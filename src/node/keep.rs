@@ -190,7 +190,7 @@ impl Machine {
             let Slice { row, number } = victim.slice;
             self.report.add(Counter::Evictions, 1);
             if victim.wanted {
-                self.to_disk(victim.slice);
+                self.rescue(victim.slice);
             }
             self.index.change(row, |entry| entry.present.remove(window(victim.slice)));
             self.put(Output::Evict { row, slice: number });
@@ -206,7 +206,7 @@ impl Machine {
     }
 
     /// A slice that was asked for again leaves memory: it is kept on disk if it is not there.
-    fn to_disk(&mut self, slice: Slice) {
+    fn rescue(&mut self, slice: Slice) {
         let whole = self.index.entry(slice.row).and_then(|entry| {
             let whole = range_of(slice, entry.length?);
             let here = entry.present.covers(whole) && !entry.on_disk.covers(whole);

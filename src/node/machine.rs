@@ -116,7 +116,7 @@ impl Machine {
             Input::Left { exchange, sent } => self.on_left(exchange, sent),
             Input::Connections { count } => self.on_connections(count),
             Input::Refused(refusal) => self.on_refused(refusal),
-            Input::Head(arrival) => self.on_head(*arrival),
+            Input::Head(arrival) => self.on_head(&arrival),
             Input::Received { fetch, upto } => self.on_received(fetch, upto),
             Input::Ended { fetch, end } => self.on_ended(fetch, end),
             Input::Disk(disk) => self.on_disk(disk),

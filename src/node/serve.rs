@@ -241,10 +241,13 @@ impl Machine {
 
     /// An exchange found a hole in the row that it follows.
     pub(super) fn on_missing(&mut self, id: ExchangeId, range: ByteRange) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(exchange) = self.exchanges.get(&id) else { return };
         let Some(row) = exchange.row else { return self.cut(id) };
-        if let Some(before) = exchange.fetch.take() {
-            self.leave_fetch(before, id);
+        let before = exchange.fetch;
+        // A body that is being resumed comes to the hole by itself: it must not be left.
+        let resumed = before.is_some() && self.filling(row, range.start) == before;
+        if !resumed {
+            self.depart(id);
         }
         let entry = self.index.entry(row);
         let gap = entry.map(|entry| {
@@ -261,6 +264,14 @@ impl Machine {
                 }
             }
             _ => self.cut(id),
+        }
+    }
+
+    /// An exchange no longer depends on any fetch.
+    fn depart(&mut self, id: ExchangeId) {
+        let before = self.exchanges.get_mut(&id).and_then(|exchange| exchange.fetch.take());
+        if let Some(fetch) = before {
+            self.leave_fetch(fetch, id);
         }
     }
 

@@ -16,8 +16,8 @@ use crate::base::id::{FetchId, OriginId, RowId};
 use crate::base::limits;
 use crate::base::url::{Places, Scheme, Url};
 use crate::config::model::{Config, Origin};
-use crate::net::door::Door;
-use crate::net::patience::{Elapsed, Patience};
+use crate::net::ground::door::Door;
+use crate::net::ground::patience::{Elapsed, Patience};
 use crate::node::event::{Input, Order, Trouble, TroubleKind};
 use crate::store::reader::Next;
 use crate::store::rows::Store;
@@ -218,7 +218,7 @@ impl Inner {
         let origin = order.locator.origin;
         let limit = origins.list[usize::from(origin.0)].timeout;
         let stream = self.dialer.dial(&url.host, url.port, limit).await?;
-        let source = self.door.reactor.source(stream).map_err(broken)?;
+        let source = self.door.reactor.source(stream).map_err(|error| broken(&error))?;
         let now = self.door.now;
         if url.scheme == Scheme::Http {
             return Ok(Connection::plain(source, now, limit));
@@ -320,7 +320,7 @@ fn redirect(cause: String) -> Trouble {
     Trouble { kind: TroubleKind::Redirect, cause }
 }
 
-fn broken(error: io::Error) -> Trouble {
+fn broken(error: &io::Error) -> Trouble {
     Trouble { kind: TroubleKind::Broken, cause: error.to_string() }
 }
 

@@ -12,8 +12,8 @@ use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::base::limits;
 use crate::base::time::Instant;
-use crate::net::patience::{Elapsed, Patience};
-use crate::net::reactor::Source;
+use crate::net::ground::patience::{Elapsed, Patience};
+use crate::net::ground::reactor::Source;
 use crate::node::event::{Trouble, TroubleKind};
 use crate::wire::http::body::{Body, Step};
 use crate::wire::http::head::{self, ResponseHead};

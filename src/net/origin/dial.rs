@@ -12,7 +12,7 @@ use smol::{Timer, future};
 
 use crate::base::limits;
 use crate::base::time::Instant;
-use crate::net::reactor;
+use crate::net::ground::reactor;
 use crate::node::event::{Trouble, TroubleKind};
 
 /// Finds addresses and connects to them.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::base::limits;
 use crate::base::time::Instant;
-use crate::net::patience::{Elapsed, Patience};
-use crate::net::reactor::Source;
+use crate::net::ground::patience::{Elapsed, Patience};
+use crate::net::ground::reactor::Source;
 use crate::wire::http::body::{Body, Step};
 use crate::wire::http::head::{self, Fault, RequestHead};
 

@@ -6,6 +6,8 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::SndBuf;
 use smol::{Async, Task};
 
 use super::connection::Connection;
@@ -15,8 +17,8 @@ use super::gate::Gate;
 use crate::base::id::ExchangeId;
 use crate::base::limits;
 use crate::config::model::Config;
-use crate::net::door::Door;
-use crate::net::reactor;
+use crate::net::ground::door::Door;
+use crate::net::ground::reactor;
 use crate::node::event::{Input, Refusal};
 
 /// The port to every player.
@@ -100,7 +102,10 @@ impl Port {
         if self.connections.get() >= limits::CONNECTIONS {
             return self.refused(Refusal::Crowd);
         }
-        let source = reactor::plain(stream).and_then(|stream| self.door.reactor.source(stream));
+        let source = reactor::plain(stream).and_then(|stream| {
+            setsockopt(&stream, SndBuf, &limits::SEND_BUFFER)?;
+            self.door.reactor.source(stream)
+        });
         let source = match source {
             Ok(source) => source,
             Err(error) => return log::debug!("a player's connection failed at once: {error}"),

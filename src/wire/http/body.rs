@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn rfc_9112_7_1_chunks_in_any_cut() {
-        let input = b"4\r\nWiki\r\n6;name=\"v\"\r\npedia \r\nE \t;x\r\nin \r\n\r\nchunks.\r\n0\r\nT: 1\r\n\r\nrest";
+        let input = b"4\r\nWiki\r\n6;name=\"v\"\r\npedia \r\n\
+            E \t;x\r\nin \r\n\r\nchunks.\r\n0\r\nT: 1\r\n\r\nrest";
         for step in 1..input.len() {
             let (content, used) = read(Framing::Chunked, input, step).expect("a body");
             assert_eq!(content, b"Wikipedia in \r\n\r\nchunks.");

@@ -1,0 +1,123 @@
+//! TLS to an origin: versions, names, roots, and what is refused.
+
+use crate::certificate::{Authority, Server, Wanted, self_signed};
+use crate::node::{Folder, Node};
+use crate::origin::Origin;
+
+/// A node that trusts `authority` for the origin.
+fn trusting(folder: &Folder, authority: &Authority, url: &str) -> Node {
+    let path = folder.join("ca.pem");
+    authority.write(&path);
+    Node::with(url, &format!("ca = \"{}\"\ntimeout = \"2 s\"", path.display()))
+}
+
+fn origin(server: Server) -> Origin {
+    Origin::secure(server, |asked, reply| reply.answer("200 OK", "", &asked.target))
+}
+
+#[test]
+fn both_versions_of_tls_are_spoken_with_name_and_protocol() {
+    for (only, shown) in
+        [(&rustls::version::TLS12, "TLSv1_2"), (&rustls::version::TLS13, "TLSv1_3")]
+    {
+        let (folder, authority) = (Folder::new(), Authority::new("root"));
+        let origin = origin(authority.server(&Wanted::good("localhost"), &[only]));
+        let url = format!("https://localhost:{}/", origin.port);
+        let node = trusting(&folder, &authority, &url);
+        for number in 0..3 {
+            node.get(&format!("/tv/{number}")).is(format!("/{number}"));
+        }
+        assert_eq!(origin.connections(), 1, "{shown}");
+        let tls = origin.asked()[0].tls.clone().expect("TLS");
+        assert_eq!(tls, format!("localhost http/1.1 {shown}"));
+    }
+}
+
+#[test]
+fn an_address_may_stand_in_a_certificate() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let origin = origin(authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS));
+    trusting(&folder, &authority, &origin.url()).get("/tv/a").is("/a");
+}
+
+#[test]
+fn the_second_certificate_of_a_bundle_counts_as_well() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let origin = origin(authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS));
+    let bundle = Authority::new("other").pem() + &authority.pem();
+    std::fs::write(folder.join("ca.pem"), bundle).expect("a file in the temp folder");
+    let ca = format!("ca = \"{}\"", folder.join("ca.pem").display());
+    Node::with(&origin.url(), &ca).get("/tv/a").is("/a");
+}
+
+/// What the player reads, and what the log says why.
+fn refused(server: Server, authority: &Authority, cause: &str) {
+    let folder = Folder::new();
+    let origin = origin(server);
+    let node = trusting(&folder, authority, &origin.url());
+    node.get("/tv/a?token=1").is_trouble(502, "The origin's certificate is not valid for it.");
+    let line = node.logged(&["<4>", "/a", cause]);
+    assert!(!line.contains("token"), "{line}");
+    assert_eq!(origin.asked().len(), 0);
+    let status = node.status();
+    assert_eq!(status["origins"][0]["health"], "failing", "{status}");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let root = Authority::new("root");
+    let server = root.server(&Wanted::good("other.example"), rustls::ALL_VERSIONS);
+    refused(server, &root, "not valid for name");
+}
+
+#[test]
+fn an_expired_certificate_is_refused() {
+    let root = Authority::new("root");
+    let server = root.server(&Wanted::expired("127.0.0.1"), rustls::ALL_VERSIONS);
+    refused(server, &root, "expired");
+}
+
+#[test]
+fn a_self_signed_certificate_is_refused() {
+    refused(self_signed("127.0.0.1"), &Authority::new("root"), "UnknownIssuer");
+}
+
+#[test]
+fn an_unknown_authority_is_refused() {
+    let server = Authority::new("root").server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
+    refused(server, &Authority::new("root of another"), "UnknownIssuer");
+}
+
+#[test]
+fn a_ca_file_that_holds_nothing_is_a_502_with_its_name_in_the_log() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let origin = origin(authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS));
+    std::fs::write(folder.join("ca.pem"), "nothing").expect("a file in the temp folder");
+    let ca = format!("ca = \"{}\"", folder.join("ca.pem").display());
+    let node = Node::with(&origin.url(), &ca);
+    node.get("/tv/a").is_trouble(502, "certificate");
+    node.logged(&["ca.pem holds no certificate"]);
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_a_502() {
+    let plain = Origin::new(|_, reply| reply.answer("200 OK", "", ""));
+    let node = Node::with(&format!("https://127.0.0.1:{}/", plain.port), "timeout = \"300 ms\"");
+    // The scripted origin waits for the end of a head that never comes; both ends are well.
+    let got = node.get("/tv/a");
+    assert!(matches!(got.status, 502 | 504), "{}", got.head);
+    assert!(got.text().ends_with(".\n"), "{}", got.text());
+}
+
+#[test]
+fn rfc_8446_6_1_a_body_without_length_that_ends_without_close_notify_is_truncated() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let server = authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
+    let origin = Origin::secure(server, |_, reply| {
+        reply.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n\r\nhalf of");
+        reply.close();
+    });
+    let node = trusting(&folder, &authority, &origin.url());
+    let got = node.get("/tv/a");
+    assert!(!got.whole, "an attacker's cut was passed off as the end: {}", got.head);
+}
