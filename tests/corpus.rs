@@ -2,6 +2,10 @@
 
 #[path = "../fuzz/entry.rs"]
 mod entry;
+#[path = "../fuzz/http.rs"]
+mod http;
+#[path = "../fuzz/kept.rs"]
+mod kept;
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +14,7 @@ use neap::base::rng::Rng;
 
 type Entry = fn(&[u8]);
 
-/// Every prefix of every file, then seeded changes to it.
+/// Every prefix of every file, bytes of it flipped, then seeded changes to it.
 fn replay(folder: &str, entry: Entry) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = fs::read_dir(&folder)
@@ -22,6 +26,13 @@ fn replay(folder: &str, entry: Entry) {
         let data = fs::read(&file).expect("a fixture of this test");
         for end in 0..=data.len() {
             entry(&data[..end]);
+        }
+        for at in (0..data.len()).step_by(1 + data.len() / PLACES) {
+            for mask in MASKS {
+                let mut flipped = data.clone();
+                flipped[at] ^= mask;
+                entry(&flipped);
+            }
         }
         for seed in 0..ROUNDS {
             entry(&changed(&data, seed));
@@ -48,10 +59,16 @@ fn changed(data: &[u8], seed: u64) -> Vec<u8> {
     data
 }
 
+/// Bytes of a file that are flipped, spread over its length.
+const PLACES: usize = 256;
+
+/// How a byte is flipped: to a neighbour, to the other case or a digit, and beyond ASCII.
+const MASKS: [u8; 3] = [0x01, 0x20, 0x80];
+
 /// Changes tried for each file; raise it for a long run.
 const ROUNDS: u64 = 100;
 
-const PIECES: [&[u8]; 14] = [
+const PIECES: [&[u8]; 20] = [
     b"../",
     b"/",
     b"//",
@@ -66,6 +83,12 @@ const PIECES: [&[u8]; 14] = [
     b"$Time$",
     b"<BaseURL>x/</BaseURL>",
     b"\xc3\xbc ",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\n",
+    b"\0",
+    b", ",
+    b": ",
 ];
 
 #[test]
@@ -83,4 +106,28 @@ fn every_prefix_of_the_dash_corpus_is_borne() {
 #[test]
 fn every_prefix_of_the_rewrite_corpus_is_borne() {
     replay("fuzz/corpus/rewrite", entry::rewrite);
+}
+
+macro_rules! corpora {
+    ($($test:ident: $folder:literal, $entry:path;)*) => {
+        $(#[test]
+        fn $test() {
+            replay(concat!("fuzz/corpus/", $folder), $entry);
+        })*
+    };
+}
+
+corpora! {
+    a_request_is_read_and_sent_on_as_one: "request", http::request;
+    a_response_is_read_and_passed_on_as_one: "response", http::response;
+    chunks_are_the_same_in_any_pieces: "chunked", http::chunked;
+    ranges_read_as_they_are_written: "range", http::range;
+    directives_never_lose_a_prohibition: "cache_control", http::cache_control;
+    what_is_stored_is_valid_against_itself: "conditions", http::conditions;
+    a_list_is_its_members: "lists", http::lists;
+    any_note_beside_a_slice_is_borne: "memo", http::memo;
+    urls_stay_in_their_place: "url", kept::url;
+    units_read_as_they_are_shown: "units", kept::units;
+    any_configuration_is_listed_or_named_wrong: "config", kept::config;
+    any_head_of_a_slice_file_is_borne: "sheet", kept::sheet;
 }

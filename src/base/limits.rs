@@ -211,3 +211,8 @@ pub const DISK_RETRY: Duration = Duration::from_secs(60);
 /// what live streams hold between fetch and last player. With 6 of 64 MiB a live stream that
 /// is fetched ahead lost every segment before it was played (docs/cache.md).
 pub const PROBATION: u64 = 32 * 1024 * 1024;
+
+/// Bytes that the kernel holds for a player that has not taken them yet (it books twice as
+/// much). Left alone it grows to 4 MiB a player; bounded, what is copied is still in the
+/// processor's cache when it goes out: 2 MB bodies cost 0.18 CPU seconds a GB in place of 0.30.
+pub const SEND_BUFFER: usize = 256 * 1024;

@@ -44,7 +44,11 @@ class LowLatencyOrigin:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                origin.answer(self)
+                try:
+                    origin.answer(self)
+                except (BrokenPipeError, ConnectionResetError):
+                    # Who asked has gone, as players do who leave.
+                    self.close_connection = True
 
             def log_message(self, *_):
                 pass

@@ -15,6 +15,15 @@ import urllib.request
 MEDIA_ENDINGS = (".ts", ".m4s", ".mp4")
 
 
+def leave(number, _):
+    """A signal ends us as an error would, so that everything that we started ends too."""
+    raise SystemExit(128 + number)
+
+
+for one in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(one, leave)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

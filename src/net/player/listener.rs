@@ -6,6 +6,8 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::SndBuf;
 use smol::{Async, Task};
 
 use super::connection::Connection;
@@ -100,7 +102,10 @@ impl Port {
         if self.connections.get() >= limits::CONNECTIONS {
             return self.refused(Refusal::Crowd);
         }
-        let source = reactor::plain(stream).and_then(|stream| self.door.reactor.source(stream));
+        let source = reactor::plain(stream).and_then(|stream| {
+            setsockopt(&stream, SndBuf, &limits::SEND_BUFFER)?;
+            self.door.reactor.source(stream)
+        });
         let source = match source {
             Ok(source) => source,
             Err(error) => return log::debug!("a player's connection failed at once: {error}"),
