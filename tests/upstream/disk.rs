@@ -261,14 +261,20 @@ fn a_full_disk_is_told_once_and_the_player_goes_on() {
 }
 
 #[test]
-fn a_disk_that_becomes_read_only_is_told_once_and_the_player_goes_on() {
+fn a_disk_that_came_up_read_only_still_serves_what_it_holds() {
     let Some(mounted) = Mounted::new("64m") else { return };
     let (origin, bodies) = shop();
-    let node = node(&origin, &mounted.0.0, "memory = \"4 MiB\"");
-    node.get(&path(0)).is(&bodies[0]);
-    settled(&node, 2);
+    let first = node(&origin, &mounted.0.0, "memory = \"4 MiB\"");
+    first.get(&path(0)).is(&bodies[0]);
+    settled(&first, 2);
+    first.kill();
     assert!(run(&["mount", "-o", "remount,ro"], &mounted.0.0));
-    goes_on(&node, &bodies);
+    let sent = origin.sent();
+    let second = node(&origin, &mounted.0.0, "memory = \"4 MiB\"");
+    second.logged(&["disk cache: 2 slices found"]);
+    second.get(&path(0)).is(&bodies[0]);
+    assert!(origin.sent() - sent < 10_000, "what is there can be read");
+    goes_on(&second, &bodies);
 }
 
 #[test]
