@@ -76,7 +76,7 @@ impl Machine {
         let gap = wanted.and_then(|wanted| hole(entry, wanted));
         let here = wanted.map_or(0, |wanted| entry.present.len_in(wanted));
         if let Some(gap) = gap {
-            if !self.fill(id, row, gap) {
+            if !self.fill(id, (row, gap), Bring::Streams) {
                 // Nothing says that two parts belong together: the whole is asked for anew.
                 self.drop_entry(row);
                 return self.miss(id);
@@ -201,8 +201,8 @@ impl Machine {
     }
 
     /// Has the first hole of a row filled for an exchange; false where that cannot be done.
-    pub(super) fn fill(&mut self, id: ExchangeId, row: RowId, gap: ByteRange) -> bool {
-        if let Some(fetch) = self.filling(row, gap.start) {
+    fn fill(&mut self, id: ExchangeId, (row, gap): (RowId, ByteRange), by: Bring) -> bool {
+        if let Some(fetch) = self.filling(row, gap.start, by) {
             self.join(id, fetch);
             return true;
         }
@@ -224,12 +224,13 @@ impl Machine {
     }
 
     /// A fetch that brings byte `at` of a row soon.
-    fn filling(&self, row: RowId, at: u64) -> Option<FetchId> {
+    fn filling(&self, row: RowId, at: u64, by: Bring) -> Option<FetchId> {
         let brings = |fetch: &Fetch| match (&fetch.stream, fetch.ask.fills, fetch.ask.spec) {
             (Some(stream), ..) => {
                 let until = stream.until.unwrap_or(u64::MAX);
                 let near = at <= stream.upto.saturating_add(limits::AHEAD);
-                stream.row == row && stream.at <= at && at < until && near
+                let coming = stream.upto <= at && at < until && near;
+                by == Bring::Streams && stream.row == row && coming
             }
             (None, Some(fills), Some(Spec::Span(first, last))) => {
                 fills == row && first <= at && at <= last && at - first <= limits::AHEAD
@@ -245,7 +246,7 @@ impl Machine {
         let Some(row) = exchange.row else { return self.cut(id) };
         let before = exchange.fetch;
         // A body that is being resumed comes to the hole by itself: it must not be left.
-        let resumed = before.is_some() && self.filling(row, range.start) == before;
+        let resumed = before.is_some() && self.filling(row, range.start, Bring::Requests) == before;
         if !resumed {
             self.depart(id);
         }
@@ -255,7 +256,7 @@ impl Machine {
             ByteRange::new(range.start, end)
         });
         match gap {
-            Some(gap) if !gap.is_empty() && self.fill(id, row, gap) => {
+            Some(gap) if !gap.is_empty() && self.fill(id, (row, gap), Bring::Requests) => {
                 let fetch = self.exchanges.get(&id).and_then(|exchange| exchange.fetch);
                 let waits = fetch.and_then(|fetch| self.fetches.get_mut(&fetch));
                 match waits {
@@ -300,6 +301,16 @@ impl Machine {
         let ignored = self.ignored.get(&locator.origin).map_or(&[][..], Vec::as_slice);
         identity(&locator.target, ignored)
     }
+}
+
+/// What may bring a byte that is not here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bring {
+    /// Bodies on their way, and requests.
+    Streams,
+    /// Requests alone: the store says that no body under way brings it, as when it came and
+    /// had to make room before it was read.
+    Requests,
 }
 
 /// The first part of `wanted` that is in neither tier.
