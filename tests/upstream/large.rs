@@ -176,9 +176,8 @@ fn storm(lines: &str) {
             })
         })
         .collect();
-    for player in players {
-        player.join().expect("right bytes");
-    }
+    let wrong = players.into_iter().filter_map(|player| player.join().err()).count();
+    assert_eq!(wrong, 0, "{}", node.log());
     assert!(!node.log().contains("<3>"), "{}", node.log());
 }
 
