@@ -122,9 +122,10 @@ fn those_who_wait_together_get_their_own_variant() {
 
 #[test]
 fn private_answers_are_for_one_player_each() {
-    for fields in
-        ["Cache-Control: private, max-age=60\r\n", "Set-Cookie: s=1\r\nCache-Control: max-age=60\r\n"]
-    {
+    for fields in [
+        "Cache-Control: private, max-age=60\r\n",
+        "Set-Cookie: s=1\r\nCache-Control: max-age=60\r\n",
+    ] {
         let gate = Gate::default();
         let open = gate.clone();
         let origin = Origin::new(move |asked, reply| {

@@ -133,9 +133,7 @@ fn new_live_segments_are_fetched_before_the_player_asks() {
     *lock(&first) = 101;
     until("the new window", || node.get("/tv/live.m3u8").text().contains("seg104").then_some(()));
     origin.wait_for("/seg104.ts", 1);
-    until("what was fetched ahead", || {
-        (node.metric("neap_prefetches_total") == 2).then_some(())
-    });
+    until("what was fetched ahead", || (node.metric("neap_prefetches_total") == 2).then_some(()));
     for number in [103, 104] {
         let got = node.get(&format!("/tv/seg{number}.ts"));
         got.is(format!("/seg{number}.ts"));
