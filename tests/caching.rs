@@ -601,6 +601,15 @@ fn a_live_playlist_is_never_held_past_its_cap() {
 }
 
 #[test]
+fn a_live_playlist_without_a_lifetime_is_shared_up_to_its_cap() {
+    let rule = MediaRule::LivePlaylist(Duration::from_secs(3));
+    assert_eq!(case(&[DATE]).media(rule).lifetime(), 3);
+    assert_eq!(case(&[DATE]).media(rule).reuse("", 2), Reuse::Fresh);
+    assert_eq!(case(&[DATE, TAG]).media(rule).reuse("", 3), Reuse::Validate);
+    assert_eq!(control("no-cache").media(rule).reuse("", 0), Reuse::Validate);
+}
+
+#[test]
 fn a_segment_gets_a_lifetime_only_where_the_origin_states_none() {
     let rule = MediaRule::Segment { lifetime: Duration::from_secs(30) };
     assert_eq!(case(&[DATE]).media(rule).lifetime(), 30);

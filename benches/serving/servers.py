@@ -38,6 +38,7 @@ class Server:
             env={**os.environ, **environment})
         try:
             wait_for(self._up, 30, f"{self.name} to listen")
+            self.pin()
         except Exception:
             print((self.folder / "output.log").read_text()[-3000:], file=sys.stderr)
             self.__exit__()
@@ -56,6 +57,19 @@ class Server:
     def cpu(self):
         """Seconds of processor that the whole process tree has used, user and system."""
         return sum(cpu_of(pid) for pid in tree(self.process.pid))
+
+    def tasks(self):
+        return [t for pid in tree(self.process.pid) for t in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+
+    def pin(self):
+        """Pins every thread again: Traffic Server binds its threads itself, past taskset."""
+        for task in self.tasks():
+            os.sched_setaffinity(int(task.name), {SERVER_CORE})
+
+    def cores(self):
+        """The cores that any of its threads may run on, as the kernel lists them."""
+        return {line.split()[1] for t in self.tasks() for line in (t / "status").read_text().splitlines()
+                if line.startswith("Cpus_allowed_list")}
 
 
 def tree(pid):
@@ -159,6 +173,7 @@ def traffic_server(server):
         f"CONFIG proxy.config.http.server_ports STRING {server.port}:ip-in=127.0.0.1",
         "CONFIG proxy.config.exec_thread.autoconfig INT 0",
         "CONFIG proxy.config.exec_thread.limit INT 1",
+        "CONFIG proxy.config.exec_thread.affinity INT 0",
         "CONFIG proxy.config.accept_threads INT 0",
         "CONFIG proxy.config.task_threads INT 1",
         "CONFIG proxy.config.log.logging_enabled INT 0",

@@ -59,6 +59,7 @@ impl Ports {
             Output::Open { row, keep } => {
                 self.store.open(row, if keep { Keep::Cached } else { Keep::Passing });
             }
+            Output::Pass { row } => self.store.set_keep(row, Keep::Passing),
             Output::End { row, length } => self.store.end(row, length),
             Output::Close { row } => self.close(row),
             Output::Evict { row, slice } => drop(self.store.evict(row, slice)),

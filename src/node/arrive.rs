@@ -175,7 +175,11 @@ impl Machine {
             times,
             media,
         });
-        let fits = arrival.length.is_none_or(|length| length <= self.config.cache.max_object.0);
+        let length = match arrival.head.fields.first("content-range").map(ContentRange::parse) {
+            Some(Some(ContentRange::Part(_, whole))) => whole,
+            _ => arrival.length,
+        };
+        let fits = length.is_none_or(|length| length <= self.config.cache.max_object.0);
         let keep = match verdict {
             Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),
             _ => None,
@@ -185,7 +189,8 @@ impl Machine {
                 health.on_stored(keep.is_some());
             }
         }
-        if let Some(old) = fetch.ask.validates {
+        // A server's error says nothing about what is stored (RFC 9111, 4.3.3).
+        if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500) {
             self.drop_entry(old);
         }
         match keep {

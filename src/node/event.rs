@@ -285,6 +285,11 @@ pub enum Output {
         /// Whether its bytes stay once they were read.
         keep: bool,
     },
+    /// A row's bytes need not stay any more once they were read.
+    Pass {
+        /// Which.
+        row: RowId,
+    },
     /// A row ends here.
     End {
         /// Which.

@@ -239,6 +239,14 @@ impl Machine {
         self.lines.remove(&row);
         self.memory.remove_row(row);
         self.disk.remove_row(row);
+        for fetch in self.fetches.values_mut() {
+            if let Some(stream) = fetch.stream.as_mut().filter(|stream| stream.row == row) {
+                stream.keep = false;
+            }
+        }
+        if self.rows.get(&row).is_some_and(|row| row.readers > 0 || row.writers > 0) {
+            self.put(Output::Pass { row });
+        }
         self.change_row(row, |row| row.stored = false);
     }
 

@@ -84,7 +84,8 @@ impl Machine {
         self.answer_from(id, row, note);
     }
 
-    /// Passes a response on to the one who asked first; the others ask for themselves.
+    /// Passes a response on to the one who asked first; the others ask for themselves, or are
+    /// told of a server's error.
     pub(super) fn pass_on(&mut self, id: FetchId, arrival: &Arrival) {
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
         let waiting = core::mem::take(&mut fetch.waiting);
@@ -118,11 +119,20 @@ impl Machine {
                 self.forget(id);
             }
         }
-        if arrival.head.status >= 500 {
+        let status = arrival.head.status;
+        if status >= 500 {
             self.report.add(Counter::PlayerErrors, 1);
         }
         self.put(Output::Answer { exchange: first, answer });
-        waiting.for_each(|exchange| self.ask_alone(exchange, id));
+        for exchange in waiting {
+            if status >= 500 {
+                // An origin in trouble is not asked once for each who waited.
+                self.depart(exchange);
+                self.answer_sentence(exchange, status, "The origin answers with an error.");
+            } else {
+                self.ask_alone(exchange, id);
+            }
+        }
     }
 
     /// An exchange that hoped for another's answer asks for itself.

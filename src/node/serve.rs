@@ -67,9 +67,9 @@ impl Machine {
 
     /// Answers from a stored response; what of it is not here is fetched meanwhile.
     pub(super) fn answer_from(&mut self, id: ExchangeId, row: RowId, note: Note) {
-        let (Some(exchange), Some(entry)) = (self.exchanges.get(&id), self.index.entry(row)) else {
-            return;
-        };
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        // Another one who waited for the same may have found it unfit.
+        let Some(entry) = self.index.entry(row) else { return self.miss(id) };
         let part = Part::of(entry, &exchange.request.fields, exchange.range());
         let content = exchange.wants_content();
         let wanted = part.bytes().filter(|_| content);
@@ -268,7 +268,7 @@ impl Machine {
     }
 
     /// An exchange no longer depends on any fetch.
-    fn depart(&mut self, id: ExchangeId) {
+    pub(super) fn depart(&mut self, id: ExchangeId) {
         let before = self.exchanges.get_mut(&id).and_then(|exchange| exchange.fetch.take());
         if let Some(fetch) = before {
             self.leave_fetch(fetch, id);

@@ -143,13 +143,7 @@ fn an_origin_that_is_down_is_tried_once_for_all_who_wait() {
         reply.reset();
     });
     let node = Node::with(&origin.url(), "");
-    let port = node.port;
-    let players: Vec<_> = (0..64)
-        .map(|_| std::thread::spawn(move || crate::player::get(port, "/tv/a", "")))
-        .collect();
-    crate::origin::until("all to wait", || {
-        (node.metric("neap_requests_total") == 64).then_some(())
-    });
+    let players = crowd(&node, 64);
     gate.open();
     for player in players {
         player.join().expect("a reply").is_trouble(502, "broke the connection");
@@ -167,4 +161,31 @@ fn the_same_fault_is_counted_in_the_log_and_not_repeated() {
     }
     node.logged(&["cannot connect"]);
     assert!(node.said(&["cannot connect"]) <= 2, "{}", node.log());
+}
+
+#[test]
+fn an_origin_that_errs_is_asked_once_for_all_who_wait() {
+    let gate = Gate::default();
+    let open = gate.clone();
+    let origin = Origin::new(move |_, reply| {
+        open.wait();
+        reply.answer("503 No", "Retry-After: 1\r\n", "overloaded");
+    });
+    let node = Node::with(&origin.url(), "");
+    let players = crowd(&node, 64);
+    gate.open();
+    let got: Vec<_> = players.into_iter().map(|p| p.join().expect("a reply")).collect();
+    assert!(got.iter().all(|got| got.status == 503 && got.whole));
+    assert_eq!(got.iter().filter(|got| got.body == b"overloaded").count(), 1);
+    assert_eq!(origin.asked().len(), 1);
+}
+
+/// So many players that ask for one thing and wait.
+fn crowd(node: &Node, count: u64) -> Vec<std::thread::JoinHandle<crate::player::Got>> {
+    let port = node.port;
+    let ask = |_| std::thread::spawn(move || crate::player::get(port, "/tv/a", ""));
+    let players = (0..count).map(ask).collect();
+    let all = || (node.metric("neap_requests_total") == count).then_some(());
+    crate::origin::until("all to wait", all);
+    players
 }

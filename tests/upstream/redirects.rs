@@ -122,8 +122,7 @@ fn where_they_are_not_followed_they_lead_back_to_us() {
         let place = place.replace("LOCATION", &format!("http://{host}"));
         reply.answer("302 Found", &format!("Location: {place}\r\n"), "moved");
     });
-    let node =
-        Node::with(&format!("{}base/", origin.url()), "follow-redirects = false");
+    let node = Node::with(&format!("{}base/", origin.url()), "follow-redirects = false");
     for (path, place) in [
         ("/tv/whole", "/tv/x?y=1".to_owned()),
         ("/tv/path", "/tv/x?y=1".to_owned()),

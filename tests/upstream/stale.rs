@@ -31,7 +31,9 @@ fn rfc_9111_4_3_3_a_stale_answer_is_confirmed_for_all_who_wait() {
     let players: Vec<_> = (0..16)
         .map(|_| std::thread::spawn(move || crate::player::get(port, "/tv/a", "")))
         .collect();
-    crate::origin::until("all to wait", || (node.metric("neap_requests_total") == 17).then_some(()));
+    crate::origin::until("all to wait", || {
+        (node.metric("neap_requests_total") == 17).then_some(())
+    });
     gate.open();
     for player in players {
         player.join().expect("a reply").is("stored");

@@ -211,7 +211,9 @@ fn heuristic(exchange: &Exchange<'_>) -> Duration {
     let unchanged = modified.zip(date).map(|(modified, date)| date.since(modified));
     let tenth = unchanged.map_or(Duration::ZERO, |time| (time / 10).min(limits::HEURISTIC));
     match exchange.media {
-        MediaRule::None | MediaRule::LivePlaylist(_) => tenth,
+        MediaRule::None => tenth,
+        // Several players of a channel reload together: they share one answer.
+        MediaRule::LivePlaylist(cap) => tenth.max(cap),
         MediaRule::Segment { lifetime } => tenth.max(lifetime),
         MediaRule::Key => Duration::ZERO,
     }

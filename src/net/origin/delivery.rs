@@ -5,7 +5,8 @@ use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
 use crate::base::time::Instant;
 use crate::base::url::without_query;
-use crate::node::event::{Arrival, Input, Order, Trouble, TroubleKind};
+use crate::node::event::{Arrival, Input, Order, Trouble};
+use crate::store::writer::Writer;
 use crate::wire::http::body::Step;
 use crate::wire::plan::{Fault, Plan};
 use crate::wire::playlist;
@@ -30,8 +31,9 @@ impl Inner {
             None => (None, None, None),
         };
         let head = answered.head.clone();
-        let length = text.as_ref().map(|text| text.len() as u64).or(answered.body.left());
-        let to_close = text.is_none() && answered.body.ends_by_close();
+        let here = text.as_ref().map_or(0, |text| text.len() as u64);
+        let length = answered.body.left().map(|left| here + left);
+        let to_close = answered.body.ends_by_close();
         let date = (self.door.wall)();
         let arrival = Arrival { fetch, head, length, to_close, requested, date, plan, warning };
         let (row, at) = match self.verdict(Box::new(arrival)) {
@@ -43,10 +45,13 @@ impl Inner {
                 return None;
             }
         };
-        let end = match text {
+        let mut end = match text {
             Some(text) => self.write(fetch, &text, (row, at)).await,
-            None => self.stream(fetch, &mut answered, (row, at)).await,
+            None => Ok(()),
         };
+        if end.is_ok() && answered.body.step() != Step::End {
+            end = self.stream(fetch, &mut answered, (row, at + here)).await;
+        }
         if end.is_ok() && answered.body.step() == Step::End {
             self.keep(answered);
         }
@@ -66,7 +71,8 @@ impl Inner {
         asking(false).unwrap_or(Verdict::Leave)
     }
 
-    /// Reads a playlist whole, because its URLs may have to change before a player sees it.
+    /// Reads a playlist whole, because its URLs may have to change before a player sees it; of
+    /// one that is too large its beginning.
     async fn collect(
         &self,
         order: &Order,
@@ -84,8 +90,8 @@ impl Inner {
         while answered.body.step() != Step::End {
             let here = text.len();
             if here > limits::PLAYLIST {
-                let cause = "the playlist is larger than 4 MiB".into();
-                return Err(Trouble { kind: TroubleKind::Protocol, cause });
+                let warning = Some(Fault::Size);
+                return Ok(Some(Collected { plan: None, warning, text }));
             }
             text.resize(here + 16 * 1024, 0);
             let Answered { connection, body, .. } = answered;
@@ -132,9 +138,21 @@ impl Inner {
         answered: &mut Answered,
         (row, at): (RowId, u64),
     ) -> Result<(), Trouble> {
-        let Answered { connection, body, .. } = answered;
-        let until = body.left().map(|left| at + left);
+        let until = answered.body.left().map(|left| at + left);
         let mut writer = self.door.store.writer(row, at, until);
+        let end = self.pour(fetch, answered, &mut writer).await;
+        // What came before a fault is here too: what resumes begins behind it.
+        self.submit(Input::Received { fetch, upto: writer.position() });
+        end
+    }
+
+    async fn pour(
+        &self,
+        fetch: FetchId,
+        answered: &mut Answered,
+        writer: &mut Writer,
+    ) -> Result<(), Trouble> {
+        let Answered { connection, body, .. } = answered;
         while body.step() != Step::End {
             let Ok(room) = writer.room().await else { return Err(unwanted()) };
             let mut count = connection.content(body, room).await?;
@@ -152,12 +170,11 @@ impl Inner {
                 self.submit(Input::Received { fetch, upto: progress.upto });
             }
         }
-        self.submit(Input::Received { fetch, upto: writer.position() });
         Ok(())
     }
 }
 
-/// A playlist, read whole and made fit for our endpoint.
+/// A playlist, read whole and made fit for our endpoint; or the beginning of what is too large.
 struct Collected {
     plan: Option<Plan>,
     warning: Option<Fault>,
