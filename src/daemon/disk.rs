@@ -43,6 +43,9 @@ impl Shelf {
 /// Reads what an earlier run left.
 pub async fn read(run: Rc<Run>, store: Store, shelf: Rc<Shelf>) {
     let began = clock::now();
+    if let Some(date) = clock::date() {
+        run.submit(Input::Dated(date));
+    }
     let (mut scan, mut slices) = (store.scan(began), 0_u32);
     loop {
         match scan.next().await {

@@ -56,6 +56,8 @@ pub enum Input {
     },
     /// A slice came from disk into memory, or went to disk, or could not.
     Disk(Disk),
+    /// The system's date, where its clock is set: what is found on disk is as old as it tells.
+    Dated(Date),
     /// The moment that [`crate::node::machine::Machine::poll_timeout`] named has come.
     Tick,
 }

@@ -14,6 +14,8 @@ use crate::engine::cache::freshness::Policy;
 use crate::engine::cache::index::{Entry, Key};
 use crate::engine::cache::merge::{self, Bearing};
 use crate::engine::cache::vary::Selecting;
+use crate::wire::http::conditions;
+use crate::wire::http::fields::Fields;
 use crate::wire::http::range::ContentRange;
 
 impl Machine {
@@ -30,35 +32,68 @@ impl Machine {
             _ => (0, arrival.length),
         };
         let (ask, first) = (fetch.ask.clone(), fetch.waiting.first().copied());
-        let row = self.new_row(true);
         let fields = merge::stored(&head.fields, self.date());
-        self.lines.insert(row, answer::lines(&fields, &ask.locator, &self.places));
-        let entry = Entry {
-            row,
-            status: if head.status == 206 { 200 } else { head.status },
-            selecting: Selecting::of(&ask.fields, &head.fields),
-            fields,
-            policy,
-            length,
-            present: RangeSet::new(),
-            on_disk: RangeSet::new(),
+        let lines = answer::lines(&fields, &ask.locator, &self.places);
+        let part = matches!(head.status, 200 | 206);
+        let known = part.then(|| self.whole_of((&key, &ask), &fields, length)).flatten();
+        let row = match known {
+            Some(row) => {
+                self.index.change(row, |entry| (entry.fields, entry.policy) = (fields, policy));
+                row
+            }
+            None => {
+                let entry = Entry {
+                    row: self.new_row(true),
+                    status: if head.status == 206 { 200 } else { head.status },
+                    selecting: Selecting::of(&ask.fields, &head.fields),
+                    fields,
+                    policy,
+                    length,
+                    present: RangeSet::new(),
+                    on_disk: RangeSet::new(),
+                };
+                self.insert(key, entry)
+            }
         };
-        self.change_row(row, |row| row.stored = true);
-        let busy: BTreeSet<RowId> =
-            self.fetches.values().filter_map(|f| f.stream).map(|s| s.row).collect();
-        let out = self.index.insert(key, entry, |row| busy.contains(&row));
-        out.into_iter().for_each(|row| self.unstore(row));
+        self.lines.insert(row, lines);
         let until = arrival.length.map(|length| at + length);
         self.take(id, Stream { row, at, upto: at, until, keep: true });
-        if let Some(length) = length {
-            self.put(Output::End { row, length });
-        }
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
         let waiting = core::mem::take(&mut fetch.waiting);
         for exchange in waiting {
             let collapsed = first != Some(exchange);
             self.answer_stored(exchange, row, (&ask, arrival, collapsed));
         }
+    }
+
+    /// The stored response that a new one is a part of: both go on as one, so that those who
+    /// read the stored one are not left (RFC 9111, 3.4).
+    fn whole_of(
+        &mut self,
+        (key, ask): (&Key, &Ask),
+        fields: &Fields,
+        length: Option<u64>,
+    ) -> Option<RowId> {
+        let entry = self.index.find(key.origin, &key.identity, &ask.fields)?;
+        let same = entry.status == 200
+            && length.is_some()
+            && entry.length == length
+            && conditions::are_parts_of_one(&entry.fields, fields);
+        same.then_some(entry.row)
+    }
+
+    /// Takes a response into the index; what makes room for it goes.
+    fn insert(&mut self, key: Key, entry: Entry) -> RowId {
+        let (row, length) = (entry.row, entry.length);
+        self.change_row(row, |row| row.stored = true);
+        let busy: BTreeSet<RowId> =
+            self.fetches.values().filter_map(|f| f.stream).map(|s| s.row).collect();
+        let out = self.index.insert(key, entry, |row| busy.contains(&row));
+        out.into_iter().for_each(|row| self.unstore(row));
+        if let Some(length) = length {
+            self.put(Output::End { row, length });
+        }
+        row
     }
 
     /// Answers one who waited with what has just been stored, if it is for it as well.

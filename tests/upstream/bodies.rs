@@ -300,3 +300,27 @@ fn the_last_player_that_leaves_stops_a_long_download() {
     assert!(origin.sent() < 40_000_000, "{} bytes for nobody", origin.sent());
     assert_eq!(origin.asked().len(), 1);
 }
+
+#[test]
+fn an_origin_that_goes_away_in_the_middle_cuts_the_player_and_serves_the_rest_later() {
+    let body = pattern(LENGTH);
+    let copy = body.clone();
+    let origin = Origin::new(move |_, reply| {
+        reply.send(format!(
+            "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nCache-Control: max-age=60\r\n\
+             Content-Length: {LENGTH}\r\n\r\n"
+        ));
+        reply.send(&copy[..200_000]);
+        reply.wait_for_leaving();
+    });
+    let node = Node::with(&origin.url(), "timeout = \"2 s\"");
+    let mut player = player::open(node.port, "GET", "/tv/a", "", b"");
+    player.at_least(200_000);
+    let port = origin.stop();
+    let got = player.rest();
+    assert!(!got.whole && got.body == body[..200_000]);
+    let copy = body.clone();
+    let back = Origin::at(port, move |asked, reply| reply.file(asked, "\"a\"", &copy));
+    node.get("/tv/a").is(&body);
+    assert!(back.sent() < 140_000, "what was here came again: {} bytes", back.sent());
+}

@@ -146,3 +146,50 @@ fn an_object_larger_than_the_limit_is_passed_and_not_kept() {
     node.range("/tv/a", 1, 2).is_status(206, &body[1..3]);
     assert_eq!(origin.asked().len(), 4, "a part of it was kept");
 }
+
+/// Players that seek about in one file all at once; each compares every byte.
+fn storm(lines: &str) {
+    let body = Arc::new(pattern(6_000_000));
+    let copy = Arc::clone(&body);
+    let origin = Origin::new(move |asked, reply| reply.file(asked, "\"a\"", &copy));
+    let node = Node::configured(&format!(
+        "{lines}\n[[origin]]\nname = \"tv\"\nurl = \"{}\"\n",
+        origin.url()
+    ));
+    let port = node.port;
+    let players: Vec<_> = (1..=8_usize)
+        .map(|lane| {
+            let body = Arc::clone(&body);
+            std::thread::spawn(move || {
+                let mut chance = lane * 7919;
+                for round in 0..12 {
+                    chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let first = (chance >> 33) % body.len();
+                    let last = (first + (chance >> 20) % 900_000).min(body.len() - 1);
+                    if round % 6 == lane % 6 {
+                        player::get(port, "/tv/a", "").is(&*body);
+                        continue;
+                    }
+                    let range = format!("Range: bytes={first}-{last}\r\n");
+                    player::get(port, "/tv/a", &range).is_status(206, &body[first..=last]);
+                }
+            })
+        })
+        .collect();
+    for player in players {
+        player.join().expect("right bytes");
+    }
+    assert!(!node.log().contains("<3>"), "{}", node.log());
+}
+
+#[test]
+fn many_players_seeking_in_one_file_all_get_the_right_bytes() {
+    storm("");
+}
+
+#[test]
+fn so_they_do_where_neither_memory_nor_disk_hold_it() {
+    let folder = crate::node::Folder::new();
+    let path = folder.0.display();
+    storm(&format!("[cache]\nmemory = \"3 MiB\"\ndisk = \"4 MiB\"\npath = \"{path}\""));
+}

@@ -139,6 +139,7 @@ fn new_live_segments_are_fetched_before_the_player_asks() {
         got.is(format!("/seg{number}.ts"));
         assert_eq!(origin.about(&format!("/seg{number}")).len(), 1);
     }
+    assert_eq!(node.metric("neap_prefetch_hits_total"), 2);
 }
 
 #[test]

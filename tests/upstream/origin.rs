@@ -31,7 +31,6 @@ pub struct Asked {
     pub before: usize,
     /// What TLS said: name, protocol, version.
     pub tls: Option<String>,
-    pub at: Instant,
 }
 
 impl Asked {
@@ -379,7 +378,6 @@ fn read_request(stream: &mut impl Stream, ahead: &mut Vec<u8>) -> io::Result<Opt
         turn: 0,
         before: 0,
         tls: None,
-        at: Instant::now(),
     };
     let length = asked.field("content-length").and_then(|length| length.parse().ok());
     let length: usize = length.unwrap_or(0);

@@ -84,6 +84,15 @@ pub fn try_get(port: u16, path: &str) -> Option<Got> {
     Some(get(port, path, ""))
 }
 
+/// Asks and takes what comes, as far as it comes: the node may be killed meanwhile.
+pub fn glance(port: u16, path: &str) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+    std::io::copy(&mut stream, &mut std::io::sink())?;
+    Ok(())
+}
+
 /// Sends a request and reads the head of the reply.
 pub fn open(port: u16, method: &str, path: &str, fields: &str, body: &[u8]) -> Coming {
     let begin = Instant::now();

@@ -1,5 +1,9 @@
 //! TLS to an origin: versions, names, roots, and what is refused.
 
+use neap::base::time::Date;
+use neap::host::clock;
+use neap::net::origin::tls::Trust;
+
 use crate::certificate::{Authority, Server, Wanted, self_signed};
 use crate::node::{Folder, Node};
 use crate::origin::Origin;
@@ -120,4 +124,24 @@ fn rfc_8446_6_1_a_body_without_length_that_ends_without_close_notify_is_truncate
     let node = trusting(&folder, &authority, &origin.url());
     let got = node.get("/tv/a");
     assert!(!got.whole, "an attacker's cut was passed off as the end: {}", got.head);
+}
+
+#[test]
+fn a_box_that_boots_in_1970_reaches_its_origin() {
+    let (folder, authority) = (Folder::new(), Authority::new("root"));
+    let server = authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
+    let origin = origin(server);
+    authority.write(&folder.join("ca.pem"));
+    let shake_hands = |date: fn() -> Date| {
+        let trust = Trust::new(Some(&folder.join("ca.pem")), date).expect("a readable file");
+        smol::block_on(async {
+            let stream = async_net::TcpStream::connect(("127.0.0.1", origin.port)).await;
+            trust.secure("127.0.0.1", stream.expect("it listens")).await.map(drop)
+        })
+    };
+    // What the daemon hands in is the later one of the system's date and the build's.
+    assert!(clock::trusted_date() >= clock::BUILD_DATE);
+    shake_hands(|| Date(12).max(clock::BUILD_DATE)).expect("a handshake");
+    let refused = shake_hands(|| Date(12)).expect_err("1970 lies before the certificate");
+    assert!(refused.to_string().contains("not valid"), "{refused}");
 }
