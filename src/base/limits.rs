@@ -23,7 +23,8 @@ pub const TARGET: usize = 8 * 1024;
 /// A larger one passes through untouched.
 pub const PLAYLIST: usize = 4 * 1024 * 1024;
 
-/// How far a fetch may run ahead of the furthest reader that wants it kept.
+/// How far a fetch may run ahead of the furthest reader that wants it kept, once that has
+/// read as much.
 pub const AHEAD: u64 = 4 * 1024 * 1024;
 
 /// How far a fetch that may not be kept runs ahead of its slowest reader.

@@ -187,7 +187,7 @@ fn head_only(own: &mut String, length: Option<u64>) -> Content {
 }
 
 /// Fields that each answer states anew, or that hold for the origin's own endpoint only.
-const DROPPED: [&str; 11] = [
+const DROPPED: [&str; 12] = [
     "accept-ranges",
     "age",
     "alt-svc",
@@ -199,4 +199,5 @@ const DROPPED: [&str; 11] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-request-id",
 ];

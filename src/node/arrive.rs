@@ -15,6 +15,7 @@ use crate::engine::cache::merge::{self, Bearing};
 use crate::engine::timeline::answer::{self as stream_of, Life};
 use crate::wire::http::conditions;
 use crate::wire::http::range::{ContentRange, Spec};
+use crate::wire::playlist;
 
 impl Machine {
     /// The head of an answer is here.
@@ -94,7 +95,7 @@ impl Machine {
         });
         let lines = answer::lines(&fields, &ask.locator, &self.places);
         match verdict {
-            Verdict::Keep(policy) => {
+            Verdict::Keep(policy) | Verdict::Share(policy) => {
                 self.lines.insert(row, lines);
                 self.index.change(row, |entry| (entry.fields, entry.policy) = (fields, policy));
             }
@@ -132,6 +133,21 @@ impl Machine {
         self.take(id, stream);
     }
 
+    /// Whether the answer is a part of a playlist that nobody could tell by its name.
+    fn is_part_of_playlist(&self, id: FetchId, arrival: &Arrival) -> bool {
+        let stated = arrival.head.fields.first("content-type");
+        let part = arrival.head.status == 206 && playlist::recognise(stated, "").is_some();
+        part && self.fetches.get(&id).is_some_and(|fetch| !fetch.ask.passes)
+    }
+
+    /// Asks anew for all of what was asked for in part.
+    fn ask_whole(&mut self, id: FetchId) {
+        self.put(Output::Cancel { fetch: id });
+        let Some(mut fetch) = self.fetches.remove(&id) else { return };
+        fetch.ask.spec = None;
+        self.send(fetch);
+    }
+
     /// Ends a fetch whose answer is of no use, and cuts those who depend on it.
     pub(super) fn give_up(&mut self, id: FetchId) {
         self.put(Output::Cancel { fetch: id });
@@ -156,6 +172,9 @@ impl Machine {
         let Some(fetch) = self.fetches.get(&id) else { return };
         let (locator, key) = (fetch.ask.locator.clone(), fetch.ask.key.clone());
         let (passes, ahead) = (fetch.ask.passes, fetch.ask.ahead);
+        if self.is_part_of_playlist(id, arrival) {
+            return self.ask_whole(id);
+        }
         self.invalidate(id, arrival);
         if let Some(plan) = &arrival.plan {
             self.timeline.on_plan(
@@ -180,8 +199,10 @@ impl Machine {
             _ => arrival.length,
         };
         let fits = length.is_none_or(|length| length <= self.config.cache.max_object.0);
+        let waits = fetch.ask.shared && fetch.waiting.len() > 1;
         let keep = match verdict {
             Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),
+            Verdict::Share(policy) if fits && waits && !arrival.to_close => Some(policy),
             _ => None,
         };
         if let Some(health) = self.health.get_mut(usize::from(locator.origin.0)) {

@@ -11,7 +11,6 @@ use crate::base::url::Locator;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::ResponseHead;
 use crate::wire::plan::{Fault, Plan};
-use crate::wire::playlist::Format;
 
 /// What happened outside.
 #[derive(Debug)]
@@ -131,8 +130,6 @@ pub struct Order {
     pub fields: Fields,
     /// The row that holds the request's body, and its length where it is known.
     pub body: Option<(RowId, Option<u64>)>,
-    /// Whether a playlist in this format is looked for.
-    pub format: Option<Format>,
     /// How much longer than usual the first byte may take: blocking playlist reloads.
     pub hold: core::time::Duration,
 }

@@ -9,6 +9,7 @@ use crate::wire::http::conditions;
 use crate::wire::http::directives::RequestDirectives;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::range::{self, Requested, Spec};
+use crate::wire::playlist;
 
 /// One exchange with a player.
 #[derive(Clone, Debug)]
@@ -50,10 +51,13 @@ impl Exchange {
     }
 
     /// The single range to ask the origin for, where the row is not known yet.
+    ///
+    /// A playlist is asked for whole: its URLs must be put right before a part is cut out.
     pub(super) fn spec(&self) -> Option<Spec> {
+        let playlist = playlist::recognise(None, &self.request.locator.target).is_some();
         match self.range() {
-            Requested::One(spec) => Some(spec),
-            Requested::Whole | Requested::Several => None,
+            Requested::One(spec) if !playlist => Some(spec),
+            Requested::One(_) | Requested::Whole | Requested::Several => None,
         }
     }
 

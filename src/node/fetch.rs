@@ -10,12 +10,11 @@ use super::report::Counter;
 use super::serve::if_range;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
-use crate::base::url::{Locator, without_query};
+use crate::base::url::Locator;
 use crate::engine::cache::index::Key;
 use crate::wire::http::conditions;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::range::Spec;
-use crate::wire::playlist;
 
 /// What is asked of an origin and why.
 #[derive(Clone, Debug)]
@@ -143,7 +142,6 @@ impl Machine {
         if let Some(spec) = ask.spec {
             fields.set("Range", spec.to_string());
         }
-        let path = without_query(&ask.locator.target);
         let order = Order {
             fetch: id,
             locator: ask.locator.clone(),
@@ -151,7 +149,6 @@ impl Machine {
             method: ask.method.clone(),
             fields,
             body: ask.body,
-            format: playlist::recognise(None, path),
             hold: if ask.locator.target.contains("_HLS_msn=") { HOLD } else { Duration::ZERO },
         };
         for exchange in fetch.waiting.iter().chain(&fetch.followers) {

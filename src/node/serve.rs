@@ -82,12 +82,14 @@ impl Machine {
                 return self.miss(id);
             }
         }
-        let note = if gap.is_some() && note.hit.is_some() {
-            Note { stored: true, ..Note::asked(if here > 0 { "partial" } else { "miss" }) }
+        // What came from the origin just now was counted when it was asked.
+        let note = if note.hit.is_some() {
+            self.count(id, gap.is_some(), here > 0);
+            let partly = || Note::asked(if here > 0 { "partial" } else { "miss" });
+            if gap.is_some() { Note { stored: true, ..partly() } } else { note }
         } else {
             note
         };
-        self.count(id, (gap.is_some(), here > 0), &note);
         self.send_from(id, row, (part, note));
     }
 
@@ -117,12 +119,12 @@ impl Machine {
         self.put(Output::Answer { exchange: id, answer });
     }
 
-    fn count(&mut self, id: ExchangeId, (gap, here): (bool, bool), note: &Note) {
-        let counter = match (note.hit.is_some(), gap, here) {
-            (_, true, true) => Counter::PartialHits,
-            (_, true, false) => Counter::Misses,
-            (true, false, _) => Counter::Hits,
-            (false, false, _) => return,
+    /// Counts an answer from what is stored; `gap`: some of it is missing, `here`: some is not.
+    fn count(&mut self, id: ExchangeId, gap: bool, here: bool) {
+        let counter = match (gap, here) {
+            (true, true) => Counter::PartialHits,
+            (true, false) => Counter::Misses,
+            (false, _) => Counter::Hits,
         };
         self.report.add(counter, 1);
         if counter == Counter::Hits {

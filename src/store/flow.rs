@@ -18,6 +18,8 @@ pub(super) struct Seats {
 
 #[derive(Debug)]
 pub(super) struct ReaderSeat {
+    /// Where it began: what it has taken since says how much it is worth to run ahead for it.
+    pub(super) began: u64,
     pub(super) position: u64,
     pub(super) until: u64,
     pub(super) waker: Option<Waker>,
@@ -124,6 +126,12 @@ impl Seats {
 }
 
 impl ReaderSeat {
+    /// Bytes to fetch ahead for it: a player that asks for all and then seeks away has cost
+    /// little, one that plays on is never waited for.
+    fn worth(&self) -> u64 {
+        (self.position - self.began.min(self.position)).clamp(limits::PASS, limits::AHEAD)
+    }
+
     fn window(&self, present: &RangeSet, span: u64) -> ByteRange {
         let end = present.run_end(self.position).max(self.position.saturating_add(span));
         ByteRange::new(self.position, end.min(self.until))
@@ -148,10 +156,11 @@ impl Row {
         }
     }
 
-    /// [`limits::AHEAD`] beyond the most advanced of its readers; without one it is a prefetch.
+    /// As far beyond the most advanced of its readers as that has read, at most
+    /// [`limits::AHEAD`]; without a reader it is a prefetch.
     fn turn_cached(&self, writer: &WriterSeat) -> Turn {
         let readers = self.seats.readers.iter().filter(|reader| self.serves(writer, reader));
-        let furthest = readers.map(|reader| reader.position.saturating_add(limits::AHEAD)).max();
+        let furthest = readers.map(|reader| reader.position.saturating_add(reader.worth())).max();
         if furthest.is_none_or(|end| writer.position < end) { Turn::Go } else { Turn::Wait }
     }
 

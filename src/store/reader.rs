@@ -55,8 +55,12 @@ impl Reader {
     ) -> Self {
         let border = until.unwrap_or(u64::MAX);
         let mut open = row.borrow_mut();
-        let seat =
-            open.seats.readers.add(ReaderSeat { position: from, until: border, waker: None });
+        let seat = open.seats.readers.add(ReaderSeat {
+            began: from,
+            position: from,
+            until: border,
+            waker: None,
+        });
         open.seats.had_reader = true;
         open.wake_writers();
         drop(open);

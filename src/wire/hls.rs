@@ -123,7 +123,10 @@ impl<'a> Scan<'a> {
                 self.targeted = true;
                 self.plan.target = self.known(seconds(tag.value));
             }
-            "-X-MEDIA-SEQUENCE" => self.plan.first = self.known(number),
+            // It stands in front of the first segment (RFC 8216, 4.3.3.2); a later one is void.
+            "-X-MEDIA-SEQUENCE" if self.plan.segments.is_empty() => {
+                self.plan.first = self.known(number);
+            }
             "-X-SKIP" => {
                 let skipped = tag.attribute("SKIPPED-SEGMENTS").and_then(|(_, n)| n.parse().ok());
                 self.plan.skipped = self.known(skipped);

@@ -60,6 +60,9 @@ pub enum MediaRule {
 pub enum Verdict {
     /// It may, under this policy.
     Keep(Policy),
+    /// It may serve those who wait for it now, and nobody after: it has neither lifetime nor
+    /// validator.
+    Share(Policy),
     /// It passes to the one who asked and is forgotten.
     Pass(Reason),
 }
@@ -85,8 +88,6 @@ pub enum Reason {
     VaryAny,
     /// A 206 without one readable `Content-Range` (RFC 9111, 3.3).
     Range,
-    /// Neither fresh for a moment nor with a validator: it could never be used again.
-    Useless,
 }
 
 /// How long a stored response may be used, fixed when it came.
@@ -132,7 +133,7 @@ pub fn judge(exchange: &Exchange<'_>) -> Verdict {
     if usable || has_validator(exchange.response) || policy.may_ever_be_stale() {
         Verdict::Keep(policy)
     } else {
-        Verdict::Pass(Reason::Useless)
+        Verdict::Share(policy)
     }
 }
 
@@ -270,7 +271,6 @@ impl fmt::Display for Reason {
             Self::SetCookie => "the response sets a cookie",
             Self::VaryAny => "the response varies with anything",
             Self::Range => "the range of the response is unreadable",
-            Self::Useless => "the response has neither lifetime nor validator",
         })
     }
 }

@@ -28,6 +28,11 @@ impl Patience {
         Self { now, timer: Timer::never(), armed: None }
     }
 
+    /// The clock's time.
+    pub fn now(&self) -> Instant {
+        (self.now)()
+    }
+
     /// Waits for `what`, but no longer than `limit`.
     pub async fn bound<F: Future>(
         &mut self,

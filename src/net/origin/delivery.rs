@@ -1,5 +1,7 @@
 //! An answer's body on its way: playlists collected and put right, the rest straight into its row.
 
+use smol::future;
+
 use super::client::{Answered, Inner, Origins, Verdict, unwanted};
 use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
@@ -169,6 +171,8 @@ impl Inner {
             if progress.block_completed {
                 self.submit(Input::Received { fetch, upto: progress.upto });
             }
+            // Those who wait go on with these bytes before more are read.
+            future::yield_now().await;
         }
         Ok(())
     }

@@ -91,7 +91,6 @@ mod tests {
             method: "GET".into(),
             fields: fields.into_iter().collect(),
             body: None,
-            format: None,
             hold: Duration::ZERO,
         };
         Outgoing::new(&order, &origin, &base)

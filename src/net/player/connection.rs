@@ -43,6 +43,7 @@ impl Connection {
     /// Waits for the next request.
     pub async fn head(&mut self) -> Asked {
         let mut seen = 0;
+        let mut due = None;
         loop {
             // An empty line in front of a request is a leftover of old clients (RFC 9112, 2.2).
             if seen == 0 && self.ahead.starts_with(b"\r\n") {
@@ -58,7 +59,13 @@ impl Connection {
                 Err(fault) => return Asked::Bad(fault),
             }
             let idle = self.ahead.is_empty();
-            let limit = if idle { limits::KEEP_ALIVE } else { limits::HEAD_TIME };
+            // The bound is for the whole head: one byte now and then does not win time.
+            let limit = if idle {
+                limits::KEEP_ALIVE
+            } else {
+                let now = self.patience.now();
+                due.get_or_insert(now + limits::HEAD_TIME).since(now)
+            };
             match self.more(limit).await {
                 Ok(Ok(0)) | Ok(Err(_)) => return Asked::Gone,
                 Ok(Ok(_)) => {}
@@ -125,9 +132,10 @@ impl Connection {
             return;
         }
         let mut left = LINGER_BYTES;
+        let due = self.patience.now() + LINGER;
         while left > 0 {
             self.ahead.clear();
-            match self.more(LINGER).await {
+            match self.more(due.since(self.patience.now())).await {
                 Ok(Ok(0)) | Ok(Err(_)) | Err(Elapsed) => return,
                 Ok(Ok(count)) => left = left.saturating_sub(count),
             }

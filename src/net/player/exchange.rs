@@ -1,6 +1,7 @@
 //! One request of a player, from head to last byte.
 
 use core::task::Poll;
+use std::io;
 
 use bytes::Bytes;
 use smol::future;
@@ -10,9 +11,10 @@ use super::desk::Word;
 use super::listener::Port;
 use super::respond::{self, BATCH, Delimiter, Setting};
 use crate::base::id::{ExchangeId, RowId};
+use crate::base::url::without_query;
 use crate::node::event::{Answer, Content, Input, Refusal, Request};
 use crate::store::reader::{Next, Reader};
-use crate::wire::http::body::Body;
+use crate::wire::http::body::{Body, Step};
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::{Framing, RequestHead, Version};
 
@@ -127,6 +129,8 @@ impl<'a> Exchange<'a> {
             fields: head.fields,
             body: (has_body && !reads).then_some(length),
         };
+        let path = without_query(&request.locator.target);
+        log::debug!("exchange {} asks: {} {path}", self.id, request.method);
         self.port.desk.open(self.id);
         let mut part = Part(self.port, self.id, 0);
         (self.port.door.submit)(Input::Request(request));
@@ -176,13 +180,19 @@ impl<'a> Exchange<'a> {
                 }
             };
             match word {
-                Some(Word::Answer(answer)) => return self.answer(&answer).await,
+                Some(Word::Answer(answer)) => {
+                    // What is left of a body must not be taken for the next request.
+                    self.keep &= body.step() == Step::End;
+                    return self.answer(&answer).await;
+                }
                 Some(Word::Upload(row)) => {
                     if expects && self.connection.send(CONTINUE, &[]).await.is_err() {
                         return End::Abort;
                     }
-                    if let Some(answer) = self.upload(row, &mut body).await {
-                        return self.answer(&answer).await;
+                    match self.upload(row, &mut body).await {
+                        Ok(None) => {}
+                        Ok(Some(answer)) => return self.answer(&answer).await,
+                        Err(error) => return self.broken_body(&error).await,
                     }
                 }
                 Some(Word::Resume) => {}
@@ -192,7 +202,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Brings the request's body into a row; answers early where the origin does.
-    async fn upload(&mut self, row: RowId, body: &mut Body) -> Option<Answer> {
+    async fn upload(&mut self, row: RowId, body: &mut Body) -> io::Result<Option<Answer>> {
         let Self { port, connection, id, keep, .. } = self;
         let until = body.left();
         let bring = async {
@@ -203,23 +213,37 @@ impl<'a> Exchange<'a> {
                         let length = writer.position();
                         drop(writer);
                         port.door.store.end(row, length);
-                        return None;
+                        return Ok(None);
                     }
                     Ok(count) => drop(writer.filled(count)),
-                    Err(_) => break,
+                    Err(error) => return Err(error),
                 }
             }
-            Some(Word::Cut)
+            // Nobody wants the rest: the answer says why.
+            Ok(None)
         };
-        let early = async { Some(port.desk.hear(*id).await) };
-        match future::or(early, bring).await {
+        let early = async { Ok(Some(port.desk.hear(*id).await)) };
+        match future::or(early, bring).await? {
             Some(Word::Answer(answer)) => {
                 // What is left of the body is not read: the connection cannot go on.
                 *keep = false;
-                Some(answer)
+                Ok(Some(answer))
             }
-            _ => None,
+            Some(Word::Cut) => Err(respond::cut("the origin did not finish")),
+            Some(Word::Upload(_) | Word::Resume) | None => Ok(None),
         }
+    }
+
+    /// A request's body broke off, or its chunks are none: then the client is told.
+    async fn broken_body(&mut self, error: &io::Error) -> End {
+        log::debug!("exchange {}: the request's body: {error}", self.id);
+        if error.kind() != io::ErrorKind::InvalidData {
+            return End::Abort;
+        }
+        self.port.refused(Refusal::Malformed);
+        self.keep = false;
+        let text = format!("The request cannot be understood: {error}.");
+        self.answer(&respond::sentence(400, &text)).await
     }
 
     async fn answer(&mut self, answer: &Answer) -> End {
@@ -231,6 +255,7 @@ impl<'a> Exchange<'a> {
             cors: &self.cors,
         };
         let (head, delimiter, keep) = respond::head(answer, &setting);
+        log::debug!("exchange {}: answered by {}", self.id, answer.status);
         let done = match &answer.content {
             Content::Row { row, start, end } if !self.head_only => {
                 let reader = self.port.door.store.reader(*row, *start, *end);
@@ -259,7 +284,7 @@ impl<'a> Exchange<'a> {
         mut head: Vec<u8>,
         mut reader: Reader,
         (delimiter, promised): (Delimiter, Option<u64>),
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         loop {
             let next = match reader.try_next(BATCH) {
                 Poll::Ready(next) => next,
@@ -291,7 +316,7 @@ impl<'a> Exchange<'a> {
         if head.is_empty() { Ok(()) } else { self.connection.send(&head, &[]).await }
     }
 
-    async fn next(&self, reader: &mut Reader) -> std::io::Result<Next> {
+    async fn next(&self, reader: &mut Reader) -> io::Result<Next> {
         let gone = async {
             self.connection.closed().await;
             Err(respond::cut("the player left"))
@@ -308,7 +333,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Waits until somebody fills the hole again.
-    async fn resumed(&self) -> std::io::Result<()> {
+    async fn resumed(&self) -> io::Result<()> {
         let gone = async {
             self.connection.closed().await;
             Err(respond::cut("the player left"))
@@ -323,7 +348,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-async fn refuse(port: &Port, connection: &mut Connection, answer: &Answer) -> std::io::Result<()> {
+async fn refuse(port: &Port, connection: &mut Connection, answer: &Answer) -> io::Result<()> {
     let setting = Setting {
         exchange: port.next_exchange(),
         version: Version::Http11,
@@ -332,6 +357,7 @@ async fn refuse(port: &Port, connection: &mut Connection, answer: &Answer) -> st
         cors: "",
     };
     let (mut head, ..) = respond::head(answer, &setting);
+    log::debug!("exchange {}: refused by {}", setting.exchange, answer.status);
     if let Content::Text(text) = &answer.content {
         head.extend_from_slice(text.as_bytes());
     }

@@ -31,7 +31,9 @@ impl Gate {
     pub fn locate(&self, head: &RequestHead) -> Result<Locator, Refusal> {
         // The absolute form is for proxies, but every server must understand it
         // (RFC 9112, 3.2.2); its authority then counts in place of the Host field.
-        let absolute = head.target.contains("://").then(|| Url::parse(&head.target));
+        // A path or query may hold a URL of its own.
+        let is_absolute = !head.target.starts_with('/') && head.target.contains("://");
+        let absolute = is_absolute.then(|| Url::parse(&head.target));
         let (host, target) = match &absolute {
             Some(Ok(url)) => (Some(url.authority()), &*url.target),
             Some(Err(_)) => return Err(Refusal::Malformed),
@@ -159,6 +161,7 @@ mod tests {
         assert_eq!(located(&gate, "/cdn/b/../a?x=../y", "localhost"), Ok("/a?x=../y".into()));
         assert_eq!(located(&gate, "http://evil.example/cdn/a", "localhost"), Err(Refusal::Host));
         assert_eq!(located(&gate, "http://127.0.0.1/cdn/a", "localhost"), Ok("/a".into()));
+        assert_eq!(located(&gate, "/cdn/a?u=http://x/", "localhost"), Ok("/a?u=http://x/".into()));
         assert_eq!(located(&gate, "evil.example:443", "localhost"), Err(Refusal::Malformed));
     }
 

@@ -105,7 +105,7 @@ impl Template {
             let index = match position {
                 None => 0,
                 Some(time) if by_time && time < run.time => 0,
-                Some(time) if by_time => (time - run.time) / duration + 1,
+                Some(time) if by_time => ((time - run.time) / duration).saturating_add(1),
                 Some(after) => after.checked_add(1)?.saturating_sub(number),
             };
             if index < count {

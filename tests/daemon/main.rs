@@ -1,0 +1,17 @@
+//! The real binary on loopback, between a scripted origin and a player that speaks raw HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "the modules of one test target are each other's only readers")]
+
+mod caching;
+mod collapsing;
+mod daemon;
+mod memory;
+mod messages;
+mod operating;
+mod origin;
+mod player;
+mod ranges;
+mod refusals;
+mod streaming;
+mod wait;

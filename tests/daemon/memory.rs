@@ -1,0 +1,65 @@
+//! The memory cap, seen from outside.
+
+use super::daemon::{Daemon, Setup};
+use super::origin::{Origin, bytes, file};
+
+/// Resident memory beside the cap of the cache: the program itself in a debug build, its index
+/// and buffers of eight connections. Twice what was measured.
+const BESIDE: usize = 12 << 20;
+
+fn daemon(origin: &Origin) -> Daemon {
+    Setup { cache: "memory = \"4 MiB\"".into(), ..Setup::default() }.start(origin)
+}
+
+#[test]
+fn forty_megabytes_of_objects_fit_through_four() {
+    let origin = Origin::new();
+    for number in 0..80 {
+        origin.on(&format!("/{number}"), file("Cache-Control: max-age=60", bytes(number, 500_000)));
+    }
+    let daemon = daemon(&origin);
+    let mut player = daemon.connect();
+    for number in (0..80).chain(70..80).chain(0..10) {
+        let reply = player.get(&format!("/o/{number}"), "").expect(200);
+        assert!(reply.body == bytes(number, 500_000), "object {number}");
+    }
+    let used = daemon.status()["memory"]["used"].as_u64().unwrap();
+    assert!(used <= 4 << 20, "{used} bytes in the cache");
+    assert!(daemon.resident() < (4 << 20) + BESIDE, "{} bytes", daemon.resident());
+    assert!(daemon.counter("evictions") > 0);
+}
+
+#[test]
+fn an_object_larger_than_the_memory_reaches_several_players_at_their_own_pace() {
+    let body = bytes(1, 20_000_000);
+    let origin = Origin::with("/a", file("Cache-Control: max-age=60", body.clone()));
+    let daemon = daemon(&origin);
+    std::thread::scope(|scope| {
+        for start in [0, 0, 0, 5_000_000, 19_000_000] {
+            let (daemon, body) = (&daemon, &body);
+            scope.spawn(move || {
+                let mut player = daemon.connect();
+                let range = format!("Range: bytes={start}-\r\n");
+                let reply = player.get("/o/a", if start > 0 { &range } else { "" });
+                assert!(reply.whole && reply.body == body[start..], "from {start}");
+            });
+        }
+    });
+    assert!(daemon.resident() < (4 << 20) + BESIDE, "{} bytes", daemon.resident());
+}
+
+#[test]
+fn a_player_that_stops_reading_does_not_hold_more_than_its_share() {
+    let body = bytes(1, 20_000_000);
+    let origin = Origin::with("/a", file("Cache-Control: max-age=60", body.clone()));
+    let daemon = daemon(&origin);
+    let mut lazy = daemon.connect();
+    lazy.ask("/o/a", "");
+    let head = lazy.head();
+    let mut quick = daemon.connect();
+    assert!(quick.get("/o/a", "").expect(200).body == body);
+    let resident = daemon.resident();
+    assert!(resident < (4 << 20) + BESIDE, "{resident} bytes");
+    let rest = lazy.rest_of(head, "GET").expect(200);
+    assert!(rest.body == body);
+}

@@ -1,0 +1,271 @@
+//! Starting, stopping, changing the configuration, and what the operator sees.
+
+use std::process::Output;
+
+use nix::sys::signal::Signal;
+
+use super::daemon::{Daemon, Folder, Setup, command};
+use super::origin::{Origin, bytes, held, ok, reply};
+use super::wait::Gate;
+
+const FRESH: &str = "Cache-Control: max-age=60";
+
+/// Runs neap with this file until it ends by itself.
+fn run(file: &str) -> (i32, String) {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("neap.toml"), file).unwrap();
+    ended(&command(&folder.0).output().unwrap())
+}
+
+fn ended(output: &Output) -> (i32, String) {
+    assert!(output.stdout.is_empty());
+    (output.status.code().unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn a_wrong_configuration_ends_the_start_with_78_and_names_every_fault() {
+    let (code, said) = run("[player]\nlistne = [\"x\"]\n[cache]\nmemory = \"many\"\n");
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("listen") && said.contains("memory"), "{said}");
+    let folder = Folder::new();
+    let (code, said) = ended(&command(&folder.0).output().unwrap());
+    assert_eq!(code, 78, "a file that is not there: {said}");
+    let mut wrong = command(&folder.0);
+    let (code, said) = ended(&wrong.arg("--nonsense").output().unwrap());
+    assert_eq!(code, 78, "{said}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_clearly() {
+    let origin = Origin::new();
+    let first = Daemon::new(&origin);
+    let (code, said) = run(&Setup::default().file(&origin, &first.player.to_string()));
+    assert_eq!(code, 70, "{said}");
+    assert!(said.contains("another program listens there"), "{said}");
+    assert!(said.contains(&first.player.port().to_string()), "{said}");
+}
+
+#[test]
+fn what_the_system_forbids_ends_with_77() {
+    let low = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let privileged = nix::unistd::geteuid().is_root();
+    let forbidden = low.ok().and_then(|low| low.trim().parse::<u16>().ok()).is_some_and(|l| l > 81);
+    let folder = Folder::new();
+    let file = folder.0.join("neap.toml");
+    let origin = Origin::new();
+    if privileged || !forbidden {
+        // Root may do anything, but not without the rights: setpriv gives them away.
+        let text = Setup::default().file(&origin, "127.0.0.1:81");
+        std::fs::write(&file, text).unwrap();
+        let mut plain = std::process::Command::new("setpriv");
+        plain.args(["--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"]);
+        plain.arg(env!("CARGO_BIN_EXE_neap")).arg("--config").arg(&file);
+        let Ok(output) = plain.output() else { return };
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        if text.contains("setpriv") || output.status.code() == Some(127) || !forbidden {
+            return;
+        }
+        return assert_eq!(output.status.code(), Some(77), "{text}");
+    }
+    let (code, said) = run(&Setup::default().file(&origin, "127.0.0.1:81"));
+    assert_eq!(code, 77, "{said}");
+}
+
+#[test]
+fn sigterm_ends_an_idle_neap_at_once_with_0() {
+    let origin = Origin::with("/a", ok(FRESH, "content"));
+    let mut daemon = Daemon::new(&origin);
+    let mut idle = daemon.connect();
+    idle.get("/o/a", "").expect(200);
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait_end().code(), Some(0));
+    assert_eq!(idle.end(), b"");
+    assert!(!daemon.log().contains("cut"), "{}", daemon.log());
+}
+
+#[test]
+fn sigterm_lets_what_runs_finish_and_nobody_new_in() {
+    let gate = Gate::default();
+    let lines = format!("{FRESH}\nContent-Length: 10");
+    let origin = Origin::with("/a", held(&lines, "first", &gate, "later"));
+    let mut daemon = Daemon::new(&origin);
+    let mut player = daemon.connect();
+    player.ask("/o/a", "");
+    player.head();
+    assert_eq!(player.exactly(5).unwrap(), b"first");
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_log("stopping");
+    let refused = || std::net::TcpStream::connect(daemon.player).is_err().then_some(());
+    super::wait::until("nobody new comes in", refused);
+    gate.open();
+    assert_eq!(player.exactly(5).unwrap(), b"later");
+    assert_eq!(daemon.wait_end().code(), Some(0));
+}
+
+#[test]
+fn sigterm_cuts_what_does_not_finish_in_5_seconds() {
+    let lines = format!("{FRESH}\nContent-Length: 10");
+    let origin = Origin::with("/a", super::origin::endless(&lines, "first"));
+    let mut daemon = Daemon::new(&origin);
+    let mut player = daemon.connect();
+    player.ask("/o/a", "");
+    player.head();
+    player.exactly(5).unwrap();
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait_end().code(), Some(0));
+    assert_eq!(player.end(), b"");
+    daemon.wait_log("cut 1 requests");
+}
+
+#[test]
+fn sighup_with_a_bad_file_changes_nothing_and_says_why() {
+    let origin = Origin::with("/a", ok(FRESH, "content"));
+    let daemon = Daemon::new(&origin);
+    daemon.get("/o/a").expect(200);
+    daemon.rewrite("[cache]\nmemry = \"1 MiB\"\nnonsense\n");
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("the configuration stays as it was");
+    assert!(daemon.get("/o/a").expect(200).is_hit());
+    daemon.rewrite("[cache]\nmemry = \"1 MiB\"\n");
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("memory");
+    assert!(daemon.get("/o/a").expect(200).is_hit());
+}
+
+#[test]
+fn sighup_adds_an_origin_without_cutting_a_stream() {
+    let gate = Gate::default();
+    let lines = format!("{FRESH}\nContent-Length: 10");
+    let origin = Origin::with("/a", held(&lines, "first", &gate, "later"));
+    origin.on("/warm", ok(FRESH, "warm"));
+    let second = Origin::with("/b", ok(FRESH, "the second's"));
+    let daemon = Daemon::new(&origin);
+    daemon.get("/o/warm").expect(200);
+    daemon.get("/second/b").expect(404);
+    let mut player = daemon.connect();
+    player.ask("/o/a", "");
+    player.head();
+    assert_eq!(player.exactly(5).unwrap(), b"first");
+    let file = Setup::default().file(&origin, "127.0.0.1:0");
+    let more = format!("[[origin]]\nname = \"second\"\nurl = \"http://{}\"\n", second.address);
+    daemon.rewrite(&format!("{file}{more}"));
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("configuration read again: 2 origins");
+    assert_eq!(daemon.get("/second/b").expect(200).text(), "the second's");
+    assert!(daemon.get("/o/warm").expect(200).is_hit(), "what was stored stays");
+    gate.open();
+    assert_eq!(player.exactly(5).unwrap(), b"later");
+    assert_eq!(player.get("/second/b", "").expect(200).text(), "the second's");
+}
+
+#[test]
+fn sighup_names_what_needs_a_restart_and_takes_over_the_rest() {
+    let origin = Origin::with("/a", ok(FRESH, "content"));
+    let daemon = Daemon::new(&origin);
+    let setup = Setup { cache: "memory = \"5 MiB\"".into(), ..Setup::default() };
+    daemon.rewrite(&setup.file(&origin, "127.0.0.1:8640"));
+    daemon.signal(Signal::SIGHUP);
+    let line = daemon.wait_log("player.listen");
+    assert!(line.contains("restart"), "{line}");
+    daemon.wait_log("configuration read again");
+    assert_eq!(daemon.status()["memory"]["limit"], 5 << 20);
+    daemon.get("/o/a").expect(200);
+}
+
+#[test]
+fn the_counters_agree_with_what_was_done() {
+    let origin = Origin::with("/a", ok(FRESH, bytes(1, 1000)));
+    origin.on("/b", ok("Cache-Control: no-store", bytes(2, 500)));
+    origin.on("/bad", reply("500 Oops", "", "oops"));
+    let daemon = Daemon::new(&origin);
+    let mut player = daemon.connect();
+    for _ in 0..4 {
+        player.get("/o/a", "").expect(200);
+    }
+    player.get("/o/a", "Range: bytes=0-99\r\n").expect(206);
+    player.get("/o/b", "").expect(200);
+    player.get("/o/bad", "").expect(500);
+    player.get("/none/b", "").expect(404);
+    daemon.send("GET /o/a HTTP/1.1\r\nHost: evil.example\r\n\r\n").expect(421);
+    daemon.send("GET /o/a HTTP/1.1\r\n\r\n").expect(400);
+    for (name, wanted) in [
+        ("connections", 3),
+        ("requests", 7),
+        ("hits", 4),
+        ("misses", 3),
+        ("collapsed", 0),
+        ("player_errors", 1),
+        ("forbidden_host", 1),
+        ("malformed", 1),
+        ("origin_requests", 3),
+        ("origin_bytes", 1000 + 500 + 4),
+        ("cache_bytes", 3 * 1000 + 100),
+        ("passed_bytes", 1000 + 500 + 4),
+        ("player_bytes", 4 * 1000 + 100 + 500 + 4),
+    ] {
+        assert_eq!(daemon.counter(name), wanted, "{name}");
+    }
+    let status = daemon.status();
+    assert_eq!(status["hit_permille"], 3100 * 1000 / (3100 + 1504));
+    assert_eq!(status["origins"][0]["name"], "o");
+    let metrics = daemon.admin("/metrics").expect(200).text();
+    assert!(metrics.contains("neap_requests_total 7\n"), "{metrics}");
+}
+
+#[test]
+fn a_log_at_info_holds_no_address_and_no_query() {
+    let (secret, away) = ("s3cr3t", "198.51.100.7");
+    let origin = Origin::with("/a", ok(FRESH, "content"));
+    origin.on("/bad", reply("500 Oops", "", "oops"));
+    origin.on("/cut", super::origin::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"));
+    origin.on("/odd", super::origin::raw("HTTP/1.1 abc\r\n\r\n"));
+    origin.on("/gone", super::origin::raw(""));
+    let away_to = format!("Location: http://{away}:1/x?token={secret}");
+    origin.on("/loop", reply("302 Found", &format!("Location: /loop?token={secret}"), ""));
+    origin.on("/moved", reply("302 Found", "Location: ftp://[::bad?token=s3cr3t", ""));
+    origin.on("/form", reply("201 Created", &away_to, ""));
+    let list = format!("#EXTM3U\n#EXT-X-TARGETDURATION:\nhttp://{away}/x?token={secret}\n#EXTINF");
+    origin.on("/a.m3u8", ok("Content-Type: application/vnd.apple.mpegurl", list));
+    origin.on(
+        "/b.mpd",
+        ok("Content-Type: application/dash+xml", format!("<MPD><x y='{away}'></MPD>")),
+    );
+    let setup = Setup { level: "info", origin: "timeout = \"1 s\"".into(), ..Setup::default() };
+    let mut daemon = setup.start(&origin);
+    let fields = format!(
+        "X-Forwarded-For: {away}\r\nForwarded: for={away}\r\nReferer: http://{away}/?token={secret}\r\n\
+         Cookie: token={secret}\r\n"
+    );
+    for path in ["a", "bad", "cut", "odd", "gone", "loop", "moved", "none", "a.m3u8", "b.mpd"] {
+        let _ = daemon.get_with(&format!("/o/{path}?token={secret}&a={away}"), &fields);
+    }
+    let post = format!(
+        "POST /o/form?token={secret} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{fields}\r\n"
+    );
+    daemon.send(&post).expect(201);
+    daemon
+        .send(&format!("GET /o/a?token={secret} HTTP/1.1\r\nHost: {away}.example\r\n\r\n"))
+        .expect(421);
+    daemon
+        .send(&format!("GET /o/a?token={secret} HTTP/1.1\r\nHost: \n\n{away}\r\n\r\n"))
+        .expect(400);
+    let file = setup.file(&origin, "127.0.0.1:0");
+    daemon.rewrite(&format!("{file}nonsense = \"http://{away}/?token={secret}\"\n"));
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("stays as it was");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait_end().code(), Some(0));
+    let log = daemon.log();
+    assert!(log.contains("/cut") && log.contains("/odd"), "the faults are there: {log}");
+    for leak in [secret, away, "token", "?"] {
+        assert!(!log.contains(leak), "{leak} in\n{log}");
+    }
+}
+
+#[test]
+fn the_operators_port_and_the_players_port_do_not_answer_for_each_other() {
+    let origin = Origin::new();
+    let daemon = Daemon::new(&origin);
+    assert_eq!(daemon.get("/status.json").status, 404);
+    assert_eq!(daemon.admin("/o/a").status, 404);
+}
