@@ -171,8 +171,10 @@ impl Inner {
             if progress.block_completed {
                 self.submit(Input::Received { fetch, upto: progress.upto });
             }
-            // Those who wait go on with these bytes before more are read.
-            future::yield_now().await;
+            if body.step() != Step::End {
+                // Those who wait go on with these bytes before more are read.
+                future::yield_now().await;
+            }
         }
         Ok(())
     }
