@@ -76,7 +76,7 @@ impl Machine {
         let gap = wanted.and_then(|wanted| hole(entry, wanted));
         let here = wanted.map_or(0, |wanted| entry.present.len_in(wanted));
         if let Some(gap) = gap {
-            if !self.fill(id, row, gap) {
+            if !self.fill(id, row, (gap, true)) {
                 // Nothing says that two parts belong together: the whole is asked for anew.
                 self.drop_entry(row);
                 return self.miss(id);
@@ -203,8 +203,9 @@ impl Machine {
     }
 
     /// Has the first hole of a row filled for an exchange; false where that cannot be done.
-    pub(super) fn fill(&mut self, id: ExchangeId, row: RowId, gap: ByteRange) -> bool {
-        if let Some(fetch) = self.filling(row, gap.start) {
+    /// `streams`: whether a fetch whose body is coming may be the one that fills it.
+    fn fill(&mut self, id: ExchangeId, row: RowId, (gap, streams): (ByteRange, bool)) -> bool {
+        if let Some(fetch) = self.filling(row, gap.start, streams) {
             self.join(id, fetch);
             return true;
         }
@@ -226,12 +227,13 @@ impl Machine {
     }
 
     /// A fetch that brings byte `at` of a row soon.
-    fn filling(&self, row: RowId, at: u64) -> Option<FetchId> {
+    fn filling(&self, row: RowId, at: u64, streams: bool) -> Option<FetchId> {
         let brings = |fetch: &Fetch| match (&fetch.stream, fetch.ask.fills, fetch.ask.spec) {
+            // What it has brought already and what has gone since, it does not bring again.
             (Some(stream), ..) => {
                 let until = stream.until.unwrap_or(u64::MAX);
                 let near = at <= stream.upto.saturating_add(limits::AHEAD);
-                stream.row == row && stream.at <= at && at < until && near
+                streams && stream.row == row && stream.upto <= at && at < until && near
             }
             (None, Some(fills), Some(Spec::Span(first, last))) => {
                 fills == row && first <= at && at <= last && at - first <= limits::AHEAD
@@ -254,7 +256,8 @@ impl Machine {
             ByteRange::new(range.start, end)
         });
         match gap {
-            Some(gap) if !gap.is_empty() && self.fill(id, row, gap) => {
+            // The reader has looked: none of the bodies that are coming brings it.
+            Some(gap) if !gap.is_empty() && self.fill(id, row, (gap, false)) => {
                 let fetch = self.exchanges.get(&id).and_then(|exchange| exchange.fetch);
                 let waits = fetch.and_then(|fetch| self.fetches.get_mut(&fetch));
                 match waits {
