@@ -71,9 +71,7 @@ impl Row {
             }
             blocks.end = block + 1;
         }
-        if !inner.memory.fits(size(first)) {
-            inner.shed(self);
-        }
+        inner.shed(self, size(first));
         let charges = blocks.clone().map(|block| inner.memory.charge(size(block))).collect();
         self.loading.extend(blocks.clone());
         Some(Some(Plan { sheet, blocks, charges }))
@@ -116,6 +114,7 @@ impl Row {
                 inner.notices.push(Notice::Loaded { row, slice, bytes: charge.bytes });
             }
         }
+        self.wake_writers();
     }
 }
 

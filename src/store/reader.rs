@@ -121,6 +121,9 @@ impl Reader {
         if waker.is_none() && row.on_disk(at) {
             return Step::Wait;
         }
+        if row.closed {
+            return Step::Next(Next::Missing(ByteRange::new(at, stop)));
+        }
         match row.plan(at, stop, &self.inner) {
             Some(Some(plan)) => return Step::Load(plan),
             None if !row.seats.coming(at) => {
