@@ -46,7 +46,7 @@ impl Store {
         }
         let row = self.0.row(what.row).ok_or(Refusal::Incomplete)?;
         let mut open = row.borrow_mut();
-        if open.sheets.contains_key(&what.slice) || open.pending.contains_key(&what.slice) {
+        if open.sheets.find(what.slice).is_some() || open.pending.contains_key(&what.slice) {
             return Err(Refusal::Already);
         }
         let range = open.slice(what.slice);
@@ -66,7 +66,7 @@ impl Store {
     pub fn unlink(&self, row: RowId, slice: u32) {
         self.with(row, |row| {
             row.pending.remove(&slice);
-            if let Some(sheet) = row.sheets.remove(&slice) {
+            if let Some(sheet) = row.sheets.remove(slice) {
                 self.0.disk.remove(sheet.name);
             }
         });
@@ -324,7 +324,7 @@ impl Inner {
         match result {
             Ok(head) if wanted => {
                 let payload = job.payload();
-                row.sheets.insert(slice, Sheet { name: job.name, head, payload, digests: None });
+                row.sheets.add(Sheet { name: job.name, head, payload, digests: None });
                 let bytes = u64::from(head) + u64::from(payload);
                 self.notices.push(Notice::Persisted { row: id, slice, bytes });
             }

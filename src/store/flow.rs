@@ -212,8 +212,8 @@ impl Row {
     pub(super) fn missing(&self, at: u64, stop: u64) -> ByteRange {
         let all = ByteRange::new(at, stop);
         let end = self.present.first_gap(all).map_or(at, |gap| gap.end);
-        let sheet = self.sheets.range(slice_of(at) + 1..).next();
-        let sheet = sheet.map_or(u64::MAX, |(slice, _)| u64::from(*slice) * limits::SLICE);
+        let sheet = self.sheets.slices().find(|slice| *slice > slice_of(at));
+        let sheet = sheet.map_or(u64::MAX, |slice| u64::from(slice) * limits::SLICE);
         let writers = self.seats.writers.iter().map(|writer| writer.position);
         let writer = writers.filter(|position| *position > at).min().unwrap_or(u64::MAX);
         ByteRange::new(at, end.min(sheet).min(writer))

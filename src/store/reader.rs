@@ -151,7 +151,7 @@ impl Drop for Reader {
         let mut row = self.row.borrow_mut();
         row.seats.readers.remove(self.seat);
         if row.seats.readers.is_empty() {
-            row.sheets.values_mut().for_each(|sheet| sheet.digests = None);
+            row.sheets.forget_digests();
         }
         row.let_pass();
         row.wake_writers();

@@ -126,7 +126,7 @@ impl Store {
 
     /// Which slices of a row are on disk.
     pub fn on_disk(&self, row: RowId) -> Vec<u32> {
-        self.with(row, |row| row.sheets.keys().copied().collect()).unwrap_or_default()
+        self.with(row, |row| row.sheets.slices().collect()).unwrap_or_default()
     }
 
     /// A writer from byte `at` to `until` or the row's end; closed when the row is not open.
