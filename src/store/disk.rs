@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -13,15 +12,15 @@ use bytes::Bytes;
 use crate::base::digest::Digest;
 use crate::base::id::RowId;
 use crate::base::limits;
-use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 
 use super::files::{Fault, Files, Medium};
 use super::load::Sheet;
 use super::memory::Charge;
 use super::notice::{Notice, Refusal};
-use super::row::{Row, narrow};
+use super::row::Row;
 use super::rows::{Inner, Store};
+use super::save::{Unwritten, Written, write};
 use super::sheet::{Head, SheetName};
 
 /// A slice to be written.
@@ -47,7 +46,7 @@ impl Store {
         }
         let row = self.0.row(what.row).ok_or(Refusal::Incomplete)?;
         let mut open = row.borrow_mut();
-        if open.sheets.contains_key(&what.slice) || open.pending.contains_key(&what.slice) {
+        if open.sheets.find(what.slice).is_some() || open.pending.contains_key(&what.slice) {
             return Err(Refusal::Already);
         }
         let range = open.slice(what.slice);
@@ -67,7 +66,7 @@ impl Store {
     pub fn unlink(&self, row: RowId, slice: u32) {
         self.with(row, |row| {
             row.pending.remove(&slice);
-            if let Some(sheet) = row.sheets.remove(&slice) {
+            if let Some(sheet) = row.sheets.remove(slice) {
                 self.0.disk.remove(sheet.name);
             }
         });
@@ -81,19 +80,22 @@ impl Store {
                 Some(task) => Poll::Ready(task),
                 None => Poll::Pending,
             });
-            let files = files.clone();
-            match task.await {
+            let (task, files) = (task.await, files.clone());
+            let mut shift = Shift { inner: &self.0, job: None };
+            match task {
                 // A file that cannot be removed is found again by the next scan.
                 Task::Remove(name) => {
                     let _gone = smol::unblock(move || files.remove(&name.to_string())).await;
                 }
                 Task::Write(job, again) => {
                     let sheet = job.sheet();
+                    shift.job = Some(job);
                     let done = smol::unblock(move || write(&*files, &sheet, again)).await;
-                    self.0.wrote(&job, &done);
+                    if let Some(job) = shift.job.take() {
+                        self.0.wrote(&job, &done);
+                    }
                 }
             }
-            self.0.disk.rest();
         }
     }
 
@@ -150,6 +152,21 @@ enum Task {
     Remove(SheetName),
     /// Whether the folder must be made ours again before.
     Write(Job, bool),
+}
+
+/// One task of the hand. Dropped half way, it leaves neither the slice nor the disk waiting.
+struct Shift<'a> {
+    inner: &'a Rc<Inner>,
+    job: Option<Job>,
+}
+
+impl Drop for Shift<'_> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            self.inner.settle(&job, Err(Refusal::Off));
+        }
+        self.inner.disk.rest();
+    }
 }
 
 impl Disk {
@@ -307,7 +324,7 @@ impl Inner {
         match result {
             Ok(head) if wanted => {
                 let payload = job.payload();
-                row.sheets.insert(slice, Sheet { name: job.name, head, payload, digests: None });
+                row.sheets.add(Sheet { name: job.name, head, payload, digests: None });
                 let bytes = u64::from(head) + u64::from(payload);
                 self.notices.push(Notice::Persisted { row: id, slice, bytes });
             }
@@ -337,58 +354,4 @@ impl Job {
         };
         Unwritten { name: self.name, head, parts: self.parts.clone() }
     }
-}
-
-struct Unwritten {
-    name: SheetName,
-    head: Head,
-    parts: Vec<Bytes>,
-}
-
-/// Bytes that reached the disk, and the head's length or the fault.
-struct Written {
-    bytes: u64,
-    result: Result<u32, Fault>,
-}
-
-/// Writes a slice file: under a temporary name, then renamed (on the blocking pool). Nothing is
-/// synced: a power cut may lose the file or parts of it, and the digests will tell.
-fn write(files: &dyn Files, sheet: &Unwritten, again: bool) -> Written {
-    if let Some(Err(fault)) = again.then(|| files.prepare()) {
-        return Written { bytes: 0, result: Err(fault) };
-    }
-    let head = Head { digests: digests(&sheet.parts), ..sheet.head.clone() }.to_bytes();
-    let (name, temporary) = (sheet.name.to_string(), sheet.name.temporary());
-    let mut bytes = 0;
-    let mut fill = || -> io::Result<()> {
-        let mut file = files.create(&temporary)?;
-        for part in std::iter::once(&head[..]).chain(sheet.parts.iter().map(|part| &part[..])) {
-            file.write_all(part)?;
-            bytes += part.len() as u64;
-        }
-        file.flush()?;
-        drop(file);
-        files.rename(&temporary, &name)
-    };
-    let result = fill().map_err(|error| {
-        // What is left of it is found and removed by the next scan at the latest.
-        let _gone = files.remove(&temporary);
-        Fault::of(&error)
-    });
-    let head = u32::try_from(head.len()).expect("a head has at most 65 KiB");
-    Written { bytes, result: result.map(|()| head) }
-}
-
-/// The digest of each block of the parts, which never cross a block border.
-fn digests(parts: &[Bytes]) -> Vec<Digest> {
-    let (mut out, mut from, mut range) = (Vec::new(), 0, ByteRange::new(0, 0));
-    for (index, part) in parts.iter().enumerate() {
-        range.end += part.len() as u64;
-        let last = index + 1 == parts.len();
-        if narrow(range.len()) as u64 == limits::BLOCK || last {
-            out.push(Digest::of_parts(parts[from..=index].iter().map(|part| &part[..])));
-            (from, range.start) = (index + 1, range.end);
-        }
-    }
-    out
 }

@@ -134,14 +134,15 @@ impl ReaderSeat {
         read.clamp(limits::PASS, limits::AHEAD).min(share).max(2 * limits::BLOCK)
     }
 
-    fn window(&self, present: &RangeSet, span: u64) -> ByteRange {
-        let end = present.run_end(self.position).max(self.position.saturating_add(span));
+    /// The bytes that this reader is owed: the rest of its block and the next one.
+    pub(super) fn reserved(&self) -> ByteRange {
+        let end = (self.position / limits::BLOCK).saturating_add(2).saturating_mul(limits::BLOCK);
         ByteRange::new(self.position, end.min(self.until))
     }
 
-    /// How far bytes in front of this reader may lie although memory is full.
-    const fn reserve(&self) -> u64 {
-        (self.position / limits::BLOCK * limits::BLOCK).saturating_add(2 * limits::BLOCK)
+    fn window(&self, present: &RangeSet, span: u64) -> ByteRange {
+        let end = present.run_end(self.position).max(self.position.saturating_add(span));
+        ByteRange::new(self.position, end.min(self.until))
     }
 }
 
@@ -186,14 +187,14 @@ impl Row {
     }
 
     /// Whether `reader` gets bytes from this writer: it began behind the writer's start or gets
-    /// there without a gap, and no other writer is closer in front of it.
+    /// there without a gap, and no other writer is closer in front of it or feeds it already.
     fn serves(&self, writer: &WriterSeat, reader: &ReaderSeat) -> bool {
-        let reaches = reader.position >= writer.start
-            || self.present.run_end(reader.position) >= writer.start;
+        let run_end = self.present.run_end(reader.position);
+        let reaches = reader.position >= writer.start || run_end >= writer.start;
         let wants = reader.position < writer.until && reader.until > writer.start;
         let closer = |other: &WriterSeat| {
             writer.position < other.position
-                && other.position <= reader.position
+                && (other.position <= reader.position || other.position <= run_end)
                 && reader.position < other.until
         };
         reaches && wants && !self.seats.writers.iter().any(closer)
@@ -203,7 +204,7 @@ impl Row {
     /// block of a reader of its own, so that every reader makes progress.
     pub(super) fn owed(&self, writer: &WriterSeat) -> bool {
         let mut readers = self.seats.readers.iter();
-        readers.any(|reader| self.serves(writer, reader) && writer.position < reader.reserve())
+        readers.any(|reader| self.serves(writer, reader) && writer.position < reader.reserved().end)
     }
 
     /// Wakes the writers whose turn has come; called when readers moved, came or left.
@@ -224,8 +225,8 @@ impl Row {
     pub(super) fn missing(&self, at: u64, stop: u64) -> ByteRange {
         let all = ByteRange::new(at, stop);
         let end = self.present.first_gap(all).map_or(at, |gap| gap.end);
-        let sheet = self.sheets.range(slice_of(at) + 1..).next();
-        let sheet = sheet.map_or(u64::MAX, |(slice, _)| u64::from(*slice) * limits::SLICE);
+        let sheet = self.sheets.slices().find(|slice| *slice > slice_of(at));
+        let sheet = sheet.map_or(u64::MAX, |slice| u64::from(slice) * limits::SLICE);
         let writers = self.seats.writers.iter().map(|writer| writer.position);
         let writer = writers.filter(|position| *position > at).min().unwrap_or(u64::MAX);
         ByteRange::new(at, end.min(sheet).min(writer))

@@ -29,6 +29,47 @@ pub(super) struct Sheet {
     pub(super) digests: Option<Arc<[Digest]>>,
 }
 
+/// A row's slice files by number, packed: most rows have a few, and there are many rows.
+#[derive(Debug, Default)]
+pub(super) struct Sheets(Vec<Sheet>);
+
+impl Sheets {
+    fn place(&self, slice: u32) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&slice, |sheet| sheet.name.slice)
+    }
+
+    pub(super) fn find(&self, slice: u32) -> Option<&Sheet> {
+        self.place(slice).ok().map(|place| &self.0[place])
+    }
+
+    fn find_mut(&mut self, slice: u32) -> Option<&mut Sheet> {
+        self.place(slice).ok().map(|place| &mut self.0[place])
+    }
+
+    /// Adds a slice that is not there yet; `false` when it is.
+    pub(super) fn add(&mut self, sheet: Sheet) -> bool {
+        let place = self.place(sheet.name.slice);
+        if let Err(place) = place {
+            self.0.reserve_exact(1);
+            self.0.insert(place, sheet);
+        }
+        place.is_err()
+    }
+
+    pub(super) fn remove(&mut self, slice: u32) -> Option<Sheet> {
+        self.place(slice).ok().map(|place| self.0.remove(place))
+    }
+
+    pub(super) fn slices(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|sheet| sheet.name.slice)
+    }
+
+    /// Lets go of what only readers need.
+    pub(super) fn forget_digests(&mut self) {
+        self.0.iter_mut().for_each(|sheet| sheet.digests = None);
+    }
+}
+
 /// Blocks of one slice that a reader is about to load, with the RAM for them.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -40,7 +81,7 @@ pub(super) struct Plan {
 impl Row {
     /// Whether the disk has byte `at`.
     pub(super) fn on_disk(&self, at: u64) -> bool {
-        let payload = self.sheets.get(&slice_of(at)).map(|sheet| u64::from(sheet.payload));
+        let payload = self.sheets.find(slice_of(at)).map(|sheet| u64::from(sheet.payload));
         payload.is_some_and(|payload| at % limits::SLICE < payload)
     }
 
@@ -50,7 +91,7 @@ impl Row {
         if !self.on_disk(at) {
             return None;
         }
-        let sheet = self.sheets.get(&slice_of(at))?.clone();
+        let sheet = self.sheets.find(slice_of(at))?.clone();
         let end = at / limits::SLICE * limits::SLICE + u64::from(sheet.payload);
         let first = at / limits::BLOCK;
         if self.loading.contains(&first) {
@@ -71,9 +112,7 @@ impl Row {
             }
             blocks.end = block + 1;
         }
-        if !inner.memory.fits(size(first)) {
-            inner.shed(self);
-        }
+        inner.shed(self, size(first));
         let charges = blocks.clone().map(|block| inner.memory.charge(size(block))).collect();
         self.loading.extend(blocks.clone());
         Some(Some(Plan { sheet, blocks, charges }))
@@ -89,7 +128,7 @@ pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) 
     let mut row = row.borrow_mut();
     let slice = plan.sheet.name.slice;
     // It may have been dropped, or replaced, while we read.
-    let Some(sheet) = row.sheets.get_mut(&slice).filter(|s| s.name == plan.sheet.name) else {
+    let Some(sheet) = row.sheets.find_mut(slice).filter(|s| s.name == plan.sheet.name) else {
         return;
     };
     match result {
@@ -98,7 +137,7 @@ pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) 
             row.accept(plan, loaded, inner);
         }
         Err(cause) => {
-            row.sheets.remove(&slice);
+            row.sheets.remove(slice);
             inner.disk.remove(plan.sheet.name);
             inner.notices.push(Notice::Lost { row: row.id, slice, cause });
         }
@@ -116,6 +155,7 @@ impl Row {
                 inner.notices.push(Notice::Loaded { row, slice, bytes: charge.bytes });
             }
         }
+        self.wake_writers();
     }
 }
 

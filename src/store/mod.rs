@@ -9,6 +9,7 @@ pub mod notice;
 pub mod reader;
 pub mod row;
 pub mod rows;
+pub mod save;
 pub mod scan;
 pub mod sheet;
 pub mod writer;

@@ -126,6 +126,9 @@ impl Reader {
         if waker.is_none() && row.on_disk(at) {
             return Step::Wait;
         }
+        if row.closed {
+            return Step::Next(Next::Missing(ByteRange::new(at, stop)));
+        }
         match row.plan(at, stop, &self.inner) {
             Some(Some(plan)) => return Step::Load(plan),
             None if !row.seats.coming(at) => {
@@ -154,7 +157,7 @@ impl Drop for Reader {
         row.memory.seat(false);
         row.seats.readers.remove(self.seat);
         if row.seats.readers.is_empty() {
-            row.sheets.values_mut().for_each(|sheet| sheet.digests = None);
+            row.sheets.forget_digests();
         }
         row.let_pass();
         row.wake_writers();

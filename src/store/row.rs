@@ -10,7 +10,7 @@ use crate::base::limits;
 use crate::base::range::{ByteRange, RangeSet};
 
 use super::flow::Seats;
-use super::load::Sheet;
+use super::load::Sheets;
 use super::memory::{Charge, Memory};
 
 /// Whether a row's bytes may be kept.
@@ -34,7 +34,7 @@ pub(super) struct Row {
     /// Which bytes are in RAM.
     pub(super) present: RangeSet,
     /// Slices that the disk has.
-    pub(super) sheets: BTreeMap<u32, Sheet>,
+    pub(super) sheets: Sheets,
     /// Slices on their way to the disk, with the serial number of their file.
     pub(super) pending: BTreeMap<u32, u64>,
     /// Blocks on their way from the disk.
@@ -74,7 +74,7 @@ impl Row {
             closed: false,
             seats: Seats::default(),
             present: RangeSet::new(),
-            sheets: BTreeMap::new(),
+            sheets: Sheets::default(),
             pending: BTreeMap::new(),
             loading: BTreeSet::new(),
             shelves: Vec::new(),
@@ -86,7 +86,7 @@ impl Row {
         self.closed = true;
         self.shelves = Vec::new();
         self.present = RangeSet::new();
-        self.sheets.clear();
+        self.sheets = Sheets::default();
         self.pending.clear();
         self.seats.wake_all();
     }

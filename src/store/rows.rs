@@ -103,7 +103,10 @@ impl Store {
     /// than the slice's bytes while a writer fills it or the disk writes it.
     pub fn evict(&self, row: RowId, slice: u32) -> u64 {
         let before = self.memory();
-        self.with(row, |row| row.evict(slice));
+        self.with(row, |row| {
+            row.evict(slice);
+            row.wake_writers();
+        });
         before - self.memory()
     }
 
@@ -125,7 +128,7 @@ impl Store {
 
     /// Which slices of a row are on disk.
     pub fn on_disk(&self, row: RowId) -> Vec<u32> {
-        self.with(row, |row| row.sheets.keys().copied().collect()).unwrap_or_default()
+        self.with(row, |row| row.sheets.slices().collect()).unwrap_or_default()
     }
 
     /// A writer from byte `at` to `until` or the row's end; closed when the row is not open.
@@ -189,11 +192,23 @@ impl Inner {
         self.ids.replace(self.ids.get() + 1)
     }
 
-    /// Drops what all readers of a row have passed: only when memory is full and a reader of
-    /// the row must have its next block.
-    pub(super) fn shed(&self, row: &mut Row) {
+    /// Makes room for `bytes` that a reader of the row is owed although memory is full: first
+    /// goes what all its readers have passed, then all but what each of them is owed.
+    pub(super) fn shed(&self, row: &mut Row, bytes: u64) {
+        if self.memory.fits(bytes) {
+            return;
+        }
         let wanted = row.seats.windows(&row.present, limits::AHEAD + limits::BLOCK);
-        for (slice, bytes) in row.retain(&wanted) {
+        self.drop_all_but(row, &wanted);
+        if !self.memory.fits(bytes) {
+            let mut owed = RangeSet::new();
+            row.seats.readers.iter().for_each(|reader| owed.insert(reader.reserved()));
+            self.drop_all_but(row, &owed);
+        }
+    }
+
+    fn drop_all_but(&self, row: &mut Row, wanted: &RangeSet) {
+        for (slice, bytes) in row.retain(wanted) {
             self.notices.push(Notice::Shed { row: row.id, slice, bytes });
         }
     }

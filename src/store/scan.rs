@@ -65,7 +65,8 @@ impl Store {
         let taken = self.with(row, |row| {
             let free = !row.pending.contains_key(&slice);
             let sheet = Sheet { name, head, payload, digests: None };
-            free && row.sheets.entry(slice).or_insert(sheet).name == name
+            let same = row.sheets.find(slice).is_some_and(|sheet| sheet.name == name);
+            same || (free && row.sheets.add(sheet))
         });
         if taken != Some(true) {
             self.discard(found);

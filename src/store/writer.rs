@@ -64,6 +64,7 @@ impl Writer {
         let border = until.unwrap_or(u64::MAX);
         let seat = WriterSeat { start: at, position: at, until: border, waker: None };
         let seat = row.borrow_mut().seats.writers.add(seat);
+        row.borrow_mut().wake_writers();
         let (id, spare) = (inner.next_id(), BytesMut::new());
         Self { inner: inner.clone(), row, seat, id, position: at, until, spare, charge: None }
     }
@@ -102,6 +103,8 @@ impl Writer {
             row.seats.wake_readers(range);
             if block_completed {
                 row.let_pass();
+                // What lies without a gap has grown: another writer may serve nobody now.
+                row.wake_writers();
             }
         }
         Progress { upto: range.end, added, block_completed }
@@ -130,9 +133,7 @@ impl Writer {
             row.seats.writers.at(self.seat).waker = Some(context.waker().clone());
             return Poll::Pending;
         }
-        if !fits {
-            self.inner.shed(&mut row);
-        }
+        self.inner.shed(&mut row, size);
         self.charge = Some(memory.charge(size));
         self.spare = BytesMut::zeroed(narrow(size));
         Poll::Ready(Ok(()))
