@@ -157,11 +157,12 @@ impl Node {
             tasks.push(self.executor.spawn(admin::serve(doors, status)));
         }
         tasks.push(self.executor.spawn(ring(Rc::clone(&self.run))));
+        // Memory has news as well: what was let go because a reader had to have its next block.
+        let (run, store) = (Rc::clone(&self.run), self.store.clone());
+        tasks.push(self.executor.spawn(disk::listen(run, store)));
         if self.config.cache.disk.0 > 0 {
             let store = self.store.clone();
             tasks.push(self.executor.spawn(async move { store.work().await }));
-            let (run, store) = (Rc::clone(&self.run), self.store.clone());
-            tasks.push(self.executor.spawn(disk::listen(run, store)));
             let (run, store) = (Rc::clone(&self.run), self.store.clone());
             tasks.push(self.executor.spawn(disk::read(run, store, Rc::clone(&self.shelf))));
         }

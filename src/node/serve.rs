@@ -231,6 +231,7 @@ impl Machine {
     /// A fetch that brings byte `at` of a row soon.
     fn filling(&self, row: RowId, at: u64, by: Bring) -> Option<FetchId> {
         let brings = |fetch: &Fetch| match (&fetch.stream, fetch.ask.fills, fetch.ask.spec) {
+            // What it has brought already and what has gone since, it does not bring again.
             (Some(stream), ..) => {
                 let until = stream.until.unwrap_or(u64::MAX);
                 let near = at <= stream.upto.saturating_add(limits::AHEAD);

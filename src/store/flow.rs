@@ -128,8 +128,10 @@ impl Seats {
 impl ReaderSeat {
     /// Bytes to fetch ahead for it: a player that asks for all and then seeks away has cost
     /// little, one that plays on is never waited for.
-    fn worth(&self) -> u64 {
-        (self.position - self.began.min(self.position)).clamp(limits::PASS, limits::AHEAD)
+    /// Never more than its `share` of the memory, but always what is being read.
+    fn worth(&self, share: u64) -> u64 {
+        let read = self.position - self.began.min(self.position);
+        read.clamp(limits::PASS, limits::AHEAD).min(share).max(2 * limits::BLOCK)
     }
 
     fn window(&self, present: &RangeSet, span: u64) -> ByteRange {
@@ -159,8 +161,10 @@ impl Row {
     /// As far beyond the most advanced of its readers as that has read, at most
     /// [`limits::AHEAD`]; without a reader it is a prefetch.
     fn turn_cached(&self, writer: &WriterSeat) -> Turn {
+        let share = self.memory.share();
         let readers = self.seats.readers.iter().filter(|reader| self.serves(writer, reader));
-        let furthest = readers.map(|reader| reader.position.saturating_add(reader.worth())).max();
+        let furthest =
+            readers.map(|reader| reader.position.saturating_add(reader.worth(share))).max();
         if furthest.is_none_or(|end| writer.position < end) { Turn::Go } else { Turn::Wait }
     }
 

@@ -10,6 +10,7 @@ use std::task::Waker;
 pub(super) struct Memory {
     held: Cell<u64>,
     limit: Cell<u64>,
+    readers: Cell<u64>,
     waiting: RefCell<BTreeMap<u64, Waker>>,
 }
 
@@ -23,11 +24,23 @@ pub(super) struct Charge {
 impl Memory {
     pub(super) fn new(limit: u64) -> Rc<Self> {
         let (held, waiting) = (Cell::new(0), RefCell::default());
-        Rc::new(Self { held, limit: Cell::new(limit), waiting })
+        Rc::new(Self { held, limit: Cell::new(limit), readers: Cell::new(0), waiting })
     }
 
     pub(super) fn held(&self) -> u64 {
         self.held.get()
+    }
+
+    /// Counts a reader in, or out.
+    pub(super) fn seat(&self, comes: bool) {
+        let readers = self.readers.get();
+        self.readers.set(if comes { readers + 1 } else { readers.saturating_sub(1) });
+    }
+
+    /// What one reader may have fetched ahead: all of them together a quarter of the memory,
+    /// so that nothing has to go before it was read.
+    pub(super) fn share(&self) -> u64 {
+        self.limit.get() / (4 * self.readers.get().max(1))
     }
 
     pub(super) fn fits(&self, bytes: u64) -> bool {

@@ -61,6 +61,7 @@ impl Reader {
             until: border,
             waker: None,
         });
+        open.memory.seat(true);
         open.seats.had_reader = true;
         open.wake_writers();
         drop(open);
@@ -150,6 +151,7 @@ impl Row {
 impl Drop for Reader {
     fn drop(&mut self) {
         let mut row = self.row.borrow_mut();
+        row.memory.seat(false);
         row.seats.readers.remove(self.seat);
         if row.seats.readers.is_empty() {
             row.sheets.values_mut().for_each(|sheet| sheet.digests = None);

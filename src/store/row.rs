@@ -26,6 +26,7 @@ pub enum Keep {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) id: RowId,
+    pub(super) memory: Rc<Memory>,
     pub(super) keep: Keep,
     pub(super) length: Option<u64>,
     pub(super) closed: bool,
@@ -64,9 +65,10 @@ enum Data {
 }
 
 impl Row {
-    pub(super) fn new(id: RowId, keep: Keep) -> Self {
+    pub(super) fn new(id: RowId, keep: Keep, memory: Rc<Memory>) -> Self {
         Self {
             id,
+            memory,
             keep,
             length: None,
             closed: false,

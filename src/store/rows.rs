@@ -67,7 +67,9 @@ impl Store {
     /// Opens an empty row; does nothing when it is open.
     pub fn open(&self, row: RowId, keep: Keep) {
         let mut rows = self.0.rows.borrow_mut();
-        rows.entry(row).or_insert_with(|| Rc::new(RefCell::new(Row::new(row, keep))));
+        rows.entry(row).or_insert_with(|| {
+            Rc::new(RefCell::new(Row::new(row, keep, Rc::clone(&self.0.memory))))
+        });
     }
 
     /// Changes whether a row's bytes may be kept.
@@ -158,7 +160,7 @@ impl Store {
 
     fn row(&self, id: RowId) -> Rc<RefCell<Row>> {
         self.0.row(id).unwrap_or_else(|| {
-            let mut row = Row::new(id, Keep::Passing);
+            let mut row = Row::new(id, Keep::Passing, Rc::clone(&self.0.memory));
             row.close();
             Rc::new(RefCell::new(row))
         })
