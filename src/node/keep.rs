@@ -237,6 +237,7 @@ impl Machine {
     /// A row is out of the index: its bytes go when its last reader has.
     pub(super) fn unstore(&mut self, row: RowId) {
         self.lines.remove(&row);
+        self.unasked.remove(&row);
         self.memory.remove_row(row);
         self.disk.remove_row(row);
         for fetch in self.fetches.values_mut() {

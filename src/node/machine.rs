@@ -3,7 +3,7 @@
 //! The law: `handle` one input, then `poll_output` until it is empty, then nothing happens
 //! before the next input or the moment that `poll_timeout` names. No I/O, no clock, no dice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -33,6 +33,8 @@ pub struct Machine {
     pub(super) index: Index,
     /// The field lines of stored responses, ready to send.
     pub(super) lines: BTreeMap<RowId, Bytes>,
+    /// Stored responses that were fetched ahead and that no player has asked for yet.
+    pub(super) unasked: BTreeSet<RowId>,
     pub(super) memory: Evict,
     pub(super) disk: Evict,
     pub(super) rows: BTreeMap<RowId, Row>,
@@ -88,6 +90,7 @@ impl Machine {
             dated: None,
             index: Index::new(Bounds::default(), seed),
             lines: BTreeMap::new(),
+            unasked: BTreeSet::new(),
             memory: Evict::new(config.cache.memory.0),
             disk: Evict::new(config.cache.disk.0),
             rows: BTreeMap::new(),

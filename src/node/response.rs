@@ -56,6 +56,9 @@ impl Machine {
             }
         };
         self.lines.insert(row, lines);
+        if ask.ahead {
+            self.unasked.insert(row);
+        }
         let until = arrival.length.map(|length| at + length);
         self.take(id, Stream { row, at, upto: at, until, keep: true });
         let Some(fetch) = self.fetches.get_mut(&id) else { return };

@@ -82,6 +82,9 @@ impl Machine {
                 return self.miss(id);
             }
         }
+        if self.unasked.remove(&row) {
+            self.report.add(Counter::PrefetchHits, 1);
+        }
         // What came from the origin just now was counted when it was asked.
         let note = if note.hit.is_some() {
             self.count(id, gap.is_some(), here > 0);

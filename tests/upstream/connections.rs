@@ -42,7 +42,7 @@ fn a_connection_is_kept_after_chunks_errors_and_heads_but_not_after_close() {
     let node = Node::with(&origin.url(), "");
     node.get("/tv/chunks").is("abc");
     node.get("/tv/gone").is_status(404, "no");
-    let head = player::open(node.port, "HEAD", "/tv/head", "", b"");
+    let head = player::open(node.port, ("HEAD", "/tv/head"), "", b"");
     assert!(head.head.contains("Content-Length: 1000"), "{}", head.head);
     node.get("/tv/early").is("late");
     node.get("/tv/close").is("bye");
@@ -84,7 +84,7 @@ fn rfc_9110_9_2_2_a_post_is_not_sent_twice() {
         );
     let node = Node::with(&origin.url(), "");
     node.get("/tv/1").is("one");
-    let got = player::request(node.port, "POST", "/tv/licence", "", b"challenge");
+    let got = player::request(node.port, ("POST", "/tv/licence"), "", b"challenge");
     got.is_trouble(502, "broke the connection");
     let asked = origin.about("/licence");
     assert_eq!(asked.len(), 1);
@@ -97,7 +97,7 @@ fn a_connection_that_the_origin_closed_while_idle_is_not_used() {
     let node = Node::with(&origin.url(), "");
     node.get("/tv/1").is("/1");
     origin.hang_up();
-    let got = player::request(node.port, "POST", "/tv/2", "", b"x");
+    let got = player::request(node.port, ("POST", "/tv/2"), "", b"x");
     got.is("/2");
     assert_eq!((origin.connections(), origin.asked().len()), (2, 2));
 }

@@ -79,7 +79,7 @@ fn a_post_does_not_move() {
     let first = Origin::new(|_, reply| reply.answer("503 No", "", "first"));
     let second = good("second");
     let node = pair(&first.url(), &second, "");
-    crate::player::request(node.port, "POST", "/tv/a", "", b"x").is_status(503, "first");
+    crate::player::request(node.port, ("POST", "/tv/a"), "", b"x").is_status(503, "first");
     assert_eq!(second.asked().len(), 0);
 }
 

@@ -24,7 +24,7 @@ fn a_seek_fetches_what_is_near_and_a_seek_back_nothing() {
     assert_eq!(first.field("content-range"), Some("bytes 0-999/67108864"));
     // A player seeks by an open range and leaves when it has what it wants.
     let open = format!("Range: bytes={MIDDLE}-\r\n");
-    let mut seek = player::open(node.port, "GET", "/tv/film.mp4", &open, b"");
+    let mut seek = player::open(node.port, ("GET", "/tv/film.mp4"), &open, b"");
     seek.at_least(1_000_000);
     drop(seek);
     let back = node.range("/tv/film.mp4", MIDDLE + 1000, MIDDLE + 500_000);

@@ -180,7 +180,7 @@ fn what_is_fetched_ahead_is_asked_for_as_the_player_does() {
     let fields = "Cookie: c=1\r\nUser-Agent: TV\r\n";
     node.get_with("/tv/live.m3u8", fields);
     node.get_with("/tv/seg101.ts", fields).is("/seg101.ts");
-    origin.wait_for("/seg103.ts", 1);
+    origin.wait_for("/seg102.ts", 1);
     let ahead = &origin.about("/seg102.ts")[0];
     assert_eq!(ahead.field("cookie"), Some("c=1"));
     assert_eq!(ahead.field("user-agent"), Some("TV"));
@@ -307,7 +307,7 @@ fn a_chunked_segment_reaches_the_player_chunk_by_chunk() {
         reply.send("4\r\nmdat\r\n0\r\n\r\n");
     });
     let node = Node::with(&origin.url(), "");
-    let mut player = crate::player::open(node.port, "GET", "/tv/seg.m4s", "", b"");
+    let mut player = crate::player::open(node.port, ("GET", "/tv/seg.m4s"), "", b"");
     player.at_least("4\r\nmoof".len());
     assert!(begin.elapsed() < PATIENCE);
     gate.open();

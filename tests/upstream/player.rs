@@ -70,12 +70,12 @@ pub struct Coming {
 }
 
 pub fn get(port: u16, path: &str, fields: &str) -> Got {
-    request(port, "GET", path, fields, b"")
+    request(port, ("GET", path), fields, b"")
 }
 
 /// A request with a body, or none.
-pub fn request(port: u16, method: &str, path: &str, fields: &str, body: &[u8]) -> Got {
-    open(port, method, path, fields, body).rest()
+pub fn request(port: u16, (method, path): (&str, &str), fields: &str, body: &[u8]) -> Got {
+    open(port, (method, path), fields, body).rest()
 }
 
 /// Like [`get`] where nobody may listen yet.
@@ -94,7 +94,7 @@ pub fn glance(port: u16, path: &str) -> std::io::Result<()> {
 }
 
 /// Sends a request and reads the head of the reply.
-pub fn open(port: u16, method: &str, path: &str, fields: &str, body: &[u8]) -> Coming {
+pub fn open(port: u16, (method, path): (&str, &str), fields: &str, body: &[u8]) -> Coming {
     let begin = Instant::now();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the node listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time");

@@ -174,6 +174,6 @@ fn rfc_9111_4_4_a_post_that_succeeds_drops_what_is_stored() {
     let node = Node::with(&origin.url(), "");
     node.get("/tv/a").is("GET 0");
     node.get("/tv/a").is("GET 0");
-    crate::player::request(node.port, "POST", "/tv/a", "", b"x").is("POST 1");
+    crate::player::request(node.port, ("POST", "/tv/a"), "", b"x").is("POST 1");
     node.get("/tv/a").is("GET 2");
 }

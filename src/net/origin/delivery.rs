@@ -171,9 +171,8 @@ impl Inner {
             if progress.block_completed {
                 self.submit(Input::Received { fetch, upto: progress.upto });
             }
-            // Those who wait go on with these bytes before more are read. At the end it is told
-            // first that all is here and whose connection is free: the next request may use both.
             if body.step() != Step::End {
+                // Those who wait go on with these bytes before more are read.
                 future::yield_now().await;
             }
         }
