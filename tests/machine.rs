@@ -3,6 +3,12 @@
 //! A failing run prints its seed, and the seed is all that is needed to see it again:
 //! `SEED=7 cargo test --test machine`; `RUNS=10000` for a night.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a world of chance that does not hold ends the test; its seed is what it prints"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
-use smol::Task;
+use smol::{Task, future};
 
 use super::connection::Connection;
 use super::dial::Dialer;
@@ -257,7 +257,8 @@ impl Inner {
     }
 
     pub(super) fn keep(&self, answered: Answered) {
-        if answered.head.keeps_alive() && answered.body.left() == Some(0) {
+        let free = !answered.connection.cut_short;
+        if free && answered.head.keeps_alive() && answered.body.left() == Some(0) {
             self.pool.put(answered.server, answered.connection, (self.door.now)());
         }
     }
@@ -272,7 +273,17 @@ async fn upload(
 ) -> Result<(), Trouble> {
     let mut reader = store.reader(row, 0, length);
     loop {
-        match reader.next(limits::BATCH).await {
+        let next = async { Some(reader.next(limits::BATCH).await) };
+        // A server may refuse before it has read all (RFC 9112, 9.5).
+        let heard = async {
+            connection.hears().await;
+            None
+        };
+        let Some(next) = future::or(next, heard).await else {
+            connection.cut_short = true;
+            return Ok(());
+        };
+        match next {
             Next::Bytes(pieces) => {
                 for piece in pieces {
                     if length.is_none() {

@@ -27,6 +27,8 @@ pub struct Connection {
     limit: Duration,
     /// Whether anything of the answer to the last request has come.
     pub heard: bool,
+    /// Whether a request was left unfinished: no other can follow.
+    pub cut_short: bool,
 }
 
 enum Stream {
@@ -50,7 +52,14 @@ impl Connection {
     }
 
     fn new(stream: Stream, now: fn() -> Instant, limit: Duration) -> Self {
-        Self { stream, ahead: Vec::new(), patience: Patience::new(now), limit, heard: false }
+        Self {
+            stream,
+            ahead: Vec::new(),
+            patience: Patience::new(now),
+            limit,
+            heard: false,
+            cut_short: false,
+        }
     }
 
     /// Whether the server has said or closed anything since the last answer: then it is of no
@@ -76,6 +85,15 @@ impl Connection {
             stream.flush().await
         };
         within(patience.bound(*limit, sent).await)
+    }
+
+    /// Waits until the server says something; nothing is lost where the wait is given up.
+    pub async fn hears(&mut self) {
+        let mut begun = [0; 1024];
+        let mut stream = Pin::new(&mut self.stream);
+        let read = poll_fn(|context| stream.as_mut().poll_read(context, &mut begun)).await;
+        self.ahead.extend_from_slice(&begun[..read.unwrap_or(0)]);
+        self.heard = true;
     }
 
     /// Reads the next final head; `hold` is added to the patience for its first byte.
