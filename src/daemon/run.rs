@@ -88,7 +88,6 @@ impl Run {
         let store = self.ports.get().map(Ports::store);
         let figures = Figures {
             memory: store.map_or(0, |store| store.memory()),
-            written: store.map_or(0, |store| store.written()),
             stopping: self.stopping.get(),
         };
         self.machine.borrow().status(clock::now(), figures)

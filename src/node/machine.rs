@@ -74,8 +74,6 @@ pub enum Reason {
 pub struct Figures {
     /// Bytes of memory that the store holds.
     pub memory: u64,
-    /// Bytes written to disk since the start.
-    pub written: u64,
     /// Whether the node is shutting down.
     pub stopping: bool,
 }

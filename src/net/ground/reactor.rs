@@ -157,11 +157,6 @@ impl<T: AsFd> Source<T> {
         &self.io
     }
 
-    /// Whether something arrived, or the end did, that was not read yet.
-    pub fn is_readable(&self) -> bool {
-        self.slot.readable.get()
-    }
-
     /// Tries to read; once the socket is drained, waits for the next edge.
     pub fn poll_read_with(
         &self,

@@ -114,11 +114,6 @@ impl Client {
             None => {}
         }
     }
-
-    /// How many fetches are under way.
-    pub fn running(&self) -> usize {
-        self.0.running.borrow().len()
-    }
 }
 
 impl Origins {
