@@ -9,6 +9,13 @@ pub const BLOCK: u64 = 64 * 1024;
 /// large file is kept where it is watched and a usual segment is two to eight slices.
 pub const SLICE: u64 = 16 * BLOCK;
 
+/// Blocks of a segment as peers exchange it: they fit in the bits of one number, and a record of
+/// them in 2 KiB; a usual media segment is one, a 4K one two or three.
+pub const SEGMENT_BLOCKS: u64 = 64;
+
+/// Bytes of such a segment: 4 MiB.
+pub const SEGMENT: u64 = SEGMENT_BLOCKS * BLOCK;
+
 /// Bytes of a request or response head. nginx stops at 8 KiB a line and 32 KiB in all; signed
 /// CDN cookies reach 4 KiB.
 pub const HEAD: usize = 32 * 1024;

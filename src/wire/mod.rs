@@ -3,6 +3,8 @@
 pub mod dash;
 pub mod hls;
 pub mod http;
+pub mod message;
 pub mod plan;
 pub mod playlist;
+pub mod record;
 pub mod rewrite;
