@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::base::units::plain;
 
-use super::model::{Config, LogTarget, Network, Origin};
+use super::model::{Config, LogTarget, Origin, Subnet};
 use super::problem::Source;
 use super::read::{self, Read, Value};
 use super::show;
@@ -241,7 +241,7 @@ impl fmt::Display for LogTarget {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let single = if self.address.is_ipv4() { 32 } else { 128 };
         match self.bits {

@@ -28,7 +28,7 @@ pub struct Player {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
     /// Networks whose clients are answered; loopback always is.
-    pub allow: Vec<Network>,
+    pub allow: Vec<Subnet>,
     /// Names beside addresses and `localhost` that the `Host` field may bear (DNS rebinding).
     pub host_names: Vec<String>,
     /// Web origins that may read replies: `*`, or a list such as `https://tv.example`.
@@ -37,7 +37,7 @@ pub struct Player {
 
 /// An address block such as `192.168.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub struct Subnet {
     /// The block's first address.
     pub address: IpAddr,
     /// Leading bits that count.
@@ -166,7 +166,7 @@ impl Config {
     }
 }
 
-impl Network {
+impl Subnet {
     /// Whether `address` lies in the block; an IPv4-mapped IPv6 address counts as IPv4.
     pub fn holds(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

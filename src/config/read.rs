@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use crate::base::units::{self, Size};
 use crate::base::url::{Url, without_dots};
 
-use super::model::Network;
+use super::model::Subnet;
 
 /// A TOML value with the place where it stands.
 pub type Value<'i> = Spanned<DeValue<'i>>;
@@ -129,7 +129,7 @@ pub fn maybe<T>(
 }
 
 /// A network: `192.168.0.0/16`, or a single address; bits behind the prefix are cleared.
-pub fn network(text: &str) -> Result<Network, &'static str> {
+pub fn network(text: &str) -> Result<Subnet, &'static str> {
     let expected = "a network or an address, such as \"192.168.0.0/16\"";
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
     let address: IpAddr = address.parse().map_err(|_| expected)?;
@@ -144,9 +144,9 @@ pub fn network(text: &str) -> Result<Network, &'static str> {
     Ok(match (masked(address, bits), address.to_canonical()) {
         // Clients of a mapped block come in with plain IPv4 addresses (RFC 4291, 2.5.5.2).
         (mapped @ IpAddr::V6(_), IpAddr::V4(_)) if bits >= 96 => {
-            Network { address: mapped.to_canonical(), bits: bits - 96 }
+            Subnet { address: mapped.to_canonical(), bits: bits - 96 }
         }
-        (address, _) => Network { address, bits },
+        (address, _) => Subnet { address, bits },
     })
 }
 
