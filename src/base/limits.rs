@@ -155,6 +155,18 @@ pub const PROBLEMS: usize = 100;
 
 /// Characters of an origin's name: it is a part of every URL that players see.
 pub const NAME: usize = 64;
+/// Bytes of a network's secret at least: 128 bits cannot be guessed.
+pub const SECRET_LEAST: usize = 16;
+
+/// Bytes of a network's secret at most; more adds nothing, and points to the wrong file.
+pub const SECRET_MOST: u64 = 4096;
+
+/// Links to peers at once that may be configured; each costs two sockets' buffers and a TLS
+/// state of about 40 KiB.
+pub const LINKS: usize = 256;
+
+/// Keys or addresses in one list of `[network]`: an operator names a handful.
+pub const NAMED_NODES: usize = 64;
 /// Lines that wait for a log reader; a burst at start is tens, so 256 lose nothing and hold
 /// at most 256 KiB while syslogd is away.
 pub const LOG_LINES: usize = 256;
