@@ -34,6 +34,28 @@ pub const ETAG: usize = 256;
 /// Bytes of a `Last-Modified` in a record; an IMF-fixdate has 29 (RFC 9110, 5.6.7).
 pub const LAST_MODIFIED: usize = 64;
 
+/// Segments of which a record, or that it is contested, is in memory: a witness's hundred live
+/// streams with forty segments each.
+pub const RECORDS: usize = 4 * 1024;
+
+/// Bytes of the records in memory: those of 2000 usual segments, which is 4 GB of video.
+pub const RECORD_MEMORY: usize = 2 * 1024 * 1024;
+
+/// How long a record is held where no date is known by which to judge when it expires.
+pub const UNDATED: Duration = Duration::from_secs(24 * 3600);
+
+/// Segments of which it is noted on whose word peers' blocks were taken, 100 bytes each: 64 GiB
+/// of segments as long as they may be.
+pub const RESTING: usize = 16 * 1024;
+
+/// Segments of one signer that the origin's own bytes must contradict before all of its records
+/// are dropped. One or two may be content that changed behind its URL.
+pub const CONTRADICTIONS: u16 = 3;
+
+/// Segments whose outcome counts for a signer's standing; what is older weighs half, so that a
+/// good past covers no more than this many lies.
+pub const STANDING: u16 = 32;
+
 /// Bytes of a request or response head. nginx stops at 8 KiB a line and 32 KiB in all; signed
 /// CDN cookies reach 4 KiB.
 pub const HEAD: usize = 32 * 1024;
