@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::units::Rate;
+
 /// Bytes of a block: the unit of exchange and of verification (docs: the block grid).
 pub const BLOCK: u64 = 64 * 1024;
 
@@ -236,3 +238,18 @@ pub const PROBATION: u64 = 32 * 1024 * 1024;
 /// much). Left alone it grows to 4 MiB a player; bounded, what is copied is still in the
 /// processor's cache when it goes out: 2 MB bodies cost 0.18 CPU seconds a GB in place of 0.30.
 pub const SEND_BUFFER: usize = 256 * 1024;
+
+/// Bytes of one value of CMCD; all keys of CTA-5004 with a long next object are 1 KiB.
+pub const CMCD: usize = 4 * 1024;
+
+/// Pairs of one value of CMCD: eighteen keys are defined, vendors add a few of their own.
+pub const CMCD_PAIRS: usize = 64;
+
+/// Bytes of a session's or content's name in CMCD (CTA-5004, table 1).
+pub const CMCD_NAME: usize = 64;
+
+/// The longest buffer, deadline or object that is believed: more is a mistake of units.
+pub const CMCD_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// The highest rate that is believed; 8K video is at 0.1 Gbit/s.
+pub const CMCD_RATE: Rate = Rate(100_000_000_000);
