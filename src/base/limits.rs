@@ -355,3 +355,42 @@ pub const REST: Duration = Duration::from_secs(16);
 
 /// Bytes a second that are reckoned with before an origin has shown its own rate.
 pub const ORIGIN_GUESS: u64 = 1024 * 1024;
+/// Steps that the swarm's engines take in one turn of the loop; the rest follows in the next.
+pub const SWARM_STEPS: usize = 256;
+
+/// Segments that one peer may seek at once; a player with a minute of buffer seeks fifteen.
+pub const SEEKS: usize = 256;
+
+/// With more seekers of a segment than this, they hear of [`HAVE_STEP`] new blocks at once.
+pub const CLOSE_SEEKERS: usize = 8;
+
+/// Blocks that many seekers hear of at once: an announcement costs 60 bytes a seeker.
+pub const HAVE_STEP: u32 = 4;
+
+/// Bytes of a range that peers are asked for at once; more is a film, which is read by parts.
+pub const SWARM_RANGE: u64 = 16 * SEGMENT;
+
+/// How long a download that nobody waits for goes on behind its deadline.
+pub const DOWNLOAD_TIME: Duration = Duration::from_secs(30);
+
+/// How often a download's origin may fail before its players are told.
+pub const DOWNLOAD_FAILURES: u8 = 3;
+
+/// How soon a byte is due that a player reads now.
+pub const PLAYING_DUE: Duration = Duration::from_millis(500);
+
+/// How long a player that waits for a segment may wait for peers at most, however much it holds:
+/// hls.js gives up on the first byte after 10 s, ExoPlayer on any after 8 s.
+pub const WAITING_DUE: Duration = Duration::from_secs(4);
+
+/// Seconds for which a record is valid: a day, so that what is replayed is not old.
+pub const RECORD_TIME: u64 = 24 * 3600;
+
+/// Bytes of a path that a witness is told.
+pub const WATCH_PATH: usize = 1024;
+
+/// Streams that a witness follows at once.
+pub const SHADOWS: usize = 256;
+
+/// A stream that nobody says to watch for this long is followed no more.
+pub const WATCHED: Duration = Duration::from_secs(60);
