@@ -3,6 +3,7 @@
 pub mod dash;
 pub mod hls;
 pub mod http;
+pub mod membership;
 pub mod message;
 pub mod plan;
 pub mod playlist;
