@@ -6,6 +6,8 @@ mod entry;
 mod http;
 #[path = "../fuzz/kept.rs"]
 mod kept;
+#[path = "../fuzz/link.rs"]
+mod link;
 
 use std::fs;
 use std::path::Path;
@@ -130,4 +132,6 @@ corpora! {
     units_read_as_they_are_shown: "units", kept::units;
     any_configuration_is_listed_or_named_wrong: "config", kept::config;
     any_head_of_a_slice_file_is_borne: "sheet", kept::sheet;
+    what_a_link_says_is_written_as_it_is_read: "frames", link::frames;
+    no_record_is_believed_but_as_it_was_signed: "record", link::record;
 }

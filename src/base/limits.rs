@@ -16,6 +16,24 @@ pub const SEGMENT_BLOCKS: u64 = 64;
 /// Bytes of such a segment: 4 MiB.
 pub const SEGMENT: u64 = SEGMENT_BLOCKS * BLOCK;
 
+/// Bytes of a frame's body on a link: one block, its head, and room for what a newer version
+/// adds. A longer one is a breach, whatever its kind.
+pub const FRAME: usize = 68 * 1024;
+
+/// Bytes of the body of a message that is no block. The longest is a record of 64 blocks with
+/// the longest texts, 2655 bytes; the rest is for what a newer version adds.
+pub const MESSAGE: usize = 4 * 1024;
+
+/// Bytes of a media type in a record; RFC 6838, 4.2 allows 127 each side of the slash, real ones
+/// with parameters are below 80.
+pub const CONTENT_TYPE: usize = 128;
+
+/// Bytes of an entity tag in a record; CDNs write up to 70.
+pub const ETAG: usize = 256;
+
+/// Bytes of a `Last-Modified` in a record; an IMF-fixdate has 29 (RFC 9110, 5.6.7).
+pub const LAST_MODIFIED: usize = 64;
+
 /// Bytes of a request or response head. nginx stops at 8 KiB a line and 32 KiB in all; signed
 /// CDN cookies reach 4 KiB.
 pub const HEAD: usize = 32 * 1024;
