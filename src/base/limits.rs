@@ -267,8 +267,12 @@ pub const LINK_BUFFER: usize = 128 * 1024;
 /// Such buffers that are kept for the next link that has something to say.
 pub const LINK_BUFFERS: usize = 4;
 
-/// Messages and blocks that wait for a peer to take them; one that does not is let go.
-pub const LINK_QUEUE: usize = 1024;
+/// Bytes of messages that wait for a peer to take them: three thousand of the usual ones. A peer
+/// that lets more wait is let go.
+pub const LINK_WORDS: usize = 256 * 1024;
+
+/// Blocks that wait to be given over one link: four segments.
+pub const LINK_GIVES: usize = 256;
 
 /// A message that began must be whole after this: 64 KiB at 1 KiB/s.
 pub const LINK_FRAME: Duration = Duration::from_secs(60);

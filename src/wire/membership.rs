@@ -5,6 +5,7 @@ use core::fmt;
 use ring::hmac;
 use ring::signature::{ED25519, UnparsedPublicKey};
 
+use super::frame::{Header, Kind};
 use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::peer::{NodeKey, Role};
@@ -86,11 +87,11 @@ pub struct Member {
     pub capabilities: u32,
 }
 
-/// A frame before the proofs: its kind and how many bytes follow.
+/// A frame before the proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// First words of this many bytes.
-    Hello(usize),
+    /// First words.
+    Hello,
     /// The dialler is content with the listener's proof: messages may follow.
     Welcome,
     /// The other is no member; one byte follows.
@@ -124,10 +125,8 @@ impl Membership {
         if let Some(admission) = &self.admission {
             body.extend(admission.bytes());
         }
-        let mut frame = vec![HELLO];
-        frame.extend(u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes());
-        frame.extend(body);
-        frame
+        let header = Header { kind: HELLO, length: body.len() };
+        [&header.to_bytes(), &body[..]].concat()
     }
 
     /// Whether the first words of another prove that it belongs.
@@ -169,34 +168,25 @@ impl fmt::Debug for Membership {
 }
 
 impl Frame {
-    /// Reads the three bytes in front of each frame.
-    pub fn parse(head: [u8; FRAME]) -> Result<Self, Garbled> {
-        let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
-        match head[0] {
-            HELLO if (2..=limits::HELLO).contains(&length) => Ok(Self::Hello(length)),
-            WELCOME if length == 0 => Ok(Self::Welcome),
-            REFUSAL if length == 1 => Ok(Self::Refusal),
+    /// What a frame is by its header; nothing else may be said before the proofs.
+    pub fn of(header: Header) -> Result<Self, Garbled> {
+        match header {
+            Header { kind: HELLO, length: 2..=limits::HELLO } => Ok(Self::Hello),
+            Header { kind: WELCOME, length: 0 } => Ok(Self::Welcome),
+            Header { kind: REFUSAL, length: 1 } => Ok(Self::Refusal),
             _ => Err(Garbled),
         }
     }
 
-    /// How many bytes follow.
-    pub const fn length(self) -> usize {
-        match self {
-            Self::Hello(length) => length,
-            Self::Welcome => 0,
-            Self::Refusal => 1,
-        }
-    }
-
     /// The frame that says that the other's proof is good.
-    pub const fn welcome() -> [u8; FRAME] {
-        [WELCOME, 0, 0]
+    pub fn welcome() -> [u8; Header::SIZE] {
+        Header { kind: WELCOME, length: 0 }.to_bytes()
     }
 
     /// The frame that says that the other is no member.
-    pub const fn refusal(code: u8) -> [u8; FRAME + 1] {
-        [REFUSAL, 0, 1, code]
+    pub fn refusal(code: u8) -> [u8; Header::SIZE + 1] {
+        let [a, b, c, d] = Header { kind: REFUSAL, length: 1 }.to_bytes();
+        [a, b, c, d, code]
     }
 }
 
@@ -305,9 +295,6 @@ pub const EXPORTER: &[u8] = b"EXPORTER-neap-1";
 /// The protocol's name in TLS (RFC 7301).
 pub const ALPN: &[u8] = b"neap/1";
 
-/// Bytes in front of a frame: kind, and the length of what follows.
-pub const FRAME: usize = 3;
-
 /// Bytes of first words that the proof covers: versions, role, flags, capabilities, network.
 const SAID: usize = 40;
 
@@ -317,9 +304,18 @@ const FIXED: usize = SAID + 32;
 /// Bytes of an admission: two keys, a date, a signature.
 const ADMISSION: usize = 32 + 32 + 8 + 64;
 
-const HELLO: u8 = 1;
-const WELCOME: u8 = 2;
-const REFUSAL: u8 = 3;
+const HELLO: Kind = Kind(1);
+const WELCOME: Kind = Kind(2);
+const REFUSAL: Kind = Kind(3);
+
+/// Asks for a sign of life; its body is empty.
+pub const PING: Kind = Kind(4);
+
+/// A sign of life; its body is empty.
+pub const PONG: Kind = Kind(5);
+
+/// The last frame of a link: one byte says why it ends.
+pub const GOODBYE: Kind = Kind(6);
 
 const HAS_PROOF: u8 = 1;
 const HAS_ADMISSION: u8 = 2;
@@ -346,6 +342,7 @@ mod tests {
     use super::*;
 
     const NOW: Date = Date(1_800_000_000);
+    const FRAME: usize = Header::SIZE;
 
     fn pair(seed: u8) -> (Ed25519KeyPair, NodeKey) {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed");
@@ -377,8 +374,8 @@ mod tests {
     /// What `of` says when it is checked as `by`.
     fn checked(of: &Membership, said: &Binding, by: &Binding) -> Result<Member, Denial> {
         let hello = of.hello(said);
-        let frame = Frame::parse([hello[0], hello[1], hello[2]]).expect("a frame");
-        assert_eq!(frame, Frame::Hello(hello.len() - FRAME));
+        let header = Header::parse(hello.first_chunk().expect("four bytes")).expect("a header");
+        assert_eq!((Frame::of(header), header.length), (Ok(Frame::Hello), hello.len() - FRAME));
         member(Some(b"secret")).check(&hello[FRAME..], by, NOW)
     }
 
@@ -457,13 +454,15 @@ mod tests {
 
     #[test]
     fn frames_before_the_proofs_are_short() {
-        assert_eq!(Frame::parse(Frame::welcome()), Ok(Frame::Welcome));
-        let [kind, high, low, code] = Frame::refusal(Denial::Version.code());
-        assert_eq!(Frame::parse([kind, high, low]), Ok(Frame::Refusal));
-        assert_eq!(Denial::of(code), Some(Denial::Version));
+        let of = |bytes: &[u8; 4]| Frame::of(Header::parse(bytes).expect("a header"));
+        assert_eq!(of(&Frame::welcome()), Ok(Frame::Welcome));
+        let refusal = Frame::refusal(Denial::Version.code());
+        assert_eq!(of(refusal.first_chunk().expect("four")), Ok(Frame::Refusal));
+        assert_eq!(Denial::of(refusal[4]), Some(Denial::Version));
         assert_eq!(Denial::of(200), None);
-        for wrong in [[0, 0, 0], [1, 0xff, 0xff], [1, 4, 1], [1, 0, 1], [2, 0, 1], [3, 0, 0]] {
-            assert_eq!(Frame::parse(wrong), Err(Garbled), "{wrong:?}");
+        for (kind, length) in [(0, 0), (1, 1), (1, 1025), (2, 1), (3, 0), (3, 2), (4, 0), (16, 2)] {
+            let header = Header { kind: Kind(kind), length };
+            assert_eq!(Frame::of(header), Err(Garbled), "{header:?}");
         }
     }
 }

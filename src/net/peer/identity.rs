@@ -91,6 +91,11 @@ impl Identity {
         Ok((Self::read(&path)?, kept))
     }
 
+    /// Both parts, to sign with.
+    pub const fn pair(&self) -> &Ed25519KeyPair {
+        &self.pair
+    }
+
     /// A signature (RFC 8032) over `content`.
     pub fn sign(&self, content: &[u8]) -> [u8; 64] {
         let mut signature = [0; 64];

@@ -3,7 +3,9 @@
 pub mod greeting;
 pub mod hearing;
 pub mod identity;
+pub mod inlet;
 pub mod link;
+pub mod outlet;
 pub mod port;
 pub mod proving;
 pub mod seal;

@@ -11,7 +11,9 @@ use rustls::pki_types::{
     CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
 };
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{
+    AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage, ResolvesServerCert,
+};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{
@@ -53,7 +55,8 @@ impl Secure {
         let key = provider::sign::any_eddsa_type(&der).map_err(io::Error::other)?;
         let shown = vec![CertificateDer::from(spki(identity.key).to_vec())];
         let key = Arc::new(CertifiedKey::new(shown, key));
-        let verifier = Arc::new(Raw(provider::default_provider().signature_verification_algorithms));
+        let verifier =
+            Arc::new(Raw(provider::default_provider().signature_verification_algorithms));
         Self::new(Parts {
             own: identity.key,
             shown: |shown| node_key(shown),
@@ -266,7 +269,10 @@ mod tests {
         let key = "ed25519:19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
         let key: NodeKey = key.parse().expect("a key");
         let info = spki(key);
-        assert_eq!(info[..16], *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\x19\xbf\x44\x09");
+        assert_eq!(
+            info[..16],
+            *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\x19\xbf\x44\x09"
+        );
         assert_eq!(node_key(&info), Some(key));
         assert_eq!(node_key(&info[..43]), None);
         assert_eq!(node_key(&[&info[..], &[0]].concat()), None);
