@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::units::Rate;
+
 /// Bytes of a block: the unit of exchange and of verification (docs: the block grid).
 pub const BLOCK: u64 = 64 * 1024;
 
@@ -33,6 +35,28 @@ pub const ETAG: usize = 256;
 
 /// Bytes of a `Last-Modified` in a record; an IMF-fixdate has 29 (RFC 9110, 5.6.7).
 pub const LAST_MODIFIED: usize = 64;
+
+/// Segments of which a record, or that it is contested, is in memory: a witness's hundred live
+/// streams with forty segments each.
+pub const RECORDS: usize = 4 * 1024;
+
+/// Bytes of the records in memory: those of 2000 usual segments, which is 4 GB of video.
+pub const RECORD_MEMORY: usize = 2 * 1024 * 1024;
+
+/// How long a record is held where no date is known by which to judge when it expires.
+pub const UNDATED: Duration = Duration::from_secs(24 * 3600);
+
+/// Segments of which it is noted on whose word peers' blocks were taken, 100 bytes each: 64 GiB
+/// of segments as long as they may be.
+pub const RESTING: usize = 16 * 1024;
+
+/// Segments of one signer that the origin's own bytes must contradict before all of its records
+/// are dropped. One or two may be content that changed behind its URL.
+pub const CONTRADICTIONS: u16 = 3;
+
+/// Segments whose outcome counts for a signer's standing; what is older weighs half, so that a
+/// good past covers no more than this many lies.
+pub const STANDING: u16 = 32;
 
 /// Bytes of a request or response head. nginx stops at 8 KiB a line and 32 KiB in all; signed
 /// CDN cookies reach 4 KiB.
@@ -173,6 +197,18 @@ pub const PROBLEMS: usize = 100;
 
 /// Characters of an origin's name: it is a part of every URL that players see.
 pub const NAME: usize = 64;
+/// Bytes of a network's secret at least: 128 bits cannot be guessed.
+pub const SECRET_LEAST: usize = 16;
+
+/// Bytes of a network's secret at most; more adds nothing, and points to the wrong file.
+pub const SECRET_MOST: u64 = 4096;
+
+/// Links to peers at once that may be configured; each costs two sockets' buffers and a TLS
+/// state of about 40 KiB.
+pub const LINKS: usize = 256;
+
+/// Keys or addresses in one list of `[network]`: an operator names a handful.
+pub const NAMED_NODES: usize = 64;
 /// Lines that wait for a log reader; a burst at start is tens, so 256 lose nothing and hold
 /// at most 256 KiB while syslogd is away.
 pub const LOG_LINES: usize = 256;
@@ -303,3 +339,17 @@ pub const STRANGER_LINE: Duration = Duration::from_secs(60);
 
 /// Bytes of a file that holds a key, a secret or an admission.
 pub const KEY_FILE: u64 = 64 * 1024;
+/// Bytes of one value of CMCD; all keys of CTA-5004 with a long next object are 1 KiB.
+pub const CMCD: usize = 4 * 1024;
+
+/// Pairs of one value of CMCD: eighteen keys are defined, vendors add a few of their own.
+pub const CMCD_PAIRS: usize = 64;
+
+/// Bytes of a session's or content's name in CMCD (CTA-5004, table 1).
+pub const CMCD_NAME: usize = 64;
+
+/// The longest buffer, deadline or object that is believed: more is a mistake of units.
+pub const CMCD_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// The highest rate that is believed; 8K video is at 0.1 Gbit/s.
+pub const CMCD_RATE: Rate = Rate(100_000_000_000);

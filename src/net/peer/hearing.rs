@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use ring::digest::{Context, SHA256};
 
 use crate::base::digest::Digest;
+use crate::base::limits;
 use crate::wire::frame::{Header, Kind};
 use crate::wire::membership::{GOODBYE, PING, PONG};
 use crate::wire::message::{BlockHead, Message};
@@ -133,7 +134,8 @@ impl Hearing {
 
 /// Kinds whose body is held; of the others nothing is.
 const fn is_known(kind: Kind) -> bool {
-    matches!(kind, PING | PONG | GOODBYE) || kind.0 >= Kind::CARRIER.0 && kind.0 <= Kind::UNCHOKE.0
+    let held = kind.0 >= Kind::CARRIER.0 && kind.longest() <= limits::MESSAGE;
+    held || matches!(kind, PING | PONG | GOODBYE)
 }
 
 fn said(kind: Kind, body: &[u8]) -> Result<Option<Heard>, &'static str> {
@@ -234,7 +236,7 @@ mod tests {
             // It must end, and hold no more than it may.
             let _ = words(&mut ear, &garbage);
             if let State::Body(_, body) = &ear.0 {
-                assert!(body.capacity() <= crate::base::limits::MESSAGE);
+                assert!(body.capacity() <= limits::MESSAGE);
             }
         }
         let mut giant = Hearing::default();
