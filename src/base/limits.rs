@@ -339,6 +339,7 @@ pub const STRANGER_LINE: Duration = Duration::from_secs(60);
 
 /// Bytes of a file that holds a key, a secret or an admission.
 pub const KEY_FILE: u64 = 64 * 1024;
+
 /// Bytes of one value of CMCD; all keys of CTA-5004 with a long next object are 1 KiB.
 pub const CMCD: usize = 4 * 1024;
 

@@ -1,9 +1,13 @@
 //! What the port to peers is configured with.
 
 use core::net::SocketAddr;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
+use crate::base::limits;
 use crate::base::peer::{NodeKey, Role};
+use crate::config::model::Network;
 use crate::wire::membership::{Admission, Membership};
 
 /// What the port to peers must know of the configuration.
@@ -43,6 +47,30 @@ pub struct Vendor {
 }
 
 impl Settings {
+    /// What the section `[network]` says, with the admission that its file holds.
+    pub fn of(network: &Network) -> io::Result<Self> {
+        let vendor = match (&network.ca, &network.certificate, &network.private_key) {
+            (Some(ca), Some(certificate), Some(key)) => Some(Vendor {
+                ca: ca.clone(),
+                certificate: certificate.clone(),
+                private_key: key.clone(),
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            name: network.name.clone(),
+            secret: network.secret.as_ref().map(|secret| secret.bytes().to_vec()),
+            operators: network.operators.clone(),
+            admission: network.admission.as_deref().map(admission).transpose()?,
+            witnesses: network.witnesses.clone(),
+            role: network.role,
+            listen: network.listen.clone(),
+            max_peers: network.max_peers,
+            state: Some(network.state.clone()),
+            vendor,
+        })
+    }
+
     /// What is proven to others and asked of them.
     pub fn membership(&self) -> Membership {
         Membership {
@@ -53,4 +81,19 @@ impl Settings {
             role: self.role,
         }
     }
+}
+
+/// The admission in a file, as 'neap admit' prints it.
+fn admission(path: &Path) -> io::Result<Admission> {
+    let fault = |kind, what: &str| {
+        let text = format!("network.admission-file: {}: {what}", path.display());
+        io::Error::new(kind, text)
+    };
+    let mut text = String::new();
+    let read =
+        File::open(path).and_then(|file| file.take(limits::KEY_FILE).read_to_string(&mut text));
+    read.map_err(|error| fault(error.kind(), &error.to_string()))?;
+    Admission::parse(&text).ok_or_else(|| {
+        fault(io::ErrorKind::InvalidData, "it holds no admission as 'neap admit' prints it")
+    })
 }
