@@ -279,6 +279,67 @@ pub const PROBATION: u64 = 32 * 1024 * 1024;
 /// processor's cache when it goes out: 2 MB bodies cost 0.18 CPU seconds a GB in place of 0.30.
 pub const SEND_BUFFER: usize = 256 * 1024;
 
+/// A link to a peer stands this long after its connection, or never: TLS and the proofs are two
+/// round trips and six signatures, 60 ms on a slow box.
+pub const LINK_TIME: Duration = Duration::from_secs(5);
+
+/// Links that are being made at once by others; each may hold [`LINK_BUFFER`] and costs the time
+/// of three signatures. More are refused before a byte is read.
+pub const HANDSHAKES: usize = 16;
+
+/// Of these, from one address: a home behind one router, never a single one that takes all.
+pub const HANDSHAKES_EACH: usize = 4;
+
+/// Bytes that a side may send before its proof: certificates of a vendor take 4 KiB.
+pub const HANDSHAKE: usize = 32 * 1024;
+
+/// Bytes of the first words of a node; version 1 says 208, later ones may say more.
+pub const HELLO: usize = 1024;
+
+/// Bytes read from a link at once. A link holds such a buffer only while it has part of a TLS
+/// record (RFC 8446, 5.2: 16,645 bytes at most).
+pub const LINK_BUFFER: usize = 128 * 1024;
+
+/// Such buffers that are kept for the next link that has something to say.
+pub const LINK_BUFFERS: usize = 4;
+
+/// Bytes of messages that wait for a peer to take them: three thousand of the usual ones. A peer
+/// that lets more wait is let go.
+pub const LINK_WORDS: usize = 256 * 1024;
+
+/// Blocks that wait to be given over one link: four segments.
+pub const LINK_GIVES: usize = 256;
+
+/// A message that began must be whole after this: 64 KiB at 1 KiB/s.
+pub const LINK_FRAME: Duration = Duration::from_secs(60);
+
+/// A peer that takes no byte for this long is gone; the kernel gives up at the same time.
+pub const LINK_STALL: Duration = Duration::from_secs(20);
+
+/// While something is sought from a peer and it is silent this long, it is asked for a sign.
+pub const LINK_PING: Duration = Duration::from_secs(15);
+
+/// While something is sought from a peer and it is silent this long, it is gone.
+pub const LINK_SILENT: Duration = Duration::from_secs(40);
+
+/// A link over which nothing was said this long is closed; it is made anew when it is needed.
+pub const LINK_IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// The last word to a peer is sent within this, or not at all.
+pub const LINK_GOODBYE: Duration = Duration::from_secs(1);
+
+/// TLS records under one key: AES-GCM keeps its promise up to 2^24.5 (RFC 8446, 5.5).
+pub const LINK_RECORDS: u64 = 1 << 24;
+
+/// TLS records without content in a row; honest nodes send none.
+pub const LINK_EMPTY: u8 = 16;
+
+/// How often each way to be no member is written to the log at all; the rest is counted.
+pub const STRANGER_LINE: Duration = Duration::from_secs(60);
+
+/// Bytes of a file that holds a key, a secret or an admission.
+pub const KEY_FILE: u64 = 64 * 1024;
+
 /// Bytes of one value of CMCD; all keys of CTA-5004 with a long next object are 1 KiB.
 pub const CMCD: usize = 4 * 1024;
 
