@@ -4,4 +4,5 @@ pub mod admin;
 pub mod discovery;
 pub mod ground;
 pub mod origin;
+pub mod peer;
 pub mod player;
