@@ -1,0 +1,43 @@
+//! The runs: worlds of chance, and worlds in which the checkers must find what was planted.
+
+use crate::checks::stalls;
+use crate::world::scene::Scene;
+use crate::world::turn::World;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// Runs a world to its end.
+fn run(scene: Scene, tells: bool) -> World {
+    let mut world = World::new(scene);
+    world.tells = tells;
+    world.run();
+    world
+}
+
+#[test]
+fn whatever_chance_brings_the_rules_hold() {
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("RUNS").unwrap_or(200),
+    };
+    let tells = number("TELL").is_some();
+    let mut broken = 0;
+    for seed in seeds {
+        let scene = Scene::chance(seed);
+        if tells {
+            println!("{scene:#?}");
+        }
+        let direct = run(scene.alone(), false);
+        let shared = run(scene, tells);
+        let mut breaches = direct.checks.breaches();
+        breaches.extend(shared.checks.breaches());
+        breaches.extend(stalls::worse(&shared.sessions, &direct.sessions));
+        for breach in &breaches {
+            println!("SEED={seed}: {breach}");
+        }
+        broken += usize::from(!breaches.is_empty());
+    }
+    assert_eq!(broken, 0, "worlds in which a rule was broken");
+}
