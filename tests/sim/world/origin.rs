@@ -325,9 +325,6 @@ impl World {
         let Some((row, at)) = download.taken else {
             return self.drop_download(node, fetch);
         };
-        if let Some(known) = self.nodes[node].store.rows.get_mut(&row) {
-            known.writers.insert(fetch, (at, at + length));
-        }
         if collects {
             let stuff = Stuff { content: reply.content, shift: -at.cast_signed() };
             self.fill((node, fetch), row, (ByteRange::new(at, at + length), stuff));
@@ -340,6 +337,20 @@ impl World {
                 Some(Mishap::Reset | Mishap::Stall(_))
             );
             self.send_body((node, fetch), broken.then_some(length * 2 / 5));
+        }
+    }
+
+    /// The machine wants the body: there is a writer from now on.
+    pub fn take(&mut self, (node, fetch): (usize, FetchId), row: RowId, at: u64) {
+        let seat = &mut self.nodes[node];
+        let Some(download) = seat.downloads.get_mut(&fetch) else { return };
+        download.taken = Some((row, at));
+        let bodiless = download.order.method == "HEAD";
+        let length = download.reply.as_ref().map_or(0, |reply| reply.range.len());
+        match seat.store.rows.get_mut(&row) {
+            Some(_) if bodiless => {}
+            Some(known) => drop(known.writers.insert(fetch, (at, at + length))),
+            None => self.checks.assert(false, || format!("node {node}: {fetch} into no row")),
         }
     }
 

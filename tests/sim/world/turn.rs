@@ -263,13 +263,7 @@ impl World {
             Output::Cut { exchange } => self.on_cut(node, exchange),
             Output::Upload { .. } => self.checks.assert(false, || "nobody uploads here".into()),
             Output::Fetch(order) => self.on_fetch(node, *order),
-            Output::Take { fetch, row, at } => {
-                let open = self.nodes[node].store.rows.contains_key(&row);
-                self.checks.assert(open, || format!("node {node}: {fetch} into a closed row"));
-                if let Some(download) = self.nodes[node].downloads.get_mut(&fetch) {
-                    download.taken = Some((row, at));
-                }
-            }
+            Output::Take { fetch, row, at } => self.take((node, fetch), row, at),
             Output::Cancel { fetch } => {
                 // While its head is handed in, the port waits for the turn's end.
                 if self.nodes[node].asking != Some(fetch) {
