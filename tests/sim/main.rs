@@ -7,5 +7,6 @@
 #![allow(unreachable_pub, reason = "the modules of one test program")]
 
 mod checks;
-mod worlds;
+mod planted;
 mod world;
+mod worlds;

@@ -17,6 +17,20 @@ fn run(scene: Scene, tells: bool) -> World {
 }
 
 #[test]
+fn one_seed_gives_one_history() {
+    for seed in 0..8 {
+        let history = |seed| {
+            let mut world = World::new(Scene::chance(seed));
+            world.checks.trace.on = true;
+            world.run();
+            (world.trace(), world.turns, world.sessions.clone())
+        };
+        assert_eq!(history(seed), history(seed), "seed {seed}");
+        assert_ne!(history(seed).0, history(seed + 1).0, "seeds {seed} and the next");
+    }
+}
+
+#[test]
 fn whatever_chance_brings_the_rules_hold() {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,

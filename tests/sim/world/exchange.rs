@@ -85,7 +85,7 @@ impl World {
             sent: 0,
         };
         seat.exchanges.insert(exchange, under_way);
-        self.checks.answers.asked(node, exchange);
+        self.checks.answers.asked(node, exchange, now);
         let request = Request { exchange, method: "GET".into(), locator, fields, body: None };
         self.submit(node, Input::Request(request));
         exchange
@@ -230,7 +230,8 @@ impl World {
             open.readers.remove(&id);
             open.let_pass();
         }
-        self.checks.answers.left(node, id);
+        let now = self.calendar.now;
+        self.checks.answers.left(node, id, now);
         self.submit(node, Input::Left { exchange: id, sent: exchange.sent });
         Some(exchange)
     }

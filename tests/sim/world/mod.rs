@@ -10,5 +10,6 @@ pub mod pipes;
 pub mod player;
 pub mod records;
 pub mod scene;
+pub mod stage;
 pub mod store;
 pub mod turn;

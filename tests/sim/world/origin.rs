@@ -17,7 +17,7 @@ use super::library::{Access, ContentId, Resource, Thing, Validator, mix};
 use super::pipes::{Cargo, FlowId, Sink};
 use super::scene::Mishap;
 use super::store::Stuff;
-use super::turn::World;
+use super::turn::{Plant, World};
 
 /// What an origin does next for a fetch.
 #[derive(Clone, Copy, Debug)]
@@ -245,7 +245,10 @@ impl World {
         download.came += bytes;
         let reply = download.reply.as_ref().expect("a body has a head");
         let shift = reply.range.start.cast_signed() - at.cast_signed();
-        let stuff = Stuff { content: reply.content, shift };
+        let mut stuff = Stuff { content: reply.content, shift };
+        if self.plant == Some(Plant::WrongBytes) {
+            stuff.content.0 ^= 1;
+        }
         let range = ByteRange::new(at + from, at + from + bytes);
         let (whole, mishap) = (reply.range.len(), download.mishap);
         let came = download.came;
@@ -284,9 +287,12 @@ impl World {
         if let Some((position, _)) = known.writers.get_mut(&fetch) {
             *position = range.end;
         }
-        let block = ByteRange::new(range.end.saturating_sub(1), range.end).aligned(limits::BLOCK);
-        let block = block.overlap(ByteRange::new(0, known.stop(None)));
-        let complete = known.present.covers(block);
+        let stop = known.stop(None);
+        let is_complete = |at: u64| {
+            let block = ByteRange::new(at, at + 1).aligned(limits::BLOCK);
+            known.present.covers(block.overlap(ByteRange::new(0, stop)))
+        };
+        let complete = is_complete(range.start) || is_complete(range.end.saturating_sub(1));
         self.nodes[node].wakes.insert(row);
         self.note_complete(node, row);
         if complete {

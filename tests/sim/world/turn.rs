@@ -49,8 +49,23 @@ pub struct World {
     pub sessions: Vec<Session>,
     pub checks: Checks,
     pub turns: u64,
+    /// What is broken on purpose, to see that it is found.
+    pub plant: Option<Plant>,
     /// Whether everything is printed.
     pub tells: bool,
+}
+
+/// A fault that is put into the world for a checker to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// Bytes change on their way into a row.
+    WrongBytes,
+    /// An exchange hears its answer twice.
+    AnswerTwice,
+    /// No exchange hears its answer.
+    AnswerNever,
+    /// Slices stay that should go.
+    Hoard,
 }
 
 impl World {
@@ -84,6 +99,7 @@ impl World {
             sessions: Vec::new(),
             checks: Checks::default(),
             turns: 0,
+            plant: None,
             tells: false,
             scene,
         };
@@ -136,6 +152,7 @@ impl World {
             self.on_event(event);
         }
         self.calendar.now = ends;
+        self.checks.answers.at_end(ends);
         for node in 0..self.nodes.len() {
             self.drop_players(node);
         }
@@ -258,7 +275,14 @@ impl World {
 
     fn carry_out(&mut self, node: usize, output: Output) {
         match output {
-            Output::Answer { exchange, answer } => self.on_answer(node, exchange, answer),
+            Output::Answer { exchange, answer } => {
+                match self.plant {
+                    Some(Plant::AnswerNever) => return,
+                    Some(Plant::AnswerTwice) => self.on_answer(node, exchange, answer.clone()),
+                    _ => {}
+                }
+                self.on_answer(node, exchange, answer);
+            }
             Output::Resume { exchange } => self.on_resume(node, exchange),
             Output::Cut { exchange } => self.on_cut(node, exchange),
             Output::Upload { .. } => self.checks.assert(false, || "nobody uploads here".into()),
@@ -303,6 +327,7 @@ impl World {
                 }
                 None => fault = Some("a closed row ends"),
             },
+            Output::Evict { .. } if self.plant == Some(Plant::Hoard) => {}
             Output::Evict { row, slice } => match rows.get_mut(&row) {
                 Some(open) => open.remove(super::store::window(slice)),
                 None => fault = Some("a closed row loses a slice"),
@@ -437,6 +462,7 @@ impl World {
             return;
         }
         self.nodes[node].asleep = false;
+        self.checks.answers.woke(node, self.calendar.now);
         self.break_downloads(node);
         self.stir(node);
         self.wake_players(node);
