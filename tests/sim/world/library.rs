@@ -247,6 +247,16 @@ impl Library {
         }))
     }
 
+    /// How long a media segment or init segment is.
+    pub fn length(&self, thing: Thing) -> u64 {
+        let show = &self.shows[thing.show()];
+        match thing {
+            Thing::Media { rendition, .. } => self.size(thing, show.renditions[rendition]),
+            Thing::File { .. } => self.place(thing, show.count).end,
+            _ => 900,
+        }
+    }
+
     /// Segments vary by a third around their bitrate.
     fn size(&self, thing: Thing, rate: u64) -> u64 {
         let mean = rate / 8 * self.shows[thing.show()].segment.as_millis() as u64 / 1000;

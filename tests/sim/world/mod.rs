@@ -8,7 +8,6 @@ pub mod origin;
 pub mod peers;
 pub mod pipes;
 pub mod player;
-pub mod records;
 pub mod scene;
 pub mod stage;
 pub mod store;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use neap::base::id::{ExchangeId, FetchId, RowId};
-use neap::base::peer::{NodeKey, PeerId};
+use neap::base::peer::{NodeKey, PeerId, Role};
 use neap::base::rng::Rng;
 use neap::base::time::Instant;
 use neap::base::units::Size;
@@ -134,13 +134,22 @@ fn machine(scene: &Scene, index: usize, now: Instant) -> Machine {
     Machine::new(config, rng.next(), now)
 }
 
-fn config(_scene: &Scene, seat: &Seat) -> Config {
+fn config(scene: &Scene, seat: &Seat) -> Config {
     let url = Url::parse("http://origin.example/").expect("a URL");
     let mut origin = Origin::new(ORIGIN.into(), url);
     origin.ignore_query = vec!["t".into()];
     let mut config = Config { origins: vec![origin], ..Config::default() };
     config.cache.memory = Size(seat.memory);
     config.cache.disk = Size(seat.disk);
+    config.sharing.enabled = scene.sharing;
+    if scene.sharing {
+        let witness = |(index, seat): (usize, &Seat)| {
+            (seat.role == Role::Witness).then(|| key_of(&pair(scene.seed, index)))
+        };
+        config.network.name = "sim".into();
+        config.network.role = seat.role;
+        config.network.witnesses = scene.seats.iter().enumerate().filter_map(witness).collect();
+    }
     config
 }
 

@@ -1,5 +1,6 @@
 //! Links between nodes: dialled, spoken over, blocks given, broken; and the lies on them.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use neap::base::time::Instant;
 use neap::node::event::Input;
 use neap::node::peering::{FoundBy, Parting, PeerOrder, Peering};
 use neap::wire::message::Message;
+use neap::wire::record::Record;
 
 use super::calendar::Event;
 use super::library::{ContentId, digest};
@@ -24,6 +26,8 @@ use super::turn::World;
 #[derive(Debug)]
 pub struct Link {
     pub ends: [End; 2],
+    /// What each side has yet to send.
+    queues: [Queue; 2],
 }
 
 /// One side of a link.
@@ -36,6 +40,22 @@ pub struct End {
     pub hears: FlowId,
     /// Whether this side knows the link.
     pub open: bool,
+}
+
+/// What one side has yet to say and to give.
+#[derive(Debug, Default)]
+pub struct Queue {
+    words: VecDeque<Message>,
+    gives: VecDeque<Give>,
+}
+
+/// A block that is to be given.
+#[derive(Clone, Copy, Debug)]
+struct Give {
+    segment: SegmentId,
+    block: u8,
+    row: RowId,
+    range: ByteRange,
 }
 
 /// A dial under way.
@@ -128,14 +148,20 @@ impl World {
             PeerOrder::Hangup { peer, why } => self.hang_up((node, peer), why),
             PeerOrder::Tell { peer, message } => self.tell(node, peer, message),
             PeerOrder::Give { peer, segment, block, row, range } => {
-                self.give((node, peer), (segment, block), (row, range));
+                self.give((node, peer), Give { segment, block, row, range });
             }
             PeerOrder::Place { row, range } => self.place(node, row, range),
             PeerOrder::Prove { row, range } => self.prove(node, row, range),
             PeerOrder::Sign(statement) => {
-                let record = super::records::sign(*statement, &self.nodes[node].pair);
-                let input = Input::Peer(Box::new(Peering::Signed(Box::new(record))));
-                self.later(node, Duration::from_millis(1), input);
+                match Record::sign(*statement, &self.nodes[node].pair) {
+                    Ok(record) => {
+                        let signed = Peering::Signed(Box::new(record));
+                        self.later(node, Duration::from_millis(1), Input::Peer(Box::new(signed)));
+                    }
+                    Err(breach) => {
+                        self.checks.assert(false, || format!("node {node} signs a {breach:?}"));
+                    }
+                }
             }
         }
     }
@@ -180,7 +206,7 @@ impl World {
             End { node: to, life: seat.life, peer, hears, open: true }
         };
         let ends = [end(self, (other, node), 0), end(self, (node, other), 1)];
-        self.links.insert(link, Link { ends });
+        self.links.insert(link, Link { ends, queues: Default::default() });
         let delay = self.way(node, other).1;
         let joined = |world: &Self, of: usize, peer, (tier, dialled)| {
             let (key, role) = (world.nodes[of].key, world.scene.seats[of].role);
@@ -211,6 +237,8 @@ impl World {
         let delay = self.way(node, far.node).1;
         self.close_side(link, side);
         self.calendar.after(delay, Event::Broken { link, side: 1 - side });
+        // One `Gone` follows each `Joined`, also where the node itself ended the link.
+        self.submit(node, Input::Peer(Box::new(Peering::Gone { peer, why })));
     }
 
     /// One side knows the link no more.
@@ -297,8 +325,31 @@ impl World {
         }
         self.checks.bounds.told(node);
         let Some(message) = self.lie_in_words(node, message) else { return };
-        let bytes = size(&message);
-        self.send(far.hears, bytes, Cargo::Message(Box::new(message)));
+        if let Some(known) = self.links.get_mut(&link) {
+            known.queues[side].words.push_back(message);
+            let waiting = known.queues[side].words.len();
+            self.checks.assert(waiting <= WORDS, || format!("node {node} lets {waiting} words wait"));
+        }
+        self.refill(link, side);
+    }
+
+    /// Hands as much to a side's kernel as that takes: words first, then blocks.
+    pub fn refill(&mut self, link: u64, side: usize) {
+        loop {
+            let Some(known) = self.links.get_mut(&link) else { return };
+            let (own, far) = (known.ends[side], known.ends[1 - side]);
+            let flow = self.pipes.flows.get(&far.hears);
+            if !own.open || flow.is_none_or(|flow| flow.backlog >= SOCKET) {
+                return;
+            }
+            if let Some(message) = known.queues[side].words.pop_front() {
+                self.send(far.hears, size(&message), Cargo::Message(Box::new(message)));
+            } else if let Some(give) = known.queues[side].gives.pop_front() {
+                self.give_now((own.node, own.peer), far.hears, give);
+            } else {
+                return;
+            }
+        }
     }
 
     /// What a liar says in place of what its machine wanted to say.
@@ -314,8 +365,8 @@ impl World {
                     *digest = Digest::of(&digest.0);
                 }
                 if self.rng.below(2) == 0 {
-                    let pair = &self.nodes[node].pair;
-                    record = super::records::sign(record.statement, pair);
+                    let own = Record::sign(record.statement.clone(), &self.nodes[node].pair);
+                    record = own.unwrap_or(record);
                 }
                 Message::Record(Box::new(record))
             }
@@ -324,53 +375,44 @@ impl World {
         })
     }
 
-    fn give(
-        &mut self,
-        (node, peer): (usize, PeerId),
-        (segment, block): (SegmentId, u8),
-        (row, range): (RowId, ByteRange),
-    ) {
-        self.checks.privacy.gave(node, &self.library, segment);
-        let stuff = self.nodes[node].store.rows.get(&row).and_then(|row| row.stuff(range));
-        let far = self.link_of(node, peer).and_then(|(link, side)| self.other_end(link, side));
-        let (Some(far), Some(mut stuff)) = (far, stuff) else {
-            let given = Peering::Given { peer, segment, block, bytes: 0 };
-            return self.later(node, Duration::ZERO, Input::Peer(Box::new(given)));
-        };
-        let lie = self.scene.seats[node].lie;
-        if lie.bytes == 0 {
-            let good = self.library.truth(stuff.content).is_some();
-            self.checks.verified.gave(node, segment, good);
+    fn give(&mut self, (node, peer): (usize, PeerId), give: Give) {
+        self.checks.privacy.gave(node, &self.library, give.segment);
+        let Some((link, side)) = self.link_of(node, peer) else { return };
+        if let Some(known) = self.links.get_mut(&link) {
+            known.queues[side].gives.push_back(give);
+            let waiting = known.queues[side].gives.len();
+            self.checks.assert(waiting <= GIVES, || format!("node {node} lets {waiting} blocks wait"));
         }
-        let bytes = u32::try_from(range.len()).unwrap_or(u32::MAX);
-        if lie.silent {
-            let given = Peering::Given { peer, segment, block, bytes };
-            return self.later(node, Duration::from_millis(10), Input::Peer(Box::new(given)));
-        }
-        if lie.bytes > 0 && self.rng.below(1000) < lie.bytes {
-            stuff = Stuff { content: ContentId(stuff.content.0 ^ POISON), ..stuff };
-        }
-        let good = self.library.truth(stuff.content).is_some();
-        let start = moved(range, stuff).start;
-        let offer = Offer { content: stuff.content, start, length: bytes, good };
-        let cargo = Cargo::Block(Box::new(Given { segment, block, offer }));
-        if lie.slow > Duration::ZERO {
-            let until = self.now() + lie.slow;
-            if let Some(flow) = self.pipes.flows.get_mut(&far.hears) {
-                flow.held = flow.held.max(until);
-            }
-        }
-        self.send(far.hears, u64::from(bytes) + FRAME, cargo);
+        self.refill(link, side);
     }
 
-    /// A block is on the giver's wire.
-    pub fn on_block_left(&mut self, (link, side): (u64, usize), given: Given) {
-        let Some(giver) = self.other_end(link, side) else { return };
-        if giver.open && self.is_life(giver.node, giver.life) {
-            let Given { segment, block, offer } = given;
-            let given = Peering::Given { peer: giver.peer, segment, block, bytes: offer.length };
-            self.later(giver.node, Duration::ZERO, Input::Peer(Box::new(given)));
+    /// A block's turn has come: its bytes are read and sent, if they are still here.
+    fn give_now(&mut self, (node, peer): (usize, PeerId), flow: FlowId, give: Give) {
+        let Give { segment, block, row, range } = give;
+        let stuff = self.nodes[node].store.rows.get(&row).and_then(|row| row.stuff(range));
+        let lie = self.scene.seats[node].lie;
+        let bytes = stuff.map_or(0, |_| u32::try_from(range.len()).unwrap_or(u32::MAX));
+        if let Some(mut stuff) = stuff.filter(|_| !lie.silent) {
+            if lie.bytes == 0 {
+                let good = self.library.truth(stuff.content).is_some();
+                self.checks.verified.gave(node, segment, good);
+            } else if self.rng.below(1000) < lie.bytes {
+                stuff = Stuff { content: ContentId(stuff.content.0 ^ POISON), ..stuff };
+            }
+            let good = self.library.truth(stuff.content).is_some();
+            let start = moved(range, stuff).start;
+            let offer = Offer { content: stuff.content, start, length: bytes, good };
+            if lie.slow > Duration::ZERO {
+                let until = self.now() + lie.slow;
+                if let Some(flow) = self.pipes.flows.get_mut(&flow) {
+                    flow.held = flow.held.max(until);
+                }
+            }
+            let cargo = Cargo::Block(Box::new(Given { segment, block, offer }));
+            self.send(flow, u64::from(bytes) + FRAME, cargo);
         }
+        let given = Peering::Given { peer, segment, block, bytes };
+        self.later(node, Duration::ZERO, Input::Peer(Box::new(given)));
     }
 
     /// Something came over a link.
@@ -440,8 +482,15 @@ const POISON: u64 = 0xbad0_bad0_bad0_bad0;
 /// Bytes around a block on the wire.
 const FRAME: u64 = 60;
 
-/// A link that says nothing for so long is dead.
+/// A link that says nothing for so long is dead: the real port waits up to forty seconds.
 const SILENCE: Duration = Duration::from_secs(20);
+
+/// Bytes that a sender's kernel takes ahead of the wire.
+const SOCKET: u64 = 128 * 1024;
+
+/// Words and blocks that may wait for one link: the real port ends it above that.
+const WORDS: usize = 3000;
+const GIVES: usize = 256;
 
 /// Nodes that one node is told of in a large world.
 const FRIENDS: usize = 12;

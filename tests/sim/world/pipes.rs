@@ -79,6 +79,8 @@ pub struct Flow {
     pub held: Instant,
     items: VecDeque<(u64, Cargo)>,
     flying: u64,
+    /// Bytes that have not left the first pipe: what the sender's kernel holds.
+    pub backlog: u64,
     last: Instant,
     /// Parcels behind the last pipe, in order.
     arriving: VecDeque<Parcel>,
@@ -112,16 +114,12 @@ impl Pipes {
             held: Instant::default(),
             items: VecDeque::new(),
             flying: 0,
+            backlog: 0,
             last: Instant::default(),
             arriving: VecDeque::new(),
         };
         self.flows.insert(FlowId(self.next), flow);
         FlowId(self.next)
-    }
-
-    /// Whether everything that was given to a flow has left its first pipe.
-    pub fn waiting(&self, flow: FlowId) -> usize {
-        self.flows.get(&flow).map_or(0, |flow| flow.items.len())
     }
 }
 
@@ -130,6 +128,7 @@ impl World {
     pub fn send(&mut self, id: FlowId, bytes: u64, cargo: Cargo) {
         if let Some(flow) = self.pipes.flows.get_mut(&id) {
             flow.items.push_back((bytes, cargo));
+            flow.backlog += bytes;
             self.pump(id);
         }
     }
@@ -166,8 +165,13 @@ impl World {
             let again = if late { flow.delay * 2 + LOST } else { Duration::ZERO };
             let at = (now + flow.delay + again).max(flow.last).max(flow.held);
             flow.last = at;
+            let (bytes, unpiped) = (parcel.bytes, parcel.stage == 0);
             flow.arriving.push_back(parcel);
-            return self.calendar.at(at, Event::Arrived { flow: id });
+            self.calendar.at(at, Event::Arrived { flow: id });
+            if unpiped {
+                self.left_first_pipe(id, bytes);
+            }
+            return;
         };
         let pipe = &mut self.pipes.pipes[index];
         let queue = pipe.waiting.entry(id).or_default();
@@ -206,17 +210,19 @@ impl World {
         if let Some((id, mut parcel)) = self.pipes.pipes[index].serving.take() {
             parcel.stage += 1;
             if parcel.stage == 1 {
-                self.left_first_pipe(id, &parcel);
+                self.left_first_pipe(id, parcel.bytes);
             }
             self.carry(id, parcel);
         }
         self.serve_pipe(index);
     }
 
-    fn left_first_pipe(&mut self, id: FlowId, parcel: &Parcel) {
-        let Some(flow) = self.pipes.flows.get(&id) else { return };
-        if let (Sink::Link { link, side }, Some(Cargo::Block(given))) = (flow.sink, &parcel.cargo) {
-            self.on_block_left((link, side), **given);
+    /// The sender's kernel has room again.
+    fn left_first_pipe(&mut self, id: FlowId, bytes: u64) {
+        let Some(flow) = self.pipes.flows.get_mut(&id) else { return };
+        flow.backlog -= bytes;
+        if let Sink::Link { link, side } = flow.sink {
+            self.refill(link, 1 - side);
         }
     }
 
