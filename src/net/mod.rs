@@ -3,4 +3,5 @@
 pub mod admin;
 pub mod ground;
 pub mod origin;
+pub mod peer;
 pub mod player;
