@@ -15,10 +15,11 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from namespaces import Home, missing
 from broadcast import Broadcast
+from film import film
 from live import Live
 from report import Report
 
-PARTS = ("live", "narrow", "mixed", "dash")
+PARTS = ("live", "narrow", "mixed", "dash", "film")
 LINE = {"down": 20e6, "up": 5e6, "delay_ms": 20}
 
 
@@ -43,6 +44,8 @@ def main():
                             ("dash", live.dash)):
             if part in wanted:
                 trial()
+        if "film" in wanted:
+            film(report, home, origin, options.sharing == "on")
     report.close()
 
 

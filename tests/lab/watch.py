@@ -4,6 +4,7 @@ Both play as a television does: from three segments before the live edge, a pict
 there is none. A stall is such a wait.
 """
 
+import hashlib
 import http.client
 import re
 import signal
@@ -128,13 +129,13 @@ def same(expected, frames, least):
 class Watcher:
     """A player of media playlists without pictures: fetches in order, waits as a buffer would, keeps time.
 
-    `had` is [(segment, seconds from its listing at the origin to its last byte here)] for live,
-    `took` [(segment, seconds from request to last byte)].
+    `had` is [(segment, seconds from its listing at the origin to its last byte here)] for live;
+    `digests` has the SHA-256 of each segment's bytes.
     """
 
     def __init__(self, host, url, ahead=12.0, listed=None):
         self.host, self.url, self.ahead, self.listed = host, url, ahead, listed
-        self.stalls, self.had, self.took, self.faults, self.bytes = Stalls(), [], [], [], 0
+        self.stalls, self.had, self.faults, self.digests = Stalls(), [], [], {}
         self.ending, self.connection, self.ended = threading.Event(), None, False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -178,7 +179,6 @@ class Watcher:
     def _segment(self, address, clock):
         """One segment, tried as a player tries: again, a few times."""
         for _ in range(4):
-            begin = time.monotonic()
             try:
                 body, _ = self._get(address)
             except (OSError, http.client.HTTPException) as fault:
@@ -190,10 +190,9 @@ class Watcher:
         else:
             return
         end = time.monotonic()
-        self.bytes += len(body)
         self.stalls.have(clock, end)
         name = address.rsplit("/", 1)[1]
-        self.took.append((name, end - begin))
+        self.digests[name] = hashlib.sha256(body).hexdigest()
         if self.listed and (since := self.listed(name)):
             self.had.append((name, time.time() - since))
 
