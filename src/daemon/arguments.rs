@@ -2,9 +2,11 @@
 
 use core::fmt;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use lexopt::Arg;
 
+use crate::base::peer::NodeKey;
 use crate::config::layers::Flags;
 use crate::config::nearest::nearest;
 
@@ -26,6 +28,24 @@ pub enum Command {
         flags: Flags,
         /// Print JSON, for machines.
         json: bool,
+    },
+    /// Print this node's key.
+    Key {
+        /// The layer above the files; the state directory comes from there.
+        flags: Flags,
+        /// Make a new one first.
+        new: bool,
+    },
+    /// Print an admission of a node to the network.
+    Admit {
+        /// The layer above the files; the operator's key comes from there unless it is named.
+        flags: Flags,
+        /// The node's key.
+        node: NodeKey,
+        /// For how long.
+        days: u32,
+        /// The operator's key.
+        key: Option<PathBuf>,
     },
     /// Print [`HELP`].
     Help,
@@ -73,10 +93,19 @@ struct Seen {
     flags: Flags,
     json: bool,
     quiet: bool,
+    new: bool,
+    node: Option<NodeKey>,
+    days: Option<u32>,
+    key: Option<PathBuf>,
 }
 
 impl Seen {
     fn word(&mut self, word: &str) -> Result<(), Usage> {
+        if self.word == Some("admit") && self.node.is_none() {
+            let node = word.parse().map_err(|why| Usage(format!("'{}': {why}", clean(word))))?;
+            self.node = Some(node);
+            return Ok(());
+        }
         if self.word.is_some() {
             return Err(Usage(format!("'{}' is one word too many", clean(word))));
         }
@@ -101,20 +130,39 @@ impl Seen {
             "--verbose" | "-v" => self.flags.verbose = true,
             "--json" => self.json = true,
             "--quiet" | "-q" => self.quiet = true,
+            "--new" => self.new = true,
+            "--key" => self.key = Some(value()?.into()),
+            "--days" => {
+                let days = text(value()?)?;
+                let number = days.parse().ok().filter(|days| (1..=36_500).contains(days));
+                let wrong = || Usage(format!("'--days {}' is no number of days", clean(&days)));
+                self.days = Some(number.ok_or_else(wrong)?);
+            }
             _ => return Err(unknown("flag", flag, &FLAGS)),
         }
         Ok(())
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet } = self;
+        let Self { word, flags, json, quiet, new, node, days, key } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
         if quiet && word != Some("check") {
             return Err(Usage("'--quiet' belongs to 'neap check'".into()));
         }
+        if new && word != Some("key") {
+            return Err(Usage("'--new' belongs to 'neap key'".into()));
+        }
+        if (days.is_some() || key.is_some()) && word != Some("admit") {
+            return Err(Usage("'--days' and '--key' belong to 'neap admit'".into()));
+        }
         Ok(match word {
+            Some("key") => Command::Key { flags, new },
+            Some("admit") => {
+                let node = node.ok_or_else(|| Usage("'neap admit' wants a node's key".into()))?;
+                Command::Admit { flags, node, days: days.unwrap_or(YEAR), key }
+            }
             Some("check") => Command::Check { flags, quiet },
             Some("status") => Command::Status { flags, json },
             _ => Command::Run(flags),
@@ -137,9 +185,12 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
 }
 
-const WORDS: [&str; 2] = ["check", "status"];
+/// Days of an admission that says nothing else.
+const YEAR: u32 = 365;
 
-const FLAGS: [&str; 9] = [
+const WORDS: [&str; 4] = ["check", "status", "key", "admit"];
+
+const FLAGS: [&str; 12] = [
     "--config",
     "--origin",
     "--listen",
@@ -147,6 +198,9 @@ const FLAGS: [&str; 9] = [
     "--verbose",
     "--quiet",
     "--json",
+    "--new",
+    "--days",
+    "--key",
     "--help",
     "--version",
 ];
@@ -162,6 +216,10 @@ Usage:
   neap [FLAGS]                  run until SIGTERM; SIGHUP reads the files anew
   neap check [--quiet] [FLAGS]  print what is configured and where it came from
   neap status [--json] [FLAGS]  print how the running neap does
+  neap key [--new] [FLAGS]      print this node's key, or make a new one
+  neap admit NODE [--days N] [--key FILE] [FLAGS]
+                                print an admission of the node with key NODE,
+                                signed with this node's key or the one in FILE
 
 Flags:
   -c, --config FILE        read FILE and FILE.d/*.toml in place of
@@ -173,6 +231,9 @@ Flags:
   -v, --verbose            the same as --log-level debug
   -q, --quiet              check: print only what is wrong or odd
       --json               status: print JSON
+      --new                key: make a new key; the old one stays beside it
+      --days N             admit: for N days; 365 when nothing is said
+      --key FILE           admit: the operator's key
   -h, --help               print this
   -V, --version            print the version
 
@@ -203,6 +264,14 @@ mod tests {
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
         assert_eq!(parse("status --help --nonsense"), Ok(Command::Help));
         assert_eq!(parse("-V"), Ok(Command::Version));
+        let flags = Flags::default;
+        assert_eq!(parse("key"), Ok(Command::Key { flags: flags(), new: false }));
+        assert_eq!(parse("key --new"), Ok(Command::Key { flags: flags(), new: true }));
+        let node = NodeKey([0xa5; 32]);
+        let admit = |days, key| Command::Admit { flags: flags(), node, days, key };
+        assert_eq!(parse(&format!("admit {node}")), Ok(admit(365, None)));
+        let line = format!("admit {node} --days 30 --key /op.key");
+        assert_eq!(parse(&line), Ok(admit(30, Some("/op.key".into()))));
     }
 
     #[test]
@@ -232,6 +301,15 @@ mod tests {
             ("-c a -c b", "'-c' stands twice"),
             ("--json", "'--json' belongs to 'neap status'"),
             ("status --quiet", "'--quiet' belongs to 'neap check'"),
+            ("status --new", "'--new' belongs to 'neap key'"),
+            ("key --days 3", "'--days' and '--key' belong to 'neap admit'"),
+            ("admit", "'neap admit' wants a node's key"),
+            (
+                "admit x --days 0",
+                "'x': expected 'ed25519:' and 64 hex digits, as 'neap key' prints them",
+            ),
+            ("key a", "'a' is one word too many"),
+            ("admit --days 0", "'--days 0' is no number of days"),
         ] {
             assert_eq!(parse(line), Err(fault.into()), "{line}");
         }
