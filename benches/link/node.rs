@@ -26,7 +26,7 @@ use neap::node::peering::{PeerOrder, Peering};
 use neap::store::row::Keep;
 use neap::store::rows::{Options, Store};
 use neap::wire::message::Message;
-use smol::{LocalExecutor, channel};
+use smol::{LocalExecutor, Timer, channel};
 
 use crate::{Spent, Watch};
 
@@ -158,6 +158,8 @@ fn take(address: SocketAddr, bytes: u64) -> Spent {
         async move {
             let spent = end.recv().await.expect("the end");
             port.stop();
+            // The other side must hear of it.
+            Timer::after(Duration::from_millis(100)).await;
             spent
         }
     })

@@ -7,5 +7,6 @@ pub mod disk;
 pub mod key;
 pub mod ports;
 pub mod run;
+pub mod sign;
 pub mod start;
 pub mod status;

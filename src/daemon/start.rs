@@ -24,6 +24,8 @@ use crate::net::admin::listener as admin;
 use crate::net::ground::door::Door;
 use crate::net::ground::reactor::Reactor;
 use crate::net::origin::client::Client;
+use crate::net::peer;
+use crate::net::peer::settings::Settings;
 use crate::net::player::listener::{self, Port};
 use crate::node::event::Input;
 use crate::store::rows::{Options, Store};
@@ -97,8 +99,14 @@ impl Node {
         };
         let shelf = Rc::new(Shelf::default());
         let port = Port::new(door.clone(), &config);
-        let client = Client::new(door, &config);
-        run.connect(Ports::new(store.clone(), port, client, Rc::clone(&shelf)));
+        let client = Client::new(door.clone(), &config);
+        let peers = if config.network.exists() {
+            Some(peer::port::Port::new(door, Settings::of(&config.network)?)?)
+        } else {
+            None
+        };
+        let ports = Ports::new(store.clone(), port, client, Rc::clone(&shelf));
+        run.connect(ports.with_peers(peers));
         Ok(Self { config, run, store, shelf, executor, reactor, players, operators })
     }
 
@@ -124,6 +132,11 @@ impl Node {
             doors.push(port.listen(listener)?);
         }
         let _background = self.background();
+        if let Some(peers) = self.run.ports().and_then(Ports::peers) {
+            self.run.know(peers.key(), peers.signer());
+            log::info!("this node is {}", peers.key());
+        }
+        self.share()?;
         notify::ready(&summary(&self.config));
         log::info!("neap {} is ready: {}", env!("CARGO_PKG_VERSION"), summary(&self.config));
         loop {
@@ -136,8 +149,24 @@ impl Node {
         log::info!("stopping");
         drop(doors);
         self.run.stop();
+        if let Some(peers) = self.run.ports().and_then(Ports::peers) {
+            peers.stop();
+        }
         port.stop();
         self.finish(&port).await;
+        Ok(())
+    }
+
+    /// Lets peers connect while sharing is on, and nobody while it is off.
+    fn share(&self) -> io::Result<()> {
+        let Some(peers) = self.run.ports().and_then(Ports::peers) else { return Ok(()) };
+        if !self.config.sharing.enabled {
+            peers.close();
+            return Ok(());
+        }
+        for address in peers.listen()? {
+            log::info!("peers connect to {address}");
+        }
         Ok(())
     }
 
@@ -185,6 +214,9 @@ impl Node {
                 log::set_max_level(taken.log.level);
                 self.run.configure(&taken);
                 self.config = taken;
+                if let Err(error) = self.share() {
+                    log::error!("peers cannot connect: {error}");
+                }
                 log::info!("configuration read again: {}", summary(&self.config));
             }
             Err(problems) => {

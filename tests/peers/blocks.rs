@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use bytes::BytesMut;
 use neap::base::digest::Digest;
 use neap::base::id::RowId;
 use neap::base::limits;

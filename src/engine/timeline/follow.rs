@@ -1,5 +1,6 @@
 //! The playlists that players use, followed: fed with plans and requests, asked what comes next.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Arrival, Life, Listed, Playing, Wanted};
@@ -111,7 +112,14 @@ impl Timeline {
         let Some(stream) = self.streams.get_mut(&found.stream) else { return };
         stream.asked = now;
         let row = usize::try_from(found.row).unwrap_or(usize::MAX);
-        let Some(set) = stream.rows.get(row).map(|row| row.set) else { return };
+        let Some(asked_row) = stream.rows.get(row) else { return };
+        let set = asked_row.set;
+        if found.kind == Kind::Media {
+            let long = asked_row.lasting(found.position, &stream.pace);
+            let goes_on = asked_row.play.goes_on_at(found.position);
+            let head = stream.heads.entry(set).or_default();
+            head.on_request((found.position, goes_on), long, now);
+        }
         for (index, other) in (0..).zip(&mut stream.rows) {
             if index == found.row {
                 other.play.on_request(found.position, found.kind, now);
@@ -190,6 +198,20 @@ impl Timeline {
         }
         let live = self.streams.get(&found.stream).is_some_and(|stream| stream.pace.live);
         Some(Life::Segment { live, gone_at })
+    }
+
+    /// The media that a player holds ahead of its playhead as far as its requests tell, the
+    /// segment that it asked for last included; `None` where no player of this stream did.
+    pub fn held(
+        &self,
+        asked: &Locator,
+        range: Option<ByteRange>,
+        now: Instant,
+    ) -> Option<Duration> {
+        let found = self.find(&name(&self.ignored, asked), range)?;
+        let stream = self.streams.get(&found.stream)?;
+        let row = stream.rows.get(usize::try_from(found.row).ok()?)?;
+        stream.heads.get(&row.set).map(|head| head.held(now))
     }
 
     /// How its stream lists a segment; `None` for what no stream lists as media.

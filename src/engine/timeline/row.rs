@@ -119,6 +119,14 @@ impl Play {
         }
     }
 
+    /// Whether `position` is what a player asks for that plays on.
+    pub(super) fn goes_on_at(&self, position: u64) -> bool {
+        let near = self
+            .position
+            .is_some_and(|last| (last..=last.saturating_add(NEAR)).contains(&position));
+        near || self.recent.contains(&(position, false))
+    }
+
     /// A playlist that starts anew makes old positions meaningless.
     pub(super) fn restart(&mut self) {
         self.position = None;
@@ -172,6 +180,17 @@ impl Row {
             Next::At(moment) => Some(moment),
             Next::Now(..) | Next::Nothing => None,
         }
+    }
+
+    /// How long the segment at `position` plays, at most.
+    pub(super) fn lasting(&self, position: u64, pace: &Pace) -> Duration {
+        let listed = self.segments().and_then(|segments| {
+            let first = segments.partition_point(|segment| segment.sequence < position);
+            let media = |segment: &&Segment| segment.kind == Kind::Media;
+            let of = |segment: &&Segment| segment.sequence == position;
+            segments.range(first..).take_while(of).find(media)
+        });
+        listed.map_or(pace.target, |segment| segment.duration)
     }
 
     fn next(&self, pace: &Pace, now: Instant) -> Next {
@@ -250,6 +269,9 @@ pub(super) fn is_at(segment: &Segment, range: Option<ByteRange>) -> bool {
         (_, _) => true,
     }
 }
+
+/// Positions that a player may leave out and still play on.
+const NEAR: u64 = 2;
 
 /// Positions remembered for each rendition: more than any prefetch and a short seek back.
 const RECENT: usize = 32;
