@@ -36,6 +36,9 @@ pub const ETAG: usize = 256;
 /// Bytes of a `Last-Modified` in a record; an IMF-fixdate has 29 (RFC 9110, 5.6.7).
 pub const LAST_MODIFIED: usize = 64;
 
+/// Records in one record file, 2655 bytes each at most: a file of 24 GiB, longer than any film.
+pub const RECORD_FILE: u32 = 6 * 1024;
+
 /// Segments of which a record, or that it is contested, is in memory: a witness's hundred live
 /// streams with forty segments each.
 pub const RECORDS: usize = 4 * 1024;

@@ -53,7 +53,7 @@ pub struct Machine {
     pub(super) swarm: Option<Swarm>,
     pub(super) rng: Rng,
     pub(super) paces: Paces,
-    own: NodeKey,
+    pub(super) own: Option<(NodeKey, NodeKey)>,
     started: Instant,
     connections: usize,
     disk_fault: Option<String>,
@@ -112,7 +112,7 @@ impl Machine {
             report: Report::new(now),
             swarm: None,
             rng: Rng::new(seed),
-            own: NodeKey([0; 32]),
+            own: None,
             started: now,
             connections: 0,
             disk_fault: None,
@@ -145,11 +145,12 @@ impl Machine {
         self.swarm_turn();
     }
 
-    /// The machine of the node with this key: only then can it have peers.
-    pub fn known_as(mut self, own: NodeKey) -> Self {
-        self.own = own;
-        self.configure_swarm(own);
-        self
+    /// Gives the node its key, and the one that it signs records with: only then can it have
+    /// peers.
+    pub fn know(&mut self, own: NodeKey, signer: NodeKey, now: Instant) {
+        self.now = now;
+        self.own = Some((own, signer));
+        self.configure_swarm();
     }
 
     /// What is to be done, in this order.
@@ -190,7 +191,7 @@ impl Machine {
         self.memory.resize(config.cache.memory.0);
         self.disk.resize(config.cache.disk.0);
         self.config = config;
-        self.configure_swarm(self.own);
+        self.configure_swarm();
         self.make_room();
     }
 

@@ -46,7 +46,7 @@ impl Machine {
             }
             Peering::Lost { address } => swarm.roster.on_lost(address),
             Peering::Failed { dialled, why } => {
-                if let Parting::Stranger(stranger) = &why {
+                if let Parting::Stranger(stranger) | Parting::Refused(stranger) = &why {
                     self.report.add(Counter::PeersRefused, 1);
                     self.report.fault(FaultKind::Peer, stranger.sentence(), self.now);
                 }

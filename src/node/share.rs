@@ -74,6 +74,11 @@ impl Machine {
             }
             Verdict::Known | Verdict::Expired | Verdict::Untrusted => {}
             Verdict::Contradicts => {
+                let rests = !swarm.verifier.resting(segment).is_empty();
+                let row = swarm.resources.get(&segment.resource).copied();
+                if let Some(row) = row.filter(|_| rests && swarm.verifier.is_contested(segment)) {
+                    self.drop_entry(row);
+                }
                 let text = "two records of one segment differ: peers are not used for it";
                 self.fault(super::report::FaultKind::Peer, text);
             }

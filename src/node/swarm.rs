@@ -19,7 +19,7 @@ use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId, resource};
 use crate::base::time::Instant;
 use crate::base::url::Locator;
-use crate::config::model::Config;
+use crate::config::model::{Config, Rung};
 use crate::engine::cache::index::Key;
 use crate::engine::peers::roster::Roster;
 use crate::engine::peers::slots::Slots;
@@ -79,17 +79,15 @@ pub(super) struct Told {
 
 impl Swarm {
     /// The peers' part, where a network is configured and sharing is on.
-    pub(super) fn new(config: &Config, own: NodeKey, mut rng: Rng) -> Option<Self> {
+    fn new(config: &Config, (own, signer): (NodeKey, NodeKey), mut rng: Rng) -> Self {
         let network = &config.network;
-        if network.name.is_empty() || !config.sharing.enabled {
-            return None;
-        }
-        let mut witnesses = network.witnesses.clone();
+        let mut witnesses = network.trusted(Rung::Witness).to_vec();
         if network.role == Role::Witness {
-            witnesses.push(own);
+            witnesses.push(signer);
         }
-        let trusted = Trusted { witnesses, publishers: network.publishers.clone() };
-        Some(Self {
+        let publishers = network.trusted(Rung::Publisher).to_vec();
+        let trusted = Trusted { witnesses, publishers };
+        Self {
             own,
             role: network.role,
             roster: Roster::new(network.max_peers, rng.fork()),
@@ -105,7 +103,7 @@ impl Swarm {
             proving: Proving::default(),
             shadows: BTreeMap::new(),
             watched: None,
-        })
+        }
     }
 
     /// When something has to happen although nothing came.
@@ -269,8 +267,9 @@ impl Machine {
     }
 
     /// Takes over that sharing was switched, or the network changed.
-    pub(super) fn configure_swarm(&mut self, own: NodeKey) {
-        let on = !self.config.network.name.is_empty() && self.config.sharing.enabled;
+    pub(super) fn configure_swarm(&mut self) {
+        let Some(keys) = self.own else { return };
+        let on = self.config.network.exists() && self.config.sharing.enabled;
         if on == self.swarm.is_some() {
             return;
         }
@@ -283,7 +282,7 @@ impl Machine {
             }
         } else {
             let rng = self.rng.fork();
-            self.swarm = Swarm::new(&self.config, own, rng);
+            self.swarm = Some(Swarm::new(&self.config, keys, rng));
             for address in self.config.network.peers.clone() {
                 let tier = tier_of(address.ip());
                 let found = Peering::Found { address, key: None, tier, by: FoundBy::Config };

@@ -108,13 +108,13 @@ impl Port {
     }
 
     /// Whether a network is configured, and something that keeps others out of it.
-    pub const fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         !self.settings.name.is_empty() && self.host.membership.is_closed()
     }
 
-    /// Lets peers connect, where a network is configured; answers where.
+    /// Lets peers connect, where a network is configured and they cannot yet; answers where.
     pub fn listen(self: &Rc<Self>) -> io::Result<Vec<SocketAddr>> {
-        if !self.is_open() {
+        if !self.is_open() || !self.doors.borrow().is_empty() {
             return Ok(Vec::new());
         }
         let mut bound = Vec::new();
@@ -159,6 +159,11 @@ impl Port {
             PeerOrder::Prove { row, range } => self.prove(row, range),
             PeerOrder::Sign(statement) => self.sign(*statement),
         }
+    }
+
+    /// Lets nobody connect any more; links that stand are the machine's to end.
+    pub fn close(&self) {
+        self.doors.borrow_mut().clear();
     }
 
     /// Ends every link in order; none begins any more.
