@@ -91,6 +91,7 @@ struct Seen {
     flags: Flags,
     json: bool,
     quiet: bool,
+    key: Option<PathBuf>,
     sign: Sign,
 }
 
@@ -123,7 +124,7 @@ impl Seen {
             "--listen" => self.flags.listen.push(text(value()?)?),
             "--log-level" => self.flags.level = Some(text(value()?)?),
             "--verbose" | "-v" => self.flags.verbose = true,
-            "--key" => self.sign.key = value()?.into(),
+            "--key" => self.key = Some(value()?.into()),
             "--base" => self.sign.base = Some(text(value()?)?),
             "--valid" => self.sign.valid = Some(text(value()?)?),
             "--json" => self.json = true,
@@ -134,7 +135,7 @@ impl Seen {
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet, sign } = self;
+        let Self { word, flags, json, quiet, key, sign } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
@@ -142,9 +143,9 @@ impl Seen {
             return Err(Usage("'--quiet' belongs to 'neap check'".into()));
         }
         if word == Some("sign") {
-            return signing(sign, flags).map(Command::Sign);
+            return signing(sign, key, flags).map(Command::Sign);
         }
-        if sign != Sign::default() {
+        if key.is_some() || sign != Sign::default() {
             return Err(Usage("'--key', '--base' and '--valid' belong to 'neap sign'".into()));
         }
         Ok(match word {
@@ -155,10 +156,9 @@ impl Seen {
     }
 }
 
-fn signing(sign: Sign, flags: Flags) -> Result<Sign, Usage> {
-    if sign.key.as_os_str().is_empty() {
-        return Err(Usage("'neap sign' needs '--key FILE', a key that 'neap key' made".into()));
-    }
+fn signing(sign: Sign, key: Option<PathBuf>, flags: Flags) -> Result<Sign, Usage> {
+    let missing = || Usage("'neap sign' needs '--key FILE', a key that 'neap key' made".into());
+    let key = key.ok_or_else(missing)?;
     if sign.paths.is_empty() {
         return Err(Usage("'neap sign' needs a folder, a playlist or media files".into()));
     }
@@ -167,7 +167,7 @@ fn signing(sign: Sign, flags: Flags) -> Result<Sign, Usage> {
     if origins.next().is_some() {
         return Err(Usage("'neap sign' signs for one '--origin' at a time".into()));
     }
-    Ok(Sign { origin, ..sign })
+    Ok(Sign { key, origin, ..sign })
 }
 
 fn unknown(what: &str, found: &str, known: &[&'static str]) -> Usage {
