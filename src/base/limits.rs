@@ -473,6 +473,15 @@ pub const WAITING_DUE: Duration = Duration::from_secs(4);
 /// Seconds for which a record is valid: a day, so that what is replayed is not old.
 pub const RECORD_TIME: u64 = 24 * 3600;
 
+/// Bytes of a record file that is read: the records of a film of 2 GB.
+pub const RECORDS_READ: usize = 1024 * 1024;
+
+/// An origin that had no record file for so many segments in a row is not asked for a while.
+pub const UNSIGNED: u8 = 3;
+
+/// That while.
+pub const UNSIGNED_REST: Duration = Duration::from_secs(300);
+
 /// Bytes of a path that a witness is told.
 pub const WATCH_PATH: usize = 1024;
 

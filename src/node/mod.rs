@@ -15,6 +15,7 @@ pub mod memo;
 pub mod neighbours;
 pub mod peering;
 pub mod proving;
+pub mod publisher;
 pub mod report;
 pub mod response;
 pub mod serve;
