@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::units::Rate;
+
 /// Bytes of a block: the unit of exchange and of verification (docs: the block grid).
 pub const BLOCK: u64 = 64 * 1024;
 
@@ -201,6 +203,18 @@ pub const PROBLEMS: usize = 100;
 
 /// Characters of an origin's name: it is a part of every URL that players see.
 pub const NAME: usize = 64;
+/// Bytes of a network's secret at least: 128 bits cannot be guessed.
+pub const SECRET_LEAST: usize = 16;
+
+/// Bytes of a network's secret at most; more adds nothing, and points to the wrong file.
+pub const SECRET_MOST: u64 = 4096;
+
+/// Links to peers at once that may be configured; each costs two sockets' buffers and a TLS
+/// state of about 40 KiB.
+pub const LINKS: usize = 256;
+
+/// Keys or addresses in one list of `[network]`: an operator names a handful.
+pub const NAMED_NODES: usize = 64;
 /// Lines that wait for a log reader; a burst at start is tens, so 256 lose nothing and hold
 /// at most 256 KiB while syslogd is away.
 pub const LOG_LINES: usize = 256;
@@ -270,3 +284,200 @@ pub const PROBATION: u64 = 32 * 1024 * 1024;
 /// much). Left alone it grows to 4 MiB a player; bounded, what is copied is still in the
 /// processor's cache when it goes out: 2 MB bodies cost 0.18 CPU seconds a GB in place of 0.30.
 pub const SEND_BUFFER: usize = 256 * 1024;
+
+/// A link to a peer stands this long after its connection, or never: TLS and the proofs are two
+/// round trips and six signatures, 60 ms on a slow box.
+pub const LINK_TIME: Duration = Duration::from_secs(5);
+
+/// Links that are being made at once by others; each may hold [`LINK_BUFFER`] and costs the time
+/// of three signatures. More are refused before a byte is read.
+pub const HANDSHAKES: usize = 16;
+
+/// Of these, from one address: a home behind one router, never a single one that takes all.
+pub const HANDSHAKES_EACH: usize = 4;
+
+/// Bytes that a side may send before its proof: certificates of a vendor take 4 KiB.
+pub const HANDSHAKE: usize = 32 * 1024;
+
+/// Bytes of the first words of a node; version 1 says 208, later ones may say more.
+pub const HELLO: usize = 1024;
+
+/// Bytes read from a link at once. A link holds such a buffer only while it has part of a TLS
+/// record (RFC 8446, 5.2: 16,645 bytes at most).
+pub const LINK_BUFFER: usize = 128 * 1024;
+
+/// Such buffers that are kept for the next link that has something to say.
+pub const LINK_BUFFERS: usize = 4;
+
+/// Bytes of messages that wait for a peer to take them: three thousand of the usual ones. A peer
+/// that lets more wait is let go.
+pub const LINK_WORDS: usize = 256 * 1024;
+
+/// Blocks that wait to be given over one link: four segments.
+pub const LINK_GIVES: usize = 256;
+
+/// A message that began must be whole after this: 64 KiB at 1 KiB/s.
+pub const LINK_FRAME: Duration = Duration::from_secs(60);
+
+/// A peer that takes no byte for this long is gone; the kernel gives up at the same time.
+pub const LINK_STALL: Duration = Duration::from_secs(20);
+
+/// While something is sought from a peer and it is silent this long, it is asked for a sign.
+pub const LINK_PING: Duration = Duration::from_secs(15);
+
+/// While something is sought from a peer and it is silent this long, it is gone.
+pub const LINK_SILENT: Duration = Duration::from_secs(40);
+
+/// A link over which nothing was said this long is closed; it is made anew when it is needed.
+pub const LINK_IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// The last word to a peer is sent within this, or not at all.
+pub const LINK_GOODBYE: Duration = Duration::from_secs(1);
+
+/// TLS records under one key: AES-GCM keeps its promise up to 2^24.5 (RFC 8446, 5.5).
+pub const LINK_RECORDS: u64 = 1 << 24;
+
+/// TLS records without content in a row; honest nodes send none.
+pub const LINK_EMPTY: u8 = 16;
+
+/// How often each way to be no member is written to the log at all; the rest is counted.
+pub const STRANGER_LINE: Duration = Duration::from_secs(60);
+
+/// Bytes of a file that holds a key, a secret or an admission.
+pub const KEY_FILE: u64 = 64 * 1024;
+
+/// Bytes of one value of CMCD; all keys of CTA-5004 with a long next object are 1 KiB.
+pub const CMCD: usize = 4 * 1024;
+
+/// Pairs of one value of CMCD: eighteen keys are defined, vendors add a few of their own.
+pub const CMCD_PAIRS: usize = 64;
+
+/// Bytes of a session's or content's name in CMCD (CTA-5004, table 1).
+pub const CMCD_NAME: usize = 64;
+
+/// The longest buffer, deadline or object that is believed: more is a mistake of units.
+pub const CMCD_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// The highest rate that is believed; 8K video is at 0.1 Gbit/s.
+pub const CMCD_RATE: Rate = Rate(100_000_000_000);
+
+/// Nodes of the local network that are remembered: more than [`LINKS`] are never spoken to, and a
+/// home has tens.
+pub const LAN_NODES: usize = 64;
+
+/// Addresses of one node that are remembered: two interfaces with four addresses each.
+pub const LAN_ADDRESSES: usize = 8;
+
+/// Bytes of an announced name: a DNS name is at most 255 (RFC 1035, 2.3.4).
+pub const LAN_NAME: usize = 255;
+
+/// Records of announcements that the mDNS library may hold, about 300 bytes each: five or so a
+/// node, and room for those of neighbouring services.
+pub const LAN_RECORDS: i64 = 2_000;
+
+/// A search in the local network that failed begins again after this.
+pub const LAN_RETRY: Duration = Duration::from_secs(60);
+
+/// How long the end of the program waits for its goodbye to leave.
+pub const LAN_GOODBYE: Duration = Duration::from_millis(500);
+/// Segments that a node wants at once: thirty renditions of a minute of short parts.
+pub const WANTS: usize = 2_048;
+
+/// Fewest blocks of a segment that are elected apart: 256 KiB are worth an origin's request.
+pub const GROUP_BLOCKS: u32 = 4;
+
+/// Most groups of a segment that are elected apart.
+pub const GROUPS: u32 = 16;
+
+/// A peer that sought something of a topic this long ago still shares its work.
+pub const TOPIC_FRESH: Duration = Duration::from_secs(30);
+
+/// Topics of one peer that are remembered: renditions of a few players behind one gateway.
+pub const TOPICS: usize = 16;
+
+/// What a peer has of segments that are not wanted yet: the start of a playlist's window.
+pub const EARLY: usize = 64;
+
+/// How far hearsay of a fetch is believed and passed on; a network of 24 links a node and
+/// ten thousand nodes is three hops wide.
+pub const HOPS: u8 = 4;
+
+/// The shortest and longest wait of one rank for the one before it.
+pub const RANK_WAIT: (Duration, Duration) =
+    (Duration::from_millis(150), Duration::from_millis(250));
+
+/// How long announcements of peers in the home take, with room for a busy television.
+pub const HOME_NEWS: Duration = Duration::from_millis(20);
+
+/// How long announcements of peers elsewhere take: two round trips of a bad line.
+pub const WAN_NEWS: Duration = Duration::from_millis(250);
+
+/// What others give a witness before they go to the origin: it has to go in any case.
+pub const WITNESS_LEAD: Duration = Duration::from_millis(300);
+
+/// What is kept in hand when the origin must still be able to make a deadline: a new
+/// connection and a slow first byte.
+pub const SWITCH_MARGIN: Duration = Duration::from_millis(750);
+
+/// A deadline nearer than this to the origin's last chance has late blocks asked for twice.
+pub const NEAR: Duration = Duration::from_secs(1);
+
+/// Fewest blocks that are asked of one peer at once: one on its way while one is read.
+pub const PIPE_LEAST: u64 = 2;
+
+/// Most blocks that are asked of one peer at once: 1 MiB.
+pub const PIPE_MOST: u64 = 16;
+
+/// How much of a peer's time its pipeline aims at.
+pub const PIPE_TIME: Duration = Duration::from_millis(300);
+
+/// A block that a peer denied is not asked of it again for this long.
+pub const DENIED: Duration = Duration::from_secs(1);
+
+/// A peer that gave nothing of what was asked for this long, at least, is left to rest.
+pub const STALLED: Duration = Duration::from_secs(1);
+
+/// The longest such rest, and the longest wait after an origin that failed.
+pub const REST: Duration = Duration::from_secs(16);
+
+/// Bytes a second that are reckoned with before an origin has shown its own rate.
+pub const ORIGIN_GUESS: u64 = 1024 * 1024;
+/// Steps that the swarm's engines take in one turn of the loop; the rest follows in the next.
+pub const SWARM_STEPS: usize = 256;
+
+/// Segments that one peer may seek at once; a player with a minute of buffer seeks fifteen.
+pub const SEEKS: usize = 256;
+
+/// With more seekers of a segment than this, they hear of [`HAVE_STEP`] new blocks at once.
+pub const CLOSE_SEEKERS: usize = 8;
+
+/// Blocks that many seekers hear of at once: an announcement costs 60 bytes a seeker.
+pub const HAVE_STEP: u32 = 4;
+
+/// Bytes of a range that peers are asked for at once; more is a film, which is read by parts.
+pub const SWARM_RANGE: u64 = 16 * SEGMENT;
+
+/// How long a download that nobody waits for goes on behind its deadline.
+pub const DOWNLOAD_TIME: Duration = Duration::from_secs(30);
+
+/// How often a download's origin may fail before its players are told.
+pub const DOWNLOAD_FAILURES: u8 = 3;
+
+/// How soon a byte is due that a player reads now.
+pub const PLAYING_DUE: Duration = Duration::from_millis(500);
+
+/// How long a player that waits for a segment may wait for peers at most, however much it holds:
+/// hls.js gives up on the first byte after 10 s, ExoPlayer on any after 8 s.
+pub const WAITING_DUE: Duration = Duration::from_secs(4);
+
+/// Seconds for which a record is valid: a day, so that what is replayed is not old.
+pub const RECORD_TIME: u64 = 24 * 3600;
+
+/// Bytes of a path that a witness is told.
+pub const WATCH_PATH: usize = 1024;
+
+/// Streams that a witness follows at once.
+pub const SHADOWS: usize = 256;
+
+/// A stream that nobody says to watch for this long is followed no more.
+pub const WATCHED: Duration = Duration::from_secs(60);

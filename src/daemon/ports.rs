@@ -7,6 +7,7 @@ use crate::base::id::RowId;
 use crate::config::model::Config;
 use crate::host::clock;
 use crate::net::origin::client::Client;
+use crate::net::peer;
 use crate::net::player::desk::Word;
 use crate::net::player::listener::Port;
 use crate::node::event::Output;
@@ -20,12 +21,18 @@ pub struct Ports {
     players: Rc<Port>,
     origins: Client,
     shelf: Rc<Shelf>,
+    peers: Option<Rc<peer::port::Port>>,
 }
 
 impl Ports {
     /// The ports together.
     pub const fn new(store: Store, players: Rc<Port>, origins: Client, shelf: Rc<Shelf>) -> Self {
-        Self { store, players, origins, shelf }
+        Self { store, players, origins, shelf, peers: None }
+    }
+
+    /// With a port to peers, where a network is configured.
+    pub fn with_peers(self, peers: Option<Rc<peer::port::Port>>) -> Self {
+        Self { peers, ..self }
     }
 
     /// The bytes.
@@ -71,7 +78,11 @@ impl Ports {
             }
             Output::Adopt { token, row } => self.shelf.adopt(&self.store, token, row),
             Output::Unlink { row, slice } => self.store.unlink(row, slice),
-            Output::Peer(_) => {}
+            Output::Peer(order) => {
+                if let Some(peers) = &self.peers {
+                    peers.order(*order);
+                }
+            }
             Output::Say { level, line } => log::log!(level, "{line}"),
         }
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::alarm::Alarm;
 use super::ports::Ports;
+use crate::base::peer::NodeKey;
 use crate::config::model::Config;
 use crate::host::clock;
 use crate::node::event::Input;
@@ -40,6 +41,12 @@ impl Run {
     pub fn connect(&self, ports: Ports) {
         let first = self.ports.set(ports).is_ok();
         debug_assert!(first, "ports are connected once");
+    }
+
+    /// Gives the node its key, and the one that it signs with.
+    pub fn know(&self, own: NodeKey, signer: NodeKey) {
+        self.machine.borrow_mut().know(own, signer, clock::now());
+        self.submit(Input::Tick);
     }
 
     /// The ports.

@@ -10,6 +10,7 @@ use smol::{LocalExecutor, Task, Timer, future};
 
 use super::check::{Outcome, complaint};
 use super::disk::{self, Shelf};
+use super::network::Network;
 use super::ports::Ports;
 use super::run::Run;
 use crate::base::limits;
@@ -56,6 +57,7 @@ struct Node {
     run: Rc<Run>,
     store: Store,
     shelf: Rc<Shelf>,
+    network: Option<Network>,
     executor: Rc<LocalExecutor<'static>>,
     reactor: Rc<Reactor>,
     players: Vec<TcpListener>,
@@ -97,9 +99,11 @@ impl Node {
         };
         let shelf = Rc::new(Shelf::default());
         let port = Port::new(door.clone(), &config);
-        let client = Client::new(door, &config);
-        run.connect(Ports::new(store.clone(), port, client, Rc::clone(&shelf)));
-        Ok(Self { config, run, store, shelf, executor, reactor, players, operators })
+        let client = Client::new(door.clone(), &config);
+        let network = Network::open(door, &config, &run)?;
+        let ports = Ports::new(store.clone(), port, client, Rc::clone(&shelf));
+        run.connect(ports.with_peers(network.as_ref().map(|network| Rc::clone(network.port()))));
+        Ok(Self { config, run, store, shelf, network, executor, reactor, players, operators })
     }
 
     /// Serves until a signal says to stop; answers the exit code.
@@ -124,6 +128,9 @@ impl Node {
             doors.push(port.listen(listener)?);
         }
         let _background = self.background();
+        if let Some(network) = &self.network {
+            network.begin(&self.config)?;
+        }
         notify::ready(&summary(&self.config));
         log::info!("neap {} is ready: {}", env!("CARGO_PKG_VERSION"), summary(&self.config));
         loop {
@@ -138,6 +145,9 @@ impl Node {
         self.run.stop();
         port.stop();
         self.finish(&port).await;
+        if let Some(network) = &self.network {
+            network.leave().await;
+        }
         Ok(())
     }
 
@@ -185,6 +195,9 @@ impl Node {
                 log::set_max_level(taken.log.level);
                 self.run.configure(&taken);
                 self.config = taken;
+                if let Some(Err(error)) = self.network.as_ref().map(|n| n.share(&self.config)) {
+                    log::error!("peers cannot connect: {error}");
+                }
                 log::info!("configuration read again: {}", summary(&self.config));
             }
             Err(problems) => {

@@ -102,6 +102,13 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
         None => used(status.disk),
     };
     rows(text, "Disk", [disk].into_iter(), "")?;
+    if let Some(network) = &status.network {
+        let peers = network.peers.iter().map(|peer| {
+            let (given, taken) = (words::size(peer.given_bytes), words::size(peer.taken_bytes));
+            format!("{}  {:8} {:5} gave {taken}, was given {given}", peer.key, peer.role, peer.tier)
+        });
+        rows(text, "Peers", peers, "none found yet")?;
+    }
     let open = status.connections;
     rows(
         text,

@@ -8,6 +8,7 @@ use super::fetch::{Ask, Stream};
 use super::machine::Machine;
 use super::report::{Counter, Source};
 use crate::base::id::{FetchId, RowId};
+use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 use crate::base::url::{Locator, without_query};
 use crate::engine::cache::freshness::{self, MediaRule, Times, Verdict};
@@ -114,7 +115,9 @@ impl Machine {
         let Some(entry) = self.index.entry(row) else { return self.give_up(id) };
         let fits = match range {
             Some(ContentRange::Part(range, length)) => {
-                let same = conditions::are_parts_of_one(&entry.fields, &head.fields);
+                let ask = self.fetches.get(&id).map(|fetch| &fetch.ask);
+                let same = ask.is_some_and(|ask| self.may_join_parts(ask))
+                    || conditions::are_parts_of_one(&entry.fields, &head.fields);
                 (head.status == 206 && same && length.is_none_or(|l| Some(l) == entry.length))
                     .then_some(range)
             }
@@ -161,14 +164,19 @@ impl Machine {
     pub(super) fn take(&mut self, id: FetchId, stream: Stream) {
         self.change_row(stream.row, |row| row.writers += 1);
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
-        fetch.stream = Some(stream);
+        (fetch.stream, fetch.begun) = (Some(stream), self.now);
         let holes = core::mem::take(&mut fetch.holes);
         self.put(Output::Take { fetch: id, row: stream.row, at: stream.at });
         holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+        let coming = ByteRange::new(stream.at, stream.until.unwrap_or(u64::MAX));
+        let swarm = self.swarm.as_ref();
+        if let Some(resource) = swarm.and_then(|swarm| swarm.rows.get(&stream.row).copied()) {
+            self.resume(resource, coming);
+        }
     }
 
     /// A response that stands for itself: stored where it may be, passed on where not.
-    fn on_response(&mut self, id: FetchId, arrival: &Arrival) {
+    pub(super) fn on_response(&mut self, id: FetchId, arrival: &Arrival) {
         let Some(fetch) = self.fetches.get(&id) else { return };
         let (locator, key) = (fetch.ask.locator.clone(), fetch.ask.key.clone());
         let (passes, ahead) = (fetch.ask.passes, fetch.ask.ahead);
@@ -182,6 +190,7 @@ impl Machine {
                 plan.clone(),
                 stream_of::Arrival { now: self.now, date: arrival.date },
             );
+            self.on_playlist(&locator);
         }
         let times = self.times(arrival.requested);
         let media = self.media_rule(&locator);

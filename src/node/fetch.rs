@@ -8,8 +8,10 @@ use super::exchange::Exchange;
 use super::machine::Machine;
 use super::report::Counter;
 use super::serve::if_range;
+use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
+use crate::base::time::Instant;
 use crate::base::url::Locator;
 use crate::engine::cache::index::Key;
 use crate::wire::http::conditions;
@@ -59,6 +61,22 @@ pub(super) struct Fetch {
     pub(super) followers: BTreeSet<ExchangeId>,
     /// Its body, once the head is here.
     pub(super) stream: Option<Stream>,
+    /// Who brings it.
+    pub(super) by: By,
+    /// When its body began.
+    pub(super) begun: Instant,
+    /// What it is called among peers, where there can be any.
+    pub(super) resource: Option<Digest>,
+}
+
+/// Who brings what a fetch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The origin was asked.
+    Origin,
+    /// Nobody was asked yet: those who wait are answered as soon as peers have told its head, or
+    /// the origin is asked after all.
+    Swarm,
 }
 
 /// A body on its way into a row.
@@ -89,6 +107,24 @@ impl Ask {
             why: "uri-miss",
         }
     }
+
+    /// What no player has asked for.
+    pub(super) fn alone(key: Key, locator: Locator, fields: Fields) -> Self {
+        Self {
+            key,
+            locator,
+            method: "GET".into(),
+            fields,
+            spec: None,
+            fills: None,
+            validates: None,
+            shared: true,
+            passes: false,
+            ahead: true,
+            body: None,
+            why: "miss",
+        }
+    }
 }
 
 impl Fetch {
@@ -108,9 +144,20 @@ impl Fetch {
 impl Machine {
     /// Begins a fetch, for the exchange that waits for it if there is one.
     pub(super) fn begin(&mut self, ask: Ask, waiting: Option<ExchangeId>) -> FetchId {
+        let fetch = self.fetch_of(ask, By::Origin);
+        let id = self.send(fetch);
+        if let Some(exchange) = waiting {
+            self.wait_for(exchange, id);
+        }
+        id
+    }
+
+    /// A fetch that nobody waits for yet.
+    pub(super) fn fetch_of(&self, ask: Ask, by: By) -> Fetch {
         let origin = usize::from(ask.locator.origin.0);
         let base = self.health.get(origin).map_or(0, |health| health.choose(self.now));
-        let fetch = Fetch {
+        let resource = self.swarm.as_ref().and_then(|_| self.resource_of(&ask.key));
+        Fetch {
             ask,
             base,
             tried: 1 << (base % 32),
@@ -119,12 +166,10 @@ impl Machine {
             holes: Vec::new(),
             followers: BTreeSet::new(),
             stream: None,
-        };
-        let id = self.send(fetch);
-        if let Some(exchange) = waiting {
-            self.wait_for(exchange, id);
+            by,
+            begun: self.now,
+            resource,
         }
-        id
     }
 
     /// Sends a fetch's order under a new number.
@@ -136,11 +181,14 @@ impl Machine {
         if let Some(entry) = ask.validates.and_then(|row| self.index.entry(row)) {
             conditions::validate(&mut fields, &entry.fields);
         }
-        if let Some(condition) = ask.fills.and_then(|row| if_range(self.index.entry(row)?)) {
-            fields.set("If-Range", condition);
-        }
         if let Some(spec) = ask.spec {
             fields.set("Range", spec.to_string());
+        }
+        let joined = self.may_join_parts(ask);
+        if let Some(condition) =
+            ask.fills.filter(|_| !joined).and_then(|row| if_range(self.index.entry(row)?))
+        {
+            fields.set("If-Range", condition);
         }
         let order = Order {
             fetch: id,
@@ -186,7 +234,7 @@ impl Machine {
         fetch.followers.remove(&exchange);
         fetch.waiting.retain(|waiting| *waiting != exchange);
         fetch.holes.retain(|waiting| *waiting != exchange);
-        if !fetch.followers.is_empty() || fetch.ask.ahead {
+        if !fetch.followers.is_empty() || fetch.ask.ahead || fetch.by == By::Swarm {
             return;
         }
         let worth_ending = match (&fetch.stream, fetch.ask.validates) {
@@ -207,10 +255,17 @@ impl Machine {
     /// Takes a fetch out of the books.
     pub(super) fn forget(&mut self, id: FetchId) -> Option<Fetch> {
         let fetch = self.fetches.remove(&id)?;
+        if let Some(resource) = fetch.resource {
+            let whole = |stream: Stream| stream.until.is_some_and(|until| stream.upto >= until);
+            self.on_fetch_over(id, resource, fetch.stream.is_some_and(whole));
+        }
         for exchange in &fetch.followers {
             if let Some(exchange) = self.exchanges.get_mut(exchange) {
                 exchange.fetch = None;
             }
+        }
+        if let (Some(stream), Some(swarm)) = (fetch.stream, &mut self.swarm) {
+            swarm.scheduler.on_origin_rate(stream.upto - stream.at, self.now - fetch.begun);
         }
         if let Some((row, _)) = fetch.ask.body {
             self.change_row(row, |row| row.writers = row.writers.saturating_sub(1));

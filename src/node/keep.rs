@@ -1,8 +1,6 @@
 //! What stays and what goes: room in memory, slices to disk and back, segments fetched ahead.
 
 use super::event::Output;
-use super::exchange::forwarded;
-use super::fetch::Ask;
 use super::machine::Machine;
 use super::memo::{self, Memo};
 use super::report::Counter;
@@ -13,7 +11,6 @@ use crate::base::range::{ByteRange, RangeSet};
 use crate::base::url::Locator;
 use crate::engine::cache::evict::Slice;
 use crate::engine::cache::index::{Entry, Key};
-use crate::wire::http::range::Spec;
 
 impl Machine {
     /// Bytes of a fetch are in the store.
@@ -37,6 +34,7 @@ impl Machine {
         }
         self.complete_slices(row, at, upto);
         self.make_room();
+        self.on_origin_bytes(row, new);
         // What another fetch has brought already is not asked for twice.
         if ahead.is_some_and(|end| end >= upto + limits::BLOCK) {
             self.put(Output::Cancel { fetch: id });
@@ -238,6 +236,7 @@ impl Machine {
     pub(super) fn unstore(&mut self, row: RowId) {
         self.lines.remove(&row);
         self.unasked.remove(&row);
+        self.forget_shareable(row);
         self.memory.remove_row(row);
         self.disk.remove_row(row);
         for fetch in self.fetches.values_mut() {
@@ -277,49 +276,10 @@ impl Machine {
             self.drop_if_empty(row);
         }
     }
-
-    /// Fetches what the streams in use will be asked for next.
-    pub(super) fn fetch_ahead(&mut self) {
-        while let Some(wanted) = self.timeline.poll_wanted(self.now) {
-            let origin = usize::from(wanted.locator.origin.0);
-            let worth = self.health.get(origin).is_some_and(|h| h.is_worth_fetching_ahead());
-            let under_way = self.fetches.values().filter(|fetch| fetch.ask.ahead).count();
-            if worth && under_way < AHEAD {
-                self.fetch_segment(wanted.locator, wanted.range);
-            }
-        }
-    }
-
-    fn fetch_segment(&mut self, locator: Locator, range: Option<ByteRange>) {
-        let identity = self.identity(&locator);
-        let key = Key { origin: locator.origin, identity };
-        let stored = self.index.variants(key.origin, &key.identity).next();
-        let here = stored.is_some_and(|entry| {
-            let whole = range.unwrap_or(ByteRange::new(0, u64::MAX));
-            super::serve::hole(entry, whole).is_none()
-        });
-        let same = |fetch: &super::fetch::Fetch| fetch.ask.key == key && range.is_none();
-        if here || (range.is_some() && stored.is_some()) || self.fetches.values().any(same) {
-            return;
-        }
-        // It is asked for as the player does that is nearest to it: its cookies open the door.
-        let near = self
-            .exchanges
-            .values()
-            .rev()
-            .find(|exchange| exchange.key.origin == key.origin && exchange.may_share());
-        let Some(near) = near else { return };
-        let mut ask = Ask::new(near, forwarded(&near.request.fields));
-        (ask.key, ask.locator, ask.method) = (key, locator, "GET".into());
-        ask.spec = range.map(|range| Spec::Span(range.start, range.end.saturating_sub(1)));
-        (ask.shared, ask.ahead, ask.why) = (true, true, "miss");
-        self.report.add(Counter::Prefetches, 1);
-        self.begin(ask, None);
-    }
 }
 
 /// The slices that `range` touches, each with its part of it.
-fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slice, ByteRange)> {
+pub(super) fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slice, ByteRange)> {
     let first = range.start / limits::SLICE;
     let last = range.end.saturating_sub(1) / limits::SLICE;
     (first..=last.max(first)).filter_map(move |number| {
@@ -343,9 +303,6 @@ fn range_of(slice: Slice, length: u64) -> ByteRange {
 fn same_validators(entry: &Entry, memo: &Memo) -> bool {
     ["etag", "last-modified"].iter().all(|n| entry.fields.first(n) == memo.fields.first(n))
 }
-
-/// Fetches ahead under way at once.
-const AHEAD: usize = 4;
 
 /// A response that is fresh for less is not worth a write.
 const WORTH_WRITING: core::time::Duration = core::time::Duration::from_secs(60);

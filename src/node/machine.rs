@@ -13,8 +13,11 @@ use super::fetch::Fetch;
 use super::health::Health;
 use super::report::{Counter, FaultKind, Report, Source};
 use super::status::{Kind, Origin, State, Status, Stream, Usage};
+use super::swarm::Swarm;
 use crate::base::id::{ExchangeId, FetchId, OriginId, RowId};
 use crate::base::limits;
+use crate::base::peer::NodeKey;
+use crate::base::rng::Rng;
 use crate::base::time::{Date, Instant};
 use crate::base::url::{Places, without_query};
 use crate::config::model::Config;
@@ -45,6 +48,10 @@ pub struct Machine {
     /// Query parameters that do not count for what a resource is.
     pub(super) ignored: BTreeMap<OriginId, Vec<String>>,
     pub(super) report: Report,
+    /// What has to do with peers; none while sharing is off.
+    pub(super) swarm: Option<Swarm>,
+    pub(super) rng: Rng,
+    pub(super) own: Option<(NodeKey, NodeKey)>,
     started: Instant,
     connections: usize,
     disk_fault: Option<String>,
@@ -67,6 +74,8 @@ pub(super) struct Row {
 pub enum Reason {
     /// A stream's playlist or segments leave their time.
     Timeline,
+    /// Something of a peer, or of what is wanted of peers, is due.
+    Peers,
 }
 
 /// What the machine cannot see and the status shows.
@@ -98,6 +107,9 @@ impl Machine {
             timeline: Timeline::new(ignored(&config)),
             ignored: ignored(&config),
             report: Report::new(now),
+            swarm: None,
+            rng: Rng::new(seed),
+            own: None,
             started: now,
             connections: 0,
             disk_fault: None,
@@ -121,12 +133,21 @@ impl Machine {
             Input::Received { fetch, upto } => self.on_received(fetch, upto),
             Input::Ended { fetch, end } => self.on_ended(fetch, end),
             Input::Disk(disk) => self.on_disk(disk),
-            Input::Peer(_) => {}
+            Input::Peer(peering) => self.on_peering(*peering),
             Input::Dated(date) => self.dated = Some((now, date)),
             Input::Tick => {}
         }
         self.fetch_ahead();
         self.let_go();
+        self.swarm_turn();
+    }
+
+    /// Gives the node its key, and the one that it signs records with: only then can it have
+    /// peers.
+    pub fn know(&mut self, own: NodeKey, signer: NodeKey, now: Instant) {
+        self.now = now;
+        self.own = Some((own, signer));
+        self.configure_swarm();
     }
 
     /// What is to be done, in this order.
@@ -136,7 +157,10 @@ impl Machine {
 
     /// When [`Input::Tick`] is due, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
-        self.timeline.poll_timeout().map(|at| (at, Reason::Timeline))
+        let timeline = self.timeline.poll_timeout().map(|at| (at, Reason::Timeline));
+        let peers = self.swarm.as_ref().and_then(Swarm::poll_timeout);
+        let peers = peers.map(|at| (at, Reason::Peers));
+        timeline.into_iter().chain(peers).min_by_key(|(at, _)| *at)
     }
 
     /// Takes over a changed configuration; what runs goes on.
@@ -164,6 +188,7 @@ impl Machine {
         self.memory.resize(config.cache.memory.0);
         self.disk.resize(config.cache.disk.0);
         self.config = config;
+        self.configure_swarm();
         self.make_room();
     }
 
@@ -181,6 +206,7 @@ impl Machine {
             memory: limit(figures.memory, self.config.cache.memory.0),
             disk: limit(self.disk.used(), self.config.cache.disk.0),
             disk_fault: self.disk_fault.clone(),
+            network: self.network(now),
             connections: limit(connections, limits::CONNECTIONS as u64),
             hit_permille: self.report.hit_permille(),
             rates: self.report.rates(now),
@@ -247,6 +273,7 @@ impl Machine {
 
     fn on_left(&mut self, id: ExchangeId, sent: u64) {
         let Some(exchange) = self.exchanges.remove(&id) else { return };
+        self.leave_holes(id);
         self.report.bytes(exchange.source, sent, self.now);
         if let Some(fetch) = exchange.fetch {
             self.leave_fetch(fetch, id);

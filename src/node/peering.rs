@@ -127,6 +127,8 @@ pub enum Parting {
     OtherKey,
     /// It belongs to another network, or cannot prove that it belongs to this one.
     Stranger(Stranger),
+    /// It says that this node is none of its network, and why.
+    Refused(Stranger),
     /// It broke the protocol, in these words.
     Breach(&'static str),
     /// It gave bad blocks or records, in these words: its key is banned.
@@ -224,9 +226,10 @@ impl Parting {
             Self::Double => "there is a link to it already",
             Self::OtherKey => "another node answers there than was expected",
             Self::Stranger(stranger) => stranger.sentence(),
+            Self::Refused(stranger) => stranger.refusal(),
             Self::Breach(what) | Self::Liar(what) => what,
             Self::Crowd => "there are as many links as may be",
-            Self::Closing => "sharing is off now",
+            Self::Closing => "it goes down, or its sharing is off",
         }
     }
 }
@@ -242,6 +245,19 @@ impl Stranger {
             Self::ForgedAdmission => "its admission was not made for its key by the operator",
             Self::Version => "it speaks another version of the protocol: update the older node",
             Self::Handshake => "it has not the key that it shows",
+        }
+    }
+
+    /// The same where the other side says it of this node.
+    pub const fn refusal(self) -> &'static str {
+        match self {
+            Self::OtherNetwork => "it says that its network is another: compare [network] name",
+            Self::WrongSecret => "it says that its secret is another: compare secret-file",
+            Self::NoAdmission => "it asks this node for an admission: see admission-file",
+            Self::ExpiredAdmission => "it says that this node's admission is over: make a new one",
+            Self::ForgedAdmission => "it says that this node's admission is not by its operator",
+            Self::Version => "it says that this node's version is another: update the older one",
+            Self::Handshake => "it says that this node's key proves nothing",
         }
     }
 }

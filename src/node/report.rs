@@ -57,6 +57,7 @@ counters! {
     NotAllowed, "not_allowed", Count, "Connections refused because of their address.";
     PlayerBytes, "player_bytes", Bytes, "Bytes of content given to players.";
     CacheBytes, "cache_bytes", Bytes, "Bytes of content to players that came from the cache.";
+    SwarmBytes, "swarm_bytes", Bytes, "Bytes of content to players that came by way of peers.";
     PassedBytes, "passed_bytes", Bytes, "Bytes of content to players that came from an origin.";
     OriginBytes, "origin_bytes", Bytes, "Bytes of content that origins sent to us.";
     OriginRequests, "origin_requests", Count, "Requests that we made to origins.";
@@ -68,6 +69,19 @@ counters! {
     Evictions, "evictions", Count, "Slices that made room for others.";
     DiskWrites, "disk_writes", Count, "Writes to the disk tier.";
     DiskBytes, "disk_written_bytes", Bytes, "Bytes written to the disk tier, which wear flash.";
+    PeersJoined, "peers_joined", Count, "Links to peers that were made.";
+    PeersRefused, "peers_refused", Count, "Nodes that could not prove that they belong here.";
+    PeersBanned, "peers_banned", Count, "Peers that lied or broke the protocol.";
+    PeerMessages, "peer_messages", Count, "Messages said to peers, blocks apart.";
+    PeerBytesTaken, "peer_taken_bytes", Bytes, "Bytes of blocks that peers gave.";
+    PeerBytesGiven, "peer_given_bytes", Bytes, "Bytes of blocks that peers were given.";
+    BadBlocks, "bad_blocks", Count, "Blocks from peers that were not what a record says.";
+    Records, "records", Count, "Records of segments that peers told and that hold.";
+    RecordsSigned, "records_signed", Count, "Records that this witness signed.";
+    Contested, "contested", Count, "Blocks of an origin that were not what a record says.";
+    OriginElected, "origin_elected", Count, "Segments that this node fetched for the swarm.";
+    OriginLate, "origin_late", Count, "Parts that the origin brought because peers were late.";
+    ShadowsRefused, "shadows_refused", Count, "Streams that a witness had no room to follow.";
     DiskFaults, "disk_faults", Count, "Reads and writes of the disk tier that failed.";
 }
 
@@ -76,18 +90,21 @@ counters! {
 pub enum Source {
     /// Memory or disk.
     Cache,
+    /// Peers, and what the origin adds in time.
+    Peers,
     /// An origin, while the player waited.
     Origin,
 }
 
 impl Source {
     /// All sources, the cheapest first; the chart stacks them in this order.
-    pub const ALL: [Self; 2] = [Self::Cache, Self::Origin];
+    pub const ALL: [Self; 3] = [Self::Cache, Self::Peers, Self::Origin];
 
     /// The word for people and for JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cache => "cache",
+            Self::Peers => "peers",
             Self::Origin => "origin",
         }
     }
@@ -95,6 +112,7 @@ impl Source {
     const fn counter(self) -> Counter {
         match self {
             Self::Cache => Counter::CacheBytes,
+            Self::Peers => Counter::SwarmBytes,
             Self::Origin => Counter::PassedBytes,
         }
     }
@@ -109,6 +127,8 @@ pub enum FaultKind {
     Disk,
     /// A player's request.
     Player,
+    /// A peer, or the trust in one.
+    Peer,
     /// The configuration.
     Config,
     /// neap itself.
@@ -122,6 +142,7 @@ impl FaultKind {
             Self::Origin => "origin",
             Self::Disk => "disk",
             Self::Player => "player",
+            Self::Peer => "peer",
             Self::Config => "configuration",
             Self::Own => "neap",
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::answer::{self, Note};
 use super::event::{Arrival, Output};
 use super::exchange::forwarded;
-use super::fetch::{Ask, Stream};
+use super::fetch::{Ask, By, Stream};
 use super::machine::Machine;
 use super::report::Counter;
 use crate::base::id::{ExchangeId, FetchId, RowId};
@@ -31,7 +31,8 @@ impl Machine {
             _ if head.status == 206 => return self.pass_on(id, arrival),
             _ => (0, arrival.length),
         };
-        let (ask, first) = (fetch.ask.clone(), fetch.waiting.first().copied());
+        let (ask, by) = (fetch.ask.clone(), fetch.by);
+        let first = fetch.waiting.first().copied();
         let fields = merge::stored(&head.fields, self.date());
         let lines = answer::lines(&fields, &ask.locator, &self.places);
         let part = matches!(head.status, 200 | 206);
@@ -60,7 +61,10 @@ impl Machine {
             self.unasked.insert(row);
         }
         let until = arrival.length.map(|length| at + length);
-        self.take(id, Stream { row, at, upto: at, until, keep: true });
+        self.note_segment(row, (&ask, length));
+        if by == By::Origin {
+            self.take(id, Stream { row, at, upto: at, until, keep: true });
+        }
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
         let waiting = core::mem::take(&mut fetch.waiting);
         for exchange in waiting {

@@ -30,7 +30,9 @@ impl Machine {
             } else {
                 self.timeline.on_request(&exchange.request.locator, None, self.now);
             }
+            let locator = exchange.request.locator.clone();
             self.exchanges.insert(id, exchange);
+            self.tell_witnesses(&locator);
             self.serve(id);
         } else {
             self.exchanges.insert(id, exchange);
@@ -157,6 +159,10 @@ impl Machine {
         let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
         ask.spec = spec;
         ask.shared = exchange.may_share();
+        if let Some((resource, topic, target)) = self.may_ask_peers(&ask) {
+            let due = self.due_now(id, target);
+            return self.download(ask, Some(id), (resource, topic, due));
+        }
         self.begin(ask, Some(id));
     }
 
@@ -207,6 +213,9 @@ impl Machine {
 
     /// Has the first hole of a row filled for an exchange; false where that cannot be done.
     fn fill(&mut self, id: ExchangeId, (row, gap): (RowId, ByteRange), by: Bring) -> bool {
+        if self.comes_by_swarm(id, row, gap.start) {
+            return true;
+        }
         if let Some(fetch) = self.filling(row, gap.start, by) {
             self.join(id, fetch);
             return true;
@@ -264,9 +273,11 @@ impl Machine {
         match gap {
             Some(gap) if !gap.is_empty() && self.fill(id, (row, gap), Bring::Requests) => {
                 let fetch = self.exchanges.get(&id).and_then(|exchange| exchange.fetch);
+                let by_swarm = self.waits_for_swarm(id);
                 let waits = fetch.and_then(|fetch| self.fetches.get_mut(&fetch));
                 match waits {
                     Some(fetch) if fetch.stream.is_none() => fetch.holes.push(id),
+                    None if by_swarm => {}
                     _ => self.put(Output::Resume { exchange: id }),
                 }
             }

@@ -29,6 +29,9 @@ pub struct Status {
     pub disk: Usage,
     /// What is wrong with the disk tier, in plain words.
     pub disk_fault: Option<String>,
+    /// The network and its peers; none where no network is configured or sharing is off.
+    #[serde(default)]
+    pub network: Option<Network>,
     /// Player connections: open now, and the most that may be.
     pub connections: Usage,
     /// Share of content bytes that the cache gave since the start, in thousandths; none before
@@ -119,6 +122,38 @@ pub enum Health {
     Failing,
 }
 
+/// The network and who of it is linked now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Its name in the configuration.
+    pub name: String,
+    /// This node's key, as `neap key` prints it.
+    pub key: String,
+    /// What this node is there for: `device`, `gateway` or `witness`.
+    pub role: String,
+    /// Links to peers: open now, and the most that may be.
+    pub links: Usage,
+    /// The peers, those linked longest first.
+    pub peers: Vec<Peer>,
+}
+
+/// A peer that is linked now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The first eight digits of its key.
+    pub key: String,
+    /// What it is there for.
+    pub role: String,
+    /// How near it is: `home`, `isp` or `wan`.
+    pub tier: String,
+    /// Seconds since it was linked.
+    pub linked_seconds: u64,
+    /// Bytes of blocks that it gave us.
+    pub taken_bytes: u64,
+    /// Bytes of blocks that we gave it.
+    pub given_bytes: u64,
+}
+
 /// How much of something bounded is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -140,7 +175,7 @@ pub struct History {
 /// A fault in plain words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// What it concerns: `origin`, `disk`, `player`, `configuration` or `neap`.
+    /// What it concerns: `origin`, `disk`, `player`, `peer`, `configuration` or `neap`.
     pub kind: String,
     /// One sentence.
     pub text: String,

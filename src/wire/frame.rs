@@ -59,11 +59,13 @@ impl Kind {
     pub const CHOKE: Self = Self(0x18);
     /// [`super::message::Message::Unchoke`].
     pub const UNCHOKE: Self = Self(0x19);
+    /// [`super::message::Message::Watch`].
+    pub const WATCH: Self = Self(0x1a);
 
     /// The longest body. Unknown kinds are skipped without being held, so they may be as long
     /// as the longest known one.
     pub const fn longest(self) -> usize {
-        let held = self.0 <= Self::UNCHOKE.0 && self.0 != Self::BLOCK.0;
+        let held = self.0 <= Self::WATCH.0 && self.0 != Self::BLOCK.0;
         if held { limits::MESSAGE } else { limits::FRAME }
     }
 }
@@ -161,6 +163,14 @@ impl<'a> Body<'a> {
         let text = core::str::from_utf8(self.bytes(length)?).map_err(|_| Breach::Text)?;
         Ok(text.to_owned())
     }
+}
+
+/// Adds a text of at most `longest` bytes behind its length in two bytes.
+pub(super) fn write_text(text: &str, longest: usize, out: &mut Vec<u8>) {
+    let text = &text.as_bytes()[..text.len().min(longest)];
+    let length = u16::try_from(text.len()).expect("texts are bounded far below 64 KiB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text);
 }
 
 pub(super) fn write_segment(segment: SegmentId, out: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::frame::{Body, Breach, Header, Kind, write_segment};
+use super::frame::{Body, Breach, Header, Kind, write_segment, write_text};
 use super::record::Record;
 use crate::base::digest::Digest;
 use crate::base::limits;
@@ -69,6 +69,16 @@ pub enum Message {
         /// Which.
         blocks: BlockSet,
     },
+    /// To a witness: what the sender's player watches, so that the witness follows. Paths without
+    /// their queries.
+    Watch {
+        /// The origin's name in the configuration.
+        origin: String,
+        /// The path of the media playlist or manifest.
+        playlist: String,
+        /// The path of the segment that the player has reached.
+        segment: String,
+    },
     /// The sender gives nothing until `Unchoke`; what was asked of it is forgotten.
     Choke,
     /// The sender gives again.
@@ -119,6 +129,11 @@ impl Message {
             }
             Kind::CANCEL => Self::Cancel { segment: body.segment()?, blocks: body.blocks()? },
             Kind::DENY => Self::Deny { segment: body.segment()?, blocks: body.blocks()? },
+            Kind::WATCH => Self::Watch {
+                origin: body.text(limits::NAME)?,
+                playlist: body.text(limits::WATCH_PATH)?,
+                segment: body.text(limits::WATCH_PATH)?,
+            },
             Kind::CHOKE => Self::Choke,
             Kind::UNCHOKE => Self::Unchoke,
             Kind(_) => return Ok(None),
@@ -150,6 +165,7 @@ impl Message {
             Self::Block { .. } => Kind::BLOCK,
             Self::Cancel { .. } => Kind::CANCEL,
             Self::Deny { .. } => Kind::DENY,
+            Self::Watch { .. } => Kind::WATCH,
             Self::Choke => Kind::CHOKE,
             Self::Unchoke => Kind::UNCHOKE,
         }
@@ -183,6 +199,11 @@ impl Message {
             Self::Cancel { segment, blocks } | Self::Deny { segment, blocks } => {
                 write_segment(*segment, out);
                 out.extend_from_slice(&blocks.0.to_be_bytes());
+            }
+            Self::Watch { origin, playlist, segment } => {
+                write_text(origin, limits::NAME, out);
+                write_text(playlist, limits::WATCH_PATH, out);
+                write_text(segment, limits::WATCH_PATH, out);
             }
             Self::Choke | Self::Unchoke => {}
         }
@@ -245,6 +266,11 @@ mod tests {
             Message::Block { segment, block: 0, length: 1 },
             Message::Cancel { segment, blocks },
             Message::Deny { segment, blocks },
+            Message::Watch {
+                origin: "tv".into(),
+                playlist: "/live/index.m3u8".into(),
+                segment: "/live/1.ts".into(),
+            },
             Message::Choke,
             Message::Unchoke,
         ]

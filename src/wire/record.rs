@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
-use super::frame::{Body, Breach, write_segment};
+use super::frame::{Body, Breach, write_segment, write_text};
 use super::http::conditions::EntityTag;
 use crate::base::digest::Digest;
 use crate::base::limits;
@@ -148,13 +148,6 @@ impl Statement {
         statement.check()?;
         Ok(statement)
     }
-}
-
-fn write_text(text: &str, longest: usize, out: &mut Vec<u8>) {
-    let text = &text.as_bytes()[..text.len().min(longest)];
-    let length = u16::try_from(text.len()).expect("texts are bounded by 256 bytes");
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(text);
 }
 
 /// The line in front of what is signed: a signature for one use holds for no other.

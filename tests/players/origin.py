@@ -42,9 +42,9 @@ def wait_for(condition, seconds, what):
         time.sleep(0.05)
 
 
-def answers(port):
+def answers(port, address="127.0.0.1"):
     try:
-        socket.create_connection(("127.0.0.1", port), 0.5).close()
+        socket.create_connection((address, port), 0.5).close()
         return True
     except OSError:
         return False
@@ -70,6 +70,10 @@ def as_root():
 class Origin:
     """nginx serving `media`; `live` and `pages` are folders beside it. A context manager."""
 
+    # Where it listens, and what stands before its command: the lab puts it into a namespace.
+    address = "127.0.0.1"
+    wrap = ()
+
     def __init__(self, media, pages=None):
         self.media = pathlib.Path(media).resolve()
         self.pages = pathlib.Path(pages).resolve() if pages else None
@@ -84,7 +88,7 @@ class Origin:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/"
+        return f"http://{self.address}:{self.port}/"
 
     @property
     def tls_url(self):
@@ -95,13 +99,17 @@ class Origin:
         self._certificates()
         (self.folder / "nginx.conf").write_text(self._config())
         self.process = subprocess.Popen(
-            ["nginx", "-p", self.folder, "-c", "nginx.conf", "-e", "error.log"], cwd=self.folder)
+            [*self.wrap, "nginx", "-p", self.folder, "-c", "nginx.conf", "-e", "error.log"],
+            cwd=self.folder)
         try:
-            wait_for(lambda: answers(self.port) and answers(self.tls_port), 10, "nginx")
+            wait_for(self._listens, 10, "nginx")
         except TimeoutError:
             stop(self.process)
             raise
         return self
+
+    def _listens(self):
+        return answers(self.port, self.address) and answers(self.tls_port, self.address)
 
     def __exit__(self, *_):
         for child in self.children:
@@ -120,7 +128,7 @@ class Origin:
                 "-addext", "keyUsage=critical,keyCertSign")
         openssl("req", *curve, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/CN=localhost")
         (self.folder / "leaf.ext").write_text(
-            "basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n"
+            f"basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,IP:{self.address}\n"
             "extendedKeyUsage=serverAuth\n")
         openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
                 "-CAcreateserial", "-days", "30", "-extfile", "leaf.ext", "-out", "leaf.pem")
@@ -144,7 +152,7 @@ class Origin:
 {as_root()} daemon off; worker_processes 1; pid nginx.pid; error_log error.log warn;
 events {{ worker_connections 1024; }}
 http {{
-    log_format json escape=json '{{"at":$msec,"scheme":"$scheme","method":"$request_method",'
+    log_format json escape=json '{{"at":$msec,"from":"$remote_addr","scheme":"$scheme","method":"$request_method",'
         '"path":"$uri","query":"$args","status":$status,"bytes":$body_bytes_sent,'
         '"range":"$http_range","if_none_match":"$http_if_none_match","via":"$http_via",'
         '"forwarded":"$http_x_forwarded_for","host":"$http_host","agent":"$http_user_agent",'
@@ -155,8 +163,8 @@ http {{
     keepalive_requests 100000; sendfile on; tcp_nopush on; default_type application/octet-stream;
     types {{ application/vnd.apple.mpegurl m3u8; application/dash+xml mpd; video/mp2t ts;
             video/mp4 mp4 m4s; text/html html; text/javascript js mjs; }}
-    server {{ listen 127.0.0.1:{self.port}; {shared.replace("CORS", "")} }}
-    server {{ listen 127.0.0.1:{self.tls_port} ssl; ssl_certificate leaf.pem;
+    server {{ listen {self.address}:{self.port}; {shared.replace("CORS", "")} }}
+    server {{ listen {self.address}:{self.tls_port} ssl; ssl_certificate leaf.pem;
         ssl_certificate_key leaf.key; {shared.replace("CORS", cors)} }}
 }}
 """

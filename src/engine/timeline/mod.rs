@@ -4,5 +4,6 @@ pub mod answer;
 pub mod follow;
 mod index;
 mod leaving;
+mod playhead;
 mod row;
 mod stream;

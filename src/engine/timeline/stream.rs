@@ -2,8 +2,9 @@
 
 use core::ops::Range;
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+use super::playhead::Playhead;
 use super::row::{Content, Named, Pace, Play, Row};
 use crate::base::limits;
 use crate::base::time::{Date, Instant};
@@ -26,6 +27,8 @@ pub(super) struct Stream {
     pub(super) rows: Vec<Row>,
     pub(super) variants: Vec<Variant>,
     pub(super) keys: Vec<Locator>,
+    /// The buffers of its player: of each set of renditions that replace each other.
+    pub(super) heads: BTreeMap<u32, Playhead>,
 }
 
 /// What a new plan changed: rows and their segments that came or went.
@@ -48,6 +51,7 @@ impl Stream {
             rows: Vec::new(),
             variants: Vec::new(),
             keys: Vec::new(),
+            heads: BTreeMap::new(),
         }
     }
 

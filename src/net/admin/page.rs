@@ -5,7 +5,9 @@ use ring::digest;
 
 use super::{chart, words};
 use crate::node::report::{COUNTERS, Source, Unit};
-use crate::node::status::{Fault, Health, Kind, Origin, State, Status, Stream, Usage};
+use crate::node::status::{
+    Fault, Health, Kind, Network, Origin, Peer, State, Status, Stream, Usage,
+};
 
 /// Writes the page for one moment.
 pub fn render(status: &Status) -> String {
@@ -16,6 +18,7 @@ pub fn render(status: &Status) -> String {
         ("{head}", &head(status)),
         ("{playing}", &playing(&status.playing)),
         ("{flow}", &flow(status)),
+        ("{peers}", &status.network.as_ref().map(peers).unwrap_or_default()),
         ("{origins}", &origins(&status.origins)),
         ("{room}", &room(status)),
         ("{faults}", &faults(&status.faults)),
@@ -134,6 +137,26 @@ fn origins(origins: &[Origin]) -> String {
         )
     };
     list("Origins", origins.iter().map(row), "No origin is configured: neap has nothing to serve.")
+}
+
+fn peers(network: &Network) -> String {
+    let row = |peer: &Peer| {
+        let tone = if peer.role == "witness" { "flow" } else { "calm" };
+        format!(
+            "<li><div class=row><span class=name>{}</span>\
+             <span class=\"tone {tone}\">{}</span></div><div class=\"row soft\">\
+             <span>{}, for {}</span><span>gave {}, was given {}</span></div></li>",
+            escape(&peer.key),
+            escape(&peer.role),
+            escape(&peer.tier),
+            words::time(peer.linked_seconds),
+            words::size(peer.taken_bytes),
+            words::size(peer.given_bytes)
+        )
+    };
+    let none = "No other device of the network is here.";
+    let title = format!("Peers in the network \u{201c}{}\u{201d}", escape(&network.name));
+    list(&title, network.peers.iter().map(row), none)
 }
 
 fn room(status: &Status) -> String {

@@ -1,0 +1,393 @@
+//! One link: a task that reads what the peer says and one that writes what is said to it.
+
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
+use core::time::Duration;
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use smol::{Task, future};
+
+use super::greeting::{EMPTY, HANDSHAKE_AGAIN, lost};
+use super::hearing::{Heard, Hearing};
+use super::inlet::Inlet;
+use super::outlet::Outlet;
+use super::port::Port;
+use super::seal::{self, Content, Seal};
+use crate::base::id::RowId;
+use crate::base::limits;
+use crate::base::peer::{NodeKey, PeerId};
+use crate::base::range::ByteRange;
+use crate::base::segment::SegmentId;
+use crate::base::time::Instant;
+use crate::net::ground::patience::Patience;
+use crate::node::event::Input;
+use crate::node::peering::{Parting, Peering};
+use crate::store::reader::Next;
+use crate::wire::frame::{Header, Kind};
+use crate::wire::membership::{GOODBYE, PING, PONG};
+use crate::wire::message::Message;
+
+/// What is common to a link's two tasks and the port.
+pub struct Link {
+    /// Its number.
+    pub id: PeerId,
+    /// Whose it is.
+    pub key: NodeKey,
+    queue: RefCell<Queue>,
+    writer: RefCell<Option<Waker>>,
+    /// When the peer last said anything.
+    heard: Cell<Instant>,
+    /// Nothing it says counts any more.
+    ended: Cell<bool>,
+    pub(super) reader: RefCell<Option<Task<()>>>,
+}
+
+/// What waits to be said.
+#[derive(Default)]
+struct Queue {
+    /// Frames, one after the other.
+    words: Vec<u8>,
+    gives: VecDeque<Give>,
+    pong: bool,
+    ping: bool,
+    /// Segments that were sought and are not done with.
+    sought: BTreeSet<SegmentId>,
+    end: Option<End>,
+}
+
+/// How the writer ends.
+#[derive(Clone, Copy)]
+enum End {
+    Goodbye(u8),
+    Silently,
+}
+
+/// A block that is to be given.
+pub struct Give {
+    /// Of which segment.
+    pub segment: SegmentId,
+    /// Which.
+    pub block: u8,
+    /// Where its bytes are.
+    pub row: RowId,
+    /// Which bytes of the row.
+    pub range: ByteRange,
+}
+
+/// What the writer does next.
+enum Turn {
+    Words(Vec<u8>),
+    Give(Give),
+    End(End),
+}
+
+impl Link {
+    /// A link over which nothing was said yet.
+    pub fn new(id: PeerId, key: NodeKey, now: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            key,
+            queue: RefCell::default(),
+            writer: RefCell::default(),
+            heard: Cell::new(now),
+            ended: Cell::new(false),
+            reader: RefCell::default(),
+        })
+    }
+
+    /// Says something; answers whether the peer takes what is said to it fast enough.
+    pub fn tell(&self, message: &Message) -> bool {
+        let mut queue = self.queue.borrow_mut();
+        match message {
+            Message::Seek { segment, .. } => drop(queue.sought.insert(*segment)),
+            Message::Done { segment } => drop(queue.sought.remove(segment)),
+            _ => {}
+        }
+        message.write(&mut queue.words);
+        let fits = queue.words.len() <= limits::LINK_WORDS;
+        drop(queue);
+        self.wake();
+        fits
+    }
+
+    /// Gives a block when its turn comes; answers whether so many may wait.
+    pub fn give(&self, give: Give) -> bool {
+        let mut queue = self.queue.borrow_mut();
+        queue.gives.push_back(give);
+        let fits = queue.gives.len() <= limits::LINK_GIVES;
+        drop(queue);
+        self.wake();
+        fits
+    }
+
+    /// Asks for a sign of life now.
+    pub fn ping(&self) {
+        self.queue.borrow_mut().ping = true;
+        self.wake();
+    }
+
+    /// Lets both tasks end: the reader at once, the writer with a last word where the peer may
+    /// still hear it.
+    pub fn end(&self, why: &Parting) {
+        self.ended.set(true);
+        let mut queue = self.queue.borrow_mut();
+        let silently = matches!(why, Parting::Closed | Parting::Silent);
+        let end = if silently { End::Silently } else { End::Goodbye(code(why)) };
+        *queue = Queue { end: Some(end), ..Queue::default() };
+        drop(queue);
+        self.wake();
+        let reader = self.reader.borrow_mut().take();
+        drop(reader);
+    }
+
+    fn wake(&self) {
+        let waker = self.writer.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits for something to say.
+    async fn turn(&self) -> Turn {
+        poll_fn(|context| {
+            let mut queue = self.queue.borrow_mut();
+            if let Some(turn) = queue.next() {
+                return Poll::Ready(turn);
+            }
+            *self.writer.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn patience(&self) -> Duration {
+        let seeks = !self.queue.borrow().sought.is_empty();
+        if seeks { limits::LINK_PING } else { limits::LINK_IDLE }
+    }
+}
+
+impl Queue {
+    fn next(&mut self) -> Option<Turn> {
+        if let Some(end) = self.end {
+            return Some(Turn::End(end));
+        }
+        for (asked, kind) in [(&mut self.pong, PONG), (&mut self.ping, PING)] {
+            if core::mem::take(asked) {
+                self.words.extend(Header { kind, length: 0 }.to_bytes());
+            }
+        }
+        // Words first: they are short, and what is given may wait for them.
+        if !self.words.is_empty() {
+            return Some(Turn::Words(core::mem::take(&mut self.words)));
+        }
+        self.gives.pop_front().map(Turn::Give)
+    }
+}
+
+/// Writes what there is to say until the link ends; answers why, if it is the writer who knows.
+pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outlet) -> Option<Parting> {
+    loop {
+        let limit = link.patience();
+        let Ok(turn) = outlet.patience().bound(limit, link.turn()).await else {
+            let silent = (port.door.now)().since(link.heard.get());
+            if silent >= limits::LINK_IDLE {
+                return Some(Parting::Closed);
+            }
+            if limit == limits::LINK_PING && silent >= limits::LINK_PING {
+                if silent >= limits::LINK_SILENT {
+                    return Some(Parting::Silent);
+                }
+                link.ping();
+            }
+            continue;
+        };
+        let sent = match turn {
+            Turn::Words(words) => outlet.send(&[&words], limits::LINK_STALL).await,
+            Turn::Give(wanted) => give(port, link, &mut outlet, wanted).await,
+            Turn::End(End::Silently) => return None,
+            Turn::End(End::Goodbye(code)) => {
+                let [a, b, c, d] = Header { kind: GOODBYE, length: 1 }.to_bytes();
+                outlet.end(&[a, b, c, d, code], limits::LINK_GOODBYE).await;
+                return None;
+            }
+        };
+        if let Err(why) = sent {
+            return Some(why);
+        }
+        // Others have their turn after each block.
+        future::yield_now().await;
+    }
+}
+
+async fn give(port: &Port, link: &Link, outlet: &mut Outlet, wanted: Give) -> Result<(), Parting> {
+    let Give { segment, block, row, range } = wanted;
+    let pieces = read(port, outlet.patience(), row, range).await;
+    let length: usize = pieces.iter().map(Bytes::len).sum();
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    if length > 0 {
+        let mut head = Vec::with_capacity(64);
+        Message::Block { segment, block, length }.write(&mut head);
+        let parts: Vec<&[u8]> =
+            core::iter::once(&head[..]).chain(pieces.iter().map(|piece| &piece[..])).collect();
+        outlet.send(&parts, limits::LINK_STALL).await?;
+    }
+    if !link.ended.get() {
+        let given = Peering::Given { peer: link.id, segment, block, bytes: length };
+        port.submit(given);
+    }
+    Ok(())
+}
+
+/// The bytes of a row, all or none of them; views, so that nothing is copied.
+pub(super) async fn read(
+    port: &Port,
+    patience: &mut Patience,
+    row: RowId,
+    range: ByteRange,
+) -> Vec<Bytes> {
+    let mut pieces = Vec::new();
+    if range.is_empty() || range.len() > limits::BLOCK {
+        return pieces;
+    }
+    let mut reader = port.door.store.reader(row, range.start, Some(range.end));
+    while reader.position() < range.end {
+        let left = range.end - reader.position();
+        match patience.bound(limits::LINK_STALL, reader.next(left)).await {
+            Ok(Next::Bytes(more)) => pieces.extend(more),
+            Ok(Next::Missing(_) | Next::End) | Err(_) => return Vec::new(),
+        }
+    }
+    pieces
+}
+
+/// The reading task's own things.
+pub(super) struct Listening {
+    pub(super) inlet: Inlet,
+    pub(super) seal: Seal,
+    pub(super) early: Vec<u8>,
+}
+
+/// Hears what the peer says until the link ends; answers why.
+pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Parting {
+    let Listening { mut inlet, mut seal, early } = listening;
+    let (mut ear, mut patience) = (Hearing::default(), Patience::new(port.door.now));
+    let mut begun = None;
+    let mut empty = 0;
+    if let Err(why) = attend(port, link, &mut ear, &early).await {
+        return why;
+    }
+    drop(early);
+    loop {
+        loop {
+            let length = match inlet.whole(seal::length) {
+                Ok(Some(length)) => length,
+                Ok(None) => break,
+                Err(fault) => return Parting::Breach(fault.words()),
+            };
+            let record = inlet.take(length);
+            let (content, at) = match seal.open(record) {
+                Ok(opened) => opened,
+                Err(seal::Fault::Spent) => return Parting::Closed,
+                Err(fault) => return Parting::Breach(fault.words()),
+            };
+            empty = if at.is_empty() { empty + 1 } else { 0 };
+            match content {
+                Content::Data if empty > limits::LINK_EMPTY => return Parting::Breach(EMPTY),
+                Content::Data => {}
+                Content::Alert => return Parting::Closed,
+                Content::Handshake => return Parting::Breach(HANDSHAKE_AGAIN),
+            }
+            match attend(port, link, &mut ear, &record[at]).await {
+                Ok(true) => begun = None,
+                Ok(false) => {}
+                Err(why) => return why,
+            }
+        }
+        let now = (port.door.now)();
+        let read = if inlet.has_part() || ear.is_amid() {
+            let since = *begun.get_or_insert(now);
+            let left = limits::LINK_FRAME.saturating_sub(now.since(since));
+            patience.bound(left, inlet.more()).await
+        } else {
+            begun = None;
+            Ok(inlet.more().await)
+        };
+        match read {
+            Ok(Ok(0)) => return Parting::Closed,
+            Ok(Ok(_)) => link.heard.set((port.door.now)()),
+            Ok(Err(error)) => return lost(&error),
+            Err(_) => return Parting::Silent,
+        }
+    }
+}
+
+/// Hands in what is heard in some opened bytes; answers whether anything was whole.
+async fn attend(
+    port: &Port,
+    link: &Link,
+    ear: &mut Hearing,
+    mut plain: &[u8],
+) -> Result<bool, Parting> {
+    let mut whole = false;
+    while let Some(heard) = ear.take(&mut plain).map_err(Parting::Breach)? {
+        whole = true;
+        match heard {
+            Heard::Said(Message::Block { .. }) => return Err(Parting::Breach("a block in words")),
+            Heard::Said(message) => port.submit(Peering::Said { peer: link.id, message }),
+            Heard::Block(head, data, digest) => {
+                let (segment, block, length) = (head.segment, head.block, head.length);
+                let block = Peering::Block { peer: link.id, segment, block, digest, length };
+                port.hand_in(block, data);
+                // One block a turn: others have theirs.
+                future::yield_now().await;
+            }
+            Heard::Ping => {
+                link.queue.borrow_mut().pong = true;
+                link.wake();
+            }
+            Heard::Goodbye(code) => return Err(goodbye(code)),
+        }
+        if link.ended.get() {
+            return Err(Parting::Closed);
+        }
+    }
+    Ok(whole)
+}
+
+impl Port {
+    pub(super) fn submit(&self, peering: Peering) {
+        (self.door.submit)(Input::Peer(Box::new(peering)));
+    }
+}
+
+/// The byte of a goodbye.
+const fn code(why: &Parting) -> u8 {
+    match why {
+        Parting::Double => 1,
+        Parting::Crowd => 2,
+        Parting::Closing => 3,
+        Parting::Breach(_) => 4,
+        Parting::Liar(_) => 5,
+        _ => 0,
+    }
+}
+
+/// Why the peer ended the link, by its own account.
+fn goodbye(code: u8) -> Parting {
+    match code {
+        1 => Parting::Double,
+        2 => Parting::Crowd,
+        3 => Parting::Closing,
+        4 => {
+            log::debug!("a peer says that this node broke the protocol");
+            Parting::Closed
+        }
+        _ => Parting::Closed,
+    }
+}
+
+/// Kinds of frames that never come as a message.
+const _: () = assert!(PING.0 < Kind::CARRIER.0 && GOODBYE.0 < Kind::CARRIER.0);

@@ -1,0 +1,123 @@
+//! The carrier in the home, TCP: listening, connecting, and how near the other side is.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{SndBuf, TcpUserTimeout};
+use smol::{Timer, future};
+
+use crate::base::limits;
+use crate::base::peer::Tier;
+use crate::net::ground::reactor;
+use crate::node::peering::Parting;
+
+/// Binds an address where peers may connect.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = match address {
+        SocketAddr::V4(_) => TcpListener::bind(address),
+        SocketAddr::V6(_) => six(address),
+    };
+    let listener = listener.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege",
+            io::ErrorKind::AddrNotAvailable => "this device has no such address",
+            _ => "it cannot be bound",
+        };
+        io::Error::new(error.kind(), format!("[network] listen {address}: {hint} ({error})"))
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// IPv6 alone, so that the same port may be bound for IPv4 as well.
+fn six(address: SocketAddr) -> io::Result<TcpListener> {
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, listen,
+        socket, sockopt,
+    };
+    use std::os::fd::AsRawFd;
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Inet6, SockType::Stream, flags, SockProtocol::Tcp)?;
+    setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    listen(&socket, Backlog::new(128)?)?;
+    Ok(socket.into())
+}
+
+/// Connects within `limit`.
+pub async fn connect(address: SocketAddr, limit: Duration) -> Result<TcpStream, Parting> {
+    let late = async {
+        Timer::after(limit).await;
+        Err(Parting::Unreachable)
+    };
+    let connected = async {
+        let stream = async_net::TcpStream::connect(address).await;
+        let stream = stream.and_then(reactor::plain).map_err(|error| {
+            log::debug!("no peer at {address}: {error}");
+            Parting::Unreachable
+        })?;
+        fit(&stream).map(|()| stream).map_err(|_| Parting::Closed)
+    };
+    future::or(connected, late).await
+}
+
+/// Sets a link's socket up: a bound on what the kernel holds, and on how long it hopes.
+pub fn fit(stream: &TcpStream) -> io::Result<()> {
+    setsockopt(stream, SndBuf, &limits::SEND_BUFFER)?;
+    let stall = u32::try_from(limits::LINK_STALL.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(stream, TcpUserTimeout, &stall)?;
+    Ok(())
+}
+
+/// How near a peer is that connected, by both ends of its connection: addresses that are not
+/// routed outside, and those of the same IPv6 network, are in the home.
+pub fn tier(peer: IpAddr, own: IpAddr) -> Tier {
+    let home = match (peer.to_canonical(), own.to_canonical()) {
+        (IpAddr::V4(peer), _) => peer.is_loopback() || peer.is_private() || peer.is_link_local(),
+        (IpAddr::V6(peer), own) => {
+            let inside =
+                peer.is_loopback() || peer.is_unicast_link_local() || peer.is_unique_local();
+            let network = |address: core::net::Ipv6Addr| u128::from(address) >> 64;
+            inside || matches!(own, IpAddr::V6(own) if network(own) == network(peer))
+        }
+    };
+    if home { Tier::Home } else { Tier::Wan }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_at_home() {
+        for (peer, own, tier) in [
+            ("127.0.0.1", "127.0.0.1", Tier::Home),
+            ("192.168.1.9", "192.168.1.2", Tier::Home),
+            ("::ffff:10.0.0.9", "::ffff:10.0.0.2", Tier::Home),
+            ("fe80::1", "fe80::2", Tier::Home),
+            ("fd00:1::1", "fd00:2::2", Tier::Home),
+            ("2001:db8:1:2::9", "2001:db8:1:2::1", Tier::Home),
+            ("2001:db8:1:3::9", "2001:db8:1:2::1", Tier::Wan),
+            ("203.0.113.7", "192.168.1.2", Tier::Wan),
+        ] {
+            let ip = |text: &str| text.parse().expect("an address");
+            assert_eq!(super::tier(ip(peer), ip(own)), tier, "{peer}");
+        }
+    }
+
+    #[test]
+    fn one_port_is_bound_for_both_families() {
+        let four = bind("0.0.0.0:0".parse().expect("an address")).expect("bound");
+        let port = four.local_addr().expect("bound").port();
+        let six = bind(SocketAddr::new(IpAddr::from([0_u16; 8]), port));
+        // A machine without IPv6 cannot show it.
+        if let Err(error) = six {
+            assert_ne!(error.kind(), io::ErrorKind::AddrInUse, "{error}");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! A resource on its way here by way of the swarm: from peers block by block, from the origin
+//! what they do not bring in time.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::{Arrival, Output};
+use super::fetch::{Ask, By};
+use super::machine::Machine;
+use crate::base::digest::Digest;
+use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::limits;
+use crate::base::peer::PeerId;
+use crate::base::range::ByteRange;
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::Instant;
+use crate::engine::schedule::want::Want;
+use crate::wire::http::fields::Fields;
+use crate::wire::http::head::{ResponseHead, Version};
+use crate::wire::http::range::Spec;
+use crate::wire::message::Message;
+use crate::wire::record::Statement;
+
+/// One resource on its way.
+pub(super) struct Download {
+    /// How its origin is asked for it.
+    pub(super) ask: Ask,
+    pub(super) topic: Digest,
+    /// The bytes that are wanted; its end may lie behind the resource's.
+    pub(super) wanted: ByteRange,
+    pub(super) deadline: Instant,
+    /// Whether a player waits for it that has nothing yet.
+    pub(super) urgent: bool,
+    /// The row, once its head is known.
+    pub(super) row: Option<RowId>,
+    /// Bytes of the whole resource, once they are known.
+    pub(super) length: Option<u64>,
+    /// The fetch that players wait for while nothing is known yet.
+    pub(super) waits: Option<FetchId>,
+    /// Those who wait at a hole, and where.
+    pub(super) holes: BTreeMap<ExchangeId, u64>,
+    /// Fetches from the origin under way, with the segments that each is for.
+    pub(super) fetches: BTreeMap<FetchId, Vec<SegmentId>>,
+    /// Segments that peers know this node to seek.
+    pub(super) sought: BTreeSet<SegmentId>,
+    /// How often the origin could not be asked.
+    pub(super) failures: u8,
+    /// When it is given up if nobody waits for it.
+    pub(super) ends: Instant,
+}
+
+/// How urgent a resource is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    pub(super) at: Instant,
+    pub(super) urgent: bool,
+}
+
+impl Download {
+    /// The segments that are wanted, as far as the length is known; else the first.
+    pub(super) fn segments(&self, resource: Digest) -> impl Iterator<Item = SegmentId> {
+        let end = self.wanted.end.min(self.length.unwrap_or(self.wanted.start + 1));
+        let first = SegmentId::holding(resource, self.wanted.start).number;
+        let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
+        (first..=last.max(first)).map(move |number| SegmentId { resource, number })
+    }
+}
+
+impl Machine {
+    /// Whether peers may help with what is asked for, and what it is called there.
+    pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Digest, Duration)> {
+        let swarm = self.swarm.as_ref()?;
+        let plain = ask.method == "GET" && ask.shared && !ask.passes && ask.body.is_none();
+        let fresh = ask.fills.is_none() && ask.validates.is_none();
+        if swarm.links.is_empty() || !plain || !fresh {
+            return None;
+        }
+        let range = match ask.spec {
+            None => None,
+            Some(Spec::Span(first, last)) => Some(ByteRange::new(first, last.saturating_add(1))),
+            Some(_) => return None,
+        };
+        // Authorised by the origin: only what a playlist lists that it gave to this very node.
+        let listed = self.timeline.listed(&ask.locator, range)?;
+        if range.is_none_or(|range| range.len() <= limits::SWARM_RANGE) {
+            let playlist = self.identity(listed.playlist);
+            let name = &self.config.origins.get(usize::from(ask.locator.origin.0))?.name;
+            let topic = Digest::of_parts([
+                b"neap/1 topic\0",
+                name.as_bytes(),
+                b"\0",
+                playlist.as_bytes(),
+                b"\0",
+                listed.rendition.as_bytes(),
+            ]);
+            return Some((self.resource_of(&ask.key)?, topic, listed.target));
+        }
+        None
+    }
+
+    /// Begins to want a resource of the swarm, for the exchange that waits for it if there is one.
+    pub(super) fn download(
+        &mut self,
+        ask: Ask,
+        waiting: Option<ExchangeId>,
+        (resource, topic, due): (Digest, Digest, Due),
+    ) {
+        let known = self.swarm.as_ref().is_some_and(|s| s.downloads.contains_key(&resource));
+        let wanted = match ask.spec {
+            Some(Spec::Span(first, last)) => ByteRange::new(first, last.saturating_add(1)),
+            _ => ByteRange::new(0, u64::MAX),
+        };
+        if !known {
+            let waits = self.park(&ask);
+            let download = Download {
+                ask,
+                topic,
+                wanted,
+                deadline: due.at,
+                urgent: due.urgent,
+                row: None,
+                length: None,
+                waits: Some(waits),
+                holes: BTreeMap::new(),
+                fetches: BTreeMap::new(),
+                sought: BTreeSet::new(),
+                failures: 0,
+                ends: due.at + limits::DOWNLOAD_TIME,
+            };
+            let Some(swarm) = &mut self.swarm else { return };
+            swarm.downloads.insert(resource, download);
+        }
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+        download.deadline = download.deadline.min(due.at);
+        download.urgent |= due.urgent;
+        download.ends = download.ends.max(due.at + limits::DOWNLOAD_TIME);
+        if known && !wanted.is_empty() {
+            let start = download.wanted.start.min(wanted.start);
+            download.wanted = ByteRange::new(start, download.wanted.end.max(wanted.end));
+        }
+        let waits = download.waits;
+        if let (Some(exchange), Some(fetch)) = (waiting, waits) {
+            self.wait_for(exchange, fetch);
+        }
+        self.want(resource);
+        self.use_record(resource);
+    }
+
+    /// Tells the scheduler and the peers what is wanted of a resource.
+    pub(super) fn want(&mut self, resource: Digest) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+        let mut sought = Vec::new();
+        for segment in download.segments(resource).collect::<Vec<_>>() {
+            let known = download.length.filter(|_| swarm.verifier.record(segment).is_some());
+            let all = known.map_or(BlockSet::first(64), |length| segment.blocks(length));
+            let present = download.row.and_then(|row| self.index.entry(row));
+            let here = match (present, download.length) {
+                (Some(entry), Some(length)) => blocks_of(entry, segment, length),
+                _ => BlockSet::NONE,
+            };
+            let want = Want {
+                topic: download.topic,
+                deadline: download.deadline,
+                urgent: download.urgent,
+                blocks: all.less(here),
+                known: known.is_some(),
+            };
+            if swarm.scheduler.want(segment, want, self.now) && download.sought.insert(segment) {
+                sought.push((segment, download.topic));
+            }
+        }
+        let peers: Vec<PeerId> = swarm.links.keys().copied().collect();
+        for (segment, topic) in sought {
+            for peer in &peers {
+                self.tell(*peer, Message::Seek { segment, topic });
+            }
+        }
+    }
+
+    /// Lets players wait for a head that no origin was asked for yet.
+    fn park(&mut self, ask: &Ask) -> FetchId {
+        let fetch = self.fetch_of(ask.clone(), By::Swarm);
+        let id = self.new_fetch();
+        self.fetches.insert(id, fetch);
+        id
+    }
+
+    /// A record of a wanted resource is known: its head is, and peers can be asked.
+    pub(super) fn use_record(&mut self, resource: Digest) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get(&resource) else { return };
+        let known = download.segments(resource).find_map(|s| swarm.verifier.record(s));
+        let Some(statement) = known.map(|record| record.statement.clone()) else { return };
+        if download.length.is_none() {
+            if let Some(fetch) = download.waits {
+                self.begin_row(resource, fetch, &statement);
+            }
+        }
+        self.want(resource);
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get(&resource) else { return };
+        let Some(length) = download.length else { return };
+        for segment in download.segments(resource) {
+            if swarm.verifier.record(segment).is_some() {
+                swarm.scheduler.on_known(segment, segment.blocks(length), self.now);
+            }
+        }
+        self.settle(resource);
+    }
+
+    /// The head that a record states begins a row, as an origin's would.
+    fn begin_row(&mut self, resource: Digest, id: FetchId, statement: &Statement) {
+        let mut fields = Fields::default();
+        for (name, value) in [
+            ("Content-Type", &statement.content_type),
+            ("ETag", &statement.etag),
+            ("Last-Modified", &statement.last_modified),
+        ] {
+            if !value.is_empty() {
+                fields.push(name, value.clone());
+            }
+        }
+        fields.push("Content-Length", statement.length.to_string());
+        fields.push("Cache-Control", format!("max-age={}", statement.lifetime.as_secs()));
+        let arrival = Arrival {
+            fetch: id,
+            head: ResponseHead { status: 200, version: Version::Http11, fields },
+            length: Some(statement.length),
+            to_close: false,
+            requested: self.now,
+            date: None,
+            plan: None,
+            warning: None,
+        };
+        if let Some(fetch) = self.fetches.get_mut(&id) {
+            fetch.ask.spec = None;
+        }
+        self.on_response(id, &arrival);
+        self.forget(id);
+        let row = self.row_of(resource);
+        if row.is_none() {
+            // It may not be kept here, or finds no room: the origin is asked plainly.
+            self.end_download(resource);
+        }
+    }
+
+    /// A row for a wanted resource begins, from whatever source.
+    pub(super) fn on_row(&mut self, resource: Digest, row: RowId, length: Option<u64>) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+        download.length = length;
+        if download.row.replace(row) != Some(row) {
+            self.change_row(row, |row| row.writers += 1);
+        }
+    }
+
+    /// Whether parts from the origin may join a row although no validator says that they belong
+    /// together: where a record proves each block.
+    pub(super) fn may_join_parts(&self, ask: &Ask) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let resource = ask.fills.and_then(|row| swarm.rows.get(&row));
+        resource.is_some_and(|resource| swarm.downloads.contains_key(resource))
+    }
+
+    /// A response is stored: if a playlist lists it as a segment, peers may have it.
+    pub(super) fn note_segment(&mut self, row: RowId, (ask, length): (&Ask, Option<u64>)) {
+        if self.swarm.is_none() || self.timeline.listed(&ask.locator, None).is_none() {
+            return;
+        }
+        let plain = self.index.entry(row).is_some_and(|entry| {
+            entry.status == 200 && !entry.selecting.is_selective() && length.is_some()
+        });
+        let Some(resource) = self.resource_of(&ask.key).filter(|_| plain) else { return };
+        self.note_shareable(row, resource);
+        self.on_row(resource, row, length);
+    }
+
+    /// Ends a download of which all that is wanted is here.
+    pub(super) fn settle(&mut self, resource: Digest) {
+        let Some(swarm) = &self.swarm else { return };
+        let Some(download) = swarm.downloads.get(&resource) else { return };
+        let (Some(row), Some(length)) = (download.row, download.length) else { return };
+        let wanted = download.wanted.overlap(ByteRange::new(0, length));
+        let whole =
+            self.index.entry(row).is_none_or(|entry| super::serve::hole(entry, wanted).is_none());
+        if whole {
+            self.end_download(resource);
+        }
+    }
+
+    /// Lets a download go; those who still wait for it ask the origin plainly.
+    pub(super) fn end_download(&mut self, resource: Digest) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.remove(&resource) else { return };
+        let peers: Vec<PeerId> = swarm.links.keys().copied().collect();
+        for segment in download.sought.iter().copied() {
+            if let Some(swarm) = &mut self.swarm {
+                swarm.scheduler.drop(segment, self.now);
+            }
+            for peer in &peers {
+                self.tell(*peer, Message::Done { segment });
+            }
+        }
+        self.release(download);
+    }
+
+    /// What a download held goes back into the hands of plain serving.
+    pub(super) fn release(&mut self, mut download: Download) {
+        for exchange in core::mem::take(&mut download.holes).into_keys() {
+            self.put(Output::Resume { exchange });
+        }
+        if let Some(fetch) = download.waits.take().and_then(|id| self.fetches.remove(&id)) {
+            if fetch.waiting.is_empty() {
+                for exchange in &fetch.followers {
+                    if let Some(exchange) = self.exchanges.get_mut(exchange) {
+                        exchange.fetch = None;
+                    }
+                }
+            } else {
+                self.send(super::fetch::Fetch { by: By::Origin, ..fetch });
+            }
+        }
+        if let Some(row) = download.row {
+            self.change_row(row, |row| row.writers = row.writers.saturating_sub(1));
+            self.drop_if_useless(row);
+        }
+    }
+
+    /// Ends downloads that nobody waits for any more.
+    pub(super) fn end_late_downloads(&mut self) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let late = |download: &Download| download.ends <= self.now;
+        let late = swarm.downloads.iter().filter(|(_, download)| late(download));
+        for resource in late.map(|(resource, _)| *resource).collect::<Vec<_>>() {
+            let Some(swarm) = &mut self.swarm else { return };
+            let Some(download) = swarm.downloads.get_mut(&resource) else { continue };
+            let waits = download.waits.and_then(|id| self.fetches.get(&id));
+            let awaited = waits.is_some_and(|fetch| !fetch.followers.is_empty());
+            if awaited || !download.holes.is_empty() {
+                download.ends = self.now + limits::DOWNLOAD_TIME;
+            } else {
+                self.end_download(resource);
+            }
+        }
+    }
+}
+
+/// The blocks of a segment that are in either tier.
+pub(super) fn blocks_of(
+    entry: &crate::engine::cache::index::Entry,
+    segment: SegmentId,
+    length: u64,
+) -> BlockSet {
+    let here = |block: &u8| super::serve::hole(entry, segment.block(*block, length)).is_none();
+    segment.blocks(length).iter().filter(here).collect()
+}

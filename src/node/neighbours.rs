@@ -1,0 +1,125 @@
+//! Links as they come and go: whom to dial, who joined, who is banned and why.
+
+use std::collections::VecDeque;
+
+use super::machine::Machine;
+use super::peering::{FoundBy, Parting, PeerOrder, Peering};
+use super::report::{Counter, FaultKind};
+use super::status::{Network, Peer, Usage};
+use super::swarm::Link;
+use crate::base::peer::PeerId;
+use crate::base::time::Instant;
+use crate::engine::peers::roster::{Dial, Refusal};
+use crate::engine::schedule;
+
+impl Machine {
+    /// The network and its peers, for the status.
+    pub(super) fn network(&self, now: Instant) -> Option<Network> {
+        let swarm = self.swarm.as_ref()?;
+        let peer = |link: &Link| Peer {
+            key: link.key.short(),
+            role: link.role.name().into(),
+            tier: link.tier.name().into(),
+            linked_seconds: (now - link.since).as_secs(),
+            taken_bytes: link.taken,
+            given_bytes: link.given,
+        };
+        Some(Network {
+            name: self.config.network.name.clone(),
+            key: swarm.own.to_string(),
+            role: swarm.role.name().into(),
+            links: Usage {
+                used: swarm.links.len() as u64,
+                limit: self.config.network.max_peers as u64,
+            },
+            peers: swarm.links.values().map(peer).collect(),
+        })
+    }
+
+    /// An address was found or lost, a link came or went.
+    pub(super) fn on_neighbour(&mut self, peering: Peering) {
+        let Some(swarm) = &mut self.swarm else { return };
+        match peering {
+            Peering::Found { address, key, tier, by } => {
+                let fixed = by == FoundBy::Config;
+                swarm.roster.on_found(Dial { address, key, tier }, fixed, self.now);
+            }
+            Peering::Lost { address } => swarm.roster.on_lost(address),
+            Peering::Failed { dialled, why } => {
+                if let Parting::Stranger(stranger) | Parting::Refused(stranger) = &why {
+                    self.report.add(Counter::PeersRefused, 1);
+                    self.report.fault(FaultKind::Peer, stranger.sentence(), self.now);
+                }
+                let never = matches!(why, Parting::Own);
+                swarm.roster.on_failed(dialled, never, self.now);
+            }
+            Peering::Joined { peer, key, role, tier, dialled } => {
+                if let Err(refusal) = swarm.roster.on_joined(peer, (key, role, tier), dialled) {
+                    let why = match refusal {
+                        Refusal::Double => Parting::Double,
+                        Refusal::Crowd => Parting::Crowd,
+                        Refusal::Banned => Parting::Liar("its key is banned"),
+                    };
+                    return self.order(PeerOrder::Hangup { peer, why });
+                }
+                let link = Link {
+                    key,
+                    role,
+                    tier,
+                    since: self.now,
+                    given: 0,
+                    taken: 0,
+                    seeks: VecDeque::new(),
+                };
+                swarm.links.insert(peer, link);
+                let end = schedule::want::Link { key, tier, role };
+                swarm.scheduler.on_joined(peer, end, self.now);
+                swarm.slots.on_joined(peer, role, self.now);
+                self.report.add(Counter::PeersJoined, 1);
+                let line = format!("peer {} joined ({})", key.short(), role.name());
+                self.say(log::Level::Info, line);
+                self.greet(peer);
+            }
+            Peering::Gone { peer, why } => self.on_gone(peer, &why),
+            Peering::Said { .. }
+            | Peering::Block { .. }
+            | Peering::Given { .. }
+            | Peering::Proven { .. }
+            | Peering::Signed(_) => {}
+        }
+    }
+
+    /// A link is no more: nothing is asked of it, and what was asked comes from elsewhere.
+    pub(super) fn on_gone(&mut self, peer: PeerId, why: &Parting) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(link) = swarm.links.remove(&peer) else { return };
+        for segment in link.seeks {
+            if let Some(seekers) = swarm.sought.get_mut(&segment) {
+                seekers.remove(&peer);
+                if seekers.is_empty() {
+                    swarm.sought.remove(&segment);
+                }
+            }
+        }
+        if matches!(why, Parting::Breach(_) | Parting::Liar(_)) {
+            swarm.roster.ban(link.key, self.now);
+            let text = format!("peer {}: {}", link.key.short(), why.sentence());
+            self.report.add(Counter::PeersBanned, 1);
+            self.report.fault(FaultKind::Peer, &text, self.now);
+            self.say(log::Level::Warn, format!("{text}; it is not asked again"));
+        } else {
+            let text = format!("peer {} left: {}", link.key.short(), why.sentence());
+            self.say(log::Level::Info, text);
+        }
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.roster.on_gone(peer, self.now);
+        swarm.scheduler.on_gone(peer, self.now);
+        swarm.slots.on_gone(peer);
+    }
+
+    /// A peer gave what is not true, or broke the protocol: its key is banned.
+    pub(super) fn ban(&mut self, peer: PeerId, why: Parting) {
+        self.on_gone(peer, &why);
+        self.order(PeerOrder::Hangup { peer, why });
+    }
+}

@@ -1,0 +1,225 @@
+//! Bytes that came from the origin, proven against the record before any peer gets them; and the
+//! records that a witness makes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::machine::Machine;
+use super::peering::PeerOrder;
+use super::report::{Counter, FaultKind};
+use crate::base::digest::Digest;
+use crate::base::id::RowId;
+use crate::base::limits;
+use crate::base::peer::{NodeKey, Role};
+use crate::base::range::ByteRange;
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::engine::cache::index::Entry;
+use crate::engine::schedule::scheduler::Arrival;
+use crate::engine::verify::verifier::{Check, From, Verdict};
+use crate::wire::record::{Record, Statement};
+
+/// Which blocks are being proven, and the digests that a witness has taken.
+#[derive(Debug, Default)]
+pub(super) struct Proving {
+    asked: BTreeMap<SegmentId, BlockSet>,
+    taken: BTreeMap<SegmentId, BTreeMap<u8, Digest>>,
+    signing: BTreeSet<SegmentId>,
+}
+
+impl Proving {
+    /// Whether digests of a segment are being taken.
+    pub(super) fn is_under_way(&self, segment: SegmentId) -> bool {
+        self.asked.contains_key(&segment) || self.signing.contains(&segment)
+    }
+
+    /// A resource's bytes are gone.
+    pub(super) fn forget(&mut self, resource: Digest) {
+        self.asked.retain(|segment, _| segment.resource != resource);
+        self.taken.retain(|segment, _| segment.resource != resource);
+        self.signing.retain(|segment| segment.resource != resource);
+    }
+
+    /// Of `blocks`, those that are not being proven yet; they are from now on.
+    fn ask(&mut self, segment: SegmentId, blocks: BlockSet) -> BlockSet {
+        let asked = self.asked.entry(segment).or_default();
+        let new = blocks.less(*asked);
+        *asked = asked.or(blocks);
+        if asked.is_empty() {
+            self.asked.remove(&segment);
+        }
+        new
+    }
+
+    fn done(&mut self, segment: SegmentId, block: u8) {
+        if let Some(asked) = self.asked.get_mut(&segment) {
+            *asked = asked.less(BlockSet::one(block));
+            if asked.is_empty() {
+                self.asked.remove(&segment);
+            }
+        }
+    }
+}
+
+impl Machine {
+    /// Bytes of a row came from the origin: those who may be given them are to be told.
+    pub(super) fn on_origin_bytes(&mut self, row: RowId, range: ByteRange) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(resource) = swarm.rows.get(&row).copied() else { return };
+        let length = self.index.entry(row).and_then(|entry| entry.length);
+        let Some(length) = length else { return };
+        let grown = ByteRange::new(range.start.saturating_sub(limits::BLOCK), range.end);
+        let first = SegmentId::holding(resource, grown.start).number;
+        let last = SegmentId::holding(resource, range.end.saturating_sub(1)).number;
+        for number in first..=last {
+            let segment = SegmentId { resource, number };
+            let Some(entry) = self.index.entry(row) else { return };
+            let whole = |block: &u8| {
+                let bytes = segment.block(*block, length);
+                !bytes.overlap(grown).is_empty() && entry.present.covers(bytes)
+            };
+            let blocks: BlockSet = segment.blocks(length).iter().filter(whole).collect();
+            let Some(swarm) = &mut self.swarm else { return };
+            for block in blocks.iter() {
+                let bytes = u32::try_from(segment.block(block, length).len()).unwrap_or(0);
+                let arrival = Arrival { block, from: None, bytes };
+                swarm.scheduler.on_block(segment, arrival, self.now);
+            }
+            self.prove(segment, row, blocks);
+        }
+        self.resume(resource, range);
+    }
+
+    /// Has the blocks of a segment proven that are here, where somebody seeks it.
+    pub(super) fn prove_row(&mut self, segment: SegmentId) {
+        let Some(row) = self.row_of(segment.resource) else { return };
+        let Some(entry) = self.index.entry(row) else { return };
+        let Some(length) = entry.length else { return };
+        let here = super::download::blocks_of(entry, segment, length);
+        self.prove(segment, row, here);
+    }
+
+    fn prove(&mut self, segment: SegmentId, row: RowId, blocks: BlockSet) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let record = swarm.verifier.record(segment).is_some();
+        let signs = swarm.role == Role::Witness && !record;
+        let wanted = swarm.sought.contains_key(&segment) && record;
+        if !wanted && !signs || swarm.verifier.is_contested(segment) {
+            return;
+        }
+        let taken: BlockSet =
+            swarm.proving.taken.get(&segment).into_iter().flatten().map(|(b, _)| *b).collect();
+        let open = blocks.less(swarm.verifier.proven(segment)).less(taken);
+        let new = swarm.proving.ask(segment, open);
+        let length = self.index.entry(row).and_then(|entry| entry.length).unwrap_or_default();
+        for block in new.iter() {
+            self.order(PeerOrder::Prove { row, range: segment.block(block, length) });
+        }
+    }
+
+    /// A block's digest was taken.
+    pub(super) fn on_proven(&mut self, row: RowId, range: ByteRange, digest: Option<Digest>) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(resource) = swarm.rows.get(&row).copied() else { return };
+        let segment = SegmentId::holding(resource, range.start);
+        let offset = (range.start - segment.window().start) / limits::BLOCK;
+        let block = u8::try_from(offset).unwrap_or(u8::MAX);
+        swarm.proving.done(segment, block);
+        let Some(digest) = digest else { return self.announce(segment) };
+        if swarm.verifier.record(segment).is_none() {
+            if swarm.role == Role::Witness {
+                swarm.proving.taken.entry(segment).or_default().insert(block, digest);
+                self.sign_if_whole(segment, row);
+            }
+            return;
+        }
+        let check = swarm.verifier.on_block((segment, block), digest, From::Origin);
+        if let Check::Bad { liar } = check {
+            return self.on_contested(segment, row, liar);
+        }
+        self.announce(segment);
+    }
+
+    /// The origin's own bytes are not what a record says: nothing that rests on it stays.
+    fn on_contested(&mut self, segment: SegmentId, row: RowId, liar: Option<NodeKey>) {
+        self.report.add(Counter::Contested, 1);
+        let text = "a signed record does not fit what the origin sends, so peers are not used for \
+                    it: two contents share one URL, or ignore-query names what tells them apart";
+        self.report.fault(FaultKind::Peer, text, self.now);
+        let Some(swarm) = &mut self.swarm else { return };
+        let resting = swarm.verifier.resting(segment);
+        if !resting.is_empty() {
+            self.drop_entry(row);
+        }
+        self.announce(segment);
+        let Some(liar) = liar else { return };
+        let text = format!("signer {} is believed no more: its records do not hold", liar.short());
+        self.report.fault(FaultKind::Peer, &text, self.now);
+        self.say(log::Level::Warn, text);
+        let Some(swarm) = &mut self.swarm else { return };
+        for segment in swarm.verifier.distrust(liar) {
+            if let Some(row) = self.row_of(segment.resource) {
+                self.drop_entry(row);
+            }
+        }
+    }
+
+    /// A witness has taken all blocks of a segment: it says so, signed.
+    fn sign_if_whole(&mut self, segment: SegmentId, row: RowId) {
+        let date = self.date();
+        let Some(entry) = self.index.entry(row) else { return };
+        let Some(length) = entry.length else { return };
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(taken) = swarm.proving.taken.get(&segment) else { return };
+        let whole = u32::try_from(taken.len()).is_ok_and(|n| n == segment.blocks(length).len());
+        if !whole || !swarm.proving.signing.insert(segment) {
+            return;
+        }
+        let blocks = taken.values().copied().collect();
+        swarm.proving.taken.remove(&segment);
+        let statement = statement(entry, (segment, length, blocks), (self.now, date));
+        self.order(PeerOrder::Sign(Box::new(statement)));
+    }
+
+    /// Our statement is signed: those who seek the segment hear it.
+    pub(super) fn on_signed(&mut self, record: Record) {
+        let segment = record.statement.segment;
+        let digests = record.statement.blocks.clone();
+        let date = self.date();
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.proving.signing.remove(&segment);
+        if swarm.verifier.on_record(record, date, self.now) != Verdict::New {
+            return;
+        }
+        for (block, digest) in (0..).zip(digests) {
+            swarm.verifier.on_block((segment, block), digest, From::Origin);
+        }
+        self.report.add(Counter::RecordsSigned, 1);
+        self.on_new_record(segment);
+    }
+}
+
+/// What a witness states of a segment that it took from the origin.
+fn statement(
+    entry: &Entry,
+    (segment, length, blocks): (SegmentId, u64, Vec<Digest>),
+    (now, date): (crate::base::time::Instant, Option<crate::base::time::Date>),
+) -> Statement {
+    let field = |name: &str, bound: usize| {
+        let value = entry.fields.first(name).unwrap_or_default();
+        let fits = value.len() <= bound && !value.chars().any(char::is_control);
+        if fits { value.to_owned() } else { String::new() }
+    };
+    let lifetime = entry.policy.fresh_until().since(now);
+    let lifetime = core::time::Duration::from_secs(lifetime.as_secs().min(limits::RECORD_TIME));
+    let signed = date.unwrap_or_default().0;
+    let expires = signed.saturating_add(i64::try_from(limits::RECORD_TIME).unwrap_or(i64::MAX));
+    Statement {
+        segment,
+        length,
+        content_type: field("content-type", limits::CONTENT_TYPE),
+        etag: field("etag", limits::ETAG),
+        last_modified: field("last-modified", limits::LAST_MODIFIED),
+        lifetime,
+        blocks,
+        expires: crate::base::time::Date(if date.is_some() { expires } else { i64::MAX }),
+    }
+}

@@ -1,0 +1,192 @@
+//! A witness follows the streams that its network watches as if it had a player for each: it
+//! takes every segment from the origin itself, so that it can sign it in time.
+
+use core::time::Duration;
+
+use super::fetch::Ask;
+use super::machine::Machine;
+use super::report::Counter;
+use crate::base::digest::Digest;
+use crate::base::id::OriginId;
+use crate::base::limits;
+use crate::base::peer::{PeerId, Role};
+use crate::base::time::Instant;
+use crate::base::url::{Locator, without_query};
+use crate::engine::cache::index::Key;
+use crate::engine::timeline::answer::Life;
+use crate::wire::http::fields::Fields;
+use crate::wire::message::Message;
+
+/// A stream that is followed for those who watch it.
+#[derive(Clone, Debug)]
+pub(super) struct Shadow {
+    playlist: Locator,
+    /// When somebody last said that it is watched.
+    asked: Instant,
+    /// When its playlist is to be read again; none while it is on its way or does not change.
+    refresh: Option<Instant>,
+    /// The segment that a player has reached, until the playlist is known that lists it.
+    reached: Option<Locator>,
+}
+
+impl Shadow {
+    /// When something is to be done for it.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.refresh
+    }
+}
+
+impl Machine {
+    /// A player asks for a segment: the witnesses are told what is watched, so that they follow.
+    /// Only paths leave, never a query string.
+    pub(super) fn tell_witnesses(&mut self, locator: &Locator) {
+        let Some(swarm) = &self.swarm else { return };
+        if swarm.role == Role::Witness {
+            return;
+        }
+        let Some(message) = self.watch_of(locator) else { return };
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.watched = Some(locator.clone());
+        let witnesses = swarm.links.iter().filter(|(_, link)| link.role == Role::Witness);
+        for peer in witnesses.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            self.tell(peer, message.clone());
+        }
+    }
+
+    /// A witness that joins while something is watched is told at once.
+    pub(super) fn watch_by(&mut self, peer: PeerId) {
+        let Some(swarm) = &self.swarm else { return };
+        let witness = swarm.links.get(&peer).is_some_and(|link| link.role == Role::Witness);
+        let watched = swarm.watched.clone().filter(|_| witness);
+        if let Some(message) = watched.and_then(|locator| self.watch_of(&locator)) {
+            self.tell(peer, message);
+        }
+    }
+
+    fn watch_of(&self, locator: &Locator) -> Option<Message> {
+        let listed = self.timeline.listed(locator, None)?;
+        let origin = self.config.origins.get(usize::from(locator.origin.0))?;
+        let playlist = without_query(&listed.playlist.target).to_owned();
+        let segment = without_query(&locator.target).to_owned();
+        let fits = playlist.len() <= limits::WATCH_PATH && segment.len() <= limits::WATCH_PATH;
+        let name = origin.name.clone();
+        (fits && listed.playlist.origin == locator.origin).then_some(Message::Watch {
+            origin: name,
+            playlist,
+            segment,
+        })
+    }
+
+    /// A peer says what its player watches.
+    pub(super) fn on_watch(&mut self, _: PeerId, (origin, playlist, segment): (&str, &str, &str)) {
+        let place = self.config.origins.iter().position(|known| known.name == origin);
+        let origin = place.and_then(|place| u16::try_from(place).ok()).map(OriginId);
+        let Some(origin) = origin else { return };
+        let now = self.now;
+        let Some(swarm) = &mut self.swarm else { return };
+        let clean = |path: &str| path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
+        let paths = [playlist, segment].iter().all(|path| path.starts_with('/') && clean(path));
+        if swarm.role != Role::Witness || !paths {
+            return;
+        }
+        let locator = |path: &str| Locator { origin, target: path.to_owned() };
+        let name = Digest::of_parts([&origin.0.to_be_bytes(), playlist.as_bytes()]);
+        if !swarm.shadows.contains_key(&name) && swarm.shadows.len() >= limits::SHADOWS {
+            return self.report.add(Counter::ShadowsRefused, 1);
+        }
+        let playlist = locator(playlist);
+        let shadow = swarm.shadows.entry(name).or_insert_with(|| Shadow {
+            playlist,
+            asked: now,
+            refresh: Some(now),
+            reached: None,
+        });
+        shadow.asked = now;
+        shadow.reached = Some(locator(segment));
+        self.step_shadow(name);
+    }
+
+    /// Reads the playlists that are due, and forgets streams that nobody watches.
+    pub(super) fn refresh_shadows(&mut self) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let now = self.now;
+        swarm.shadows.retain(|_, shadow| now - shadow.asked < limits::WATCHED);
+        let due = |shadow: &Shadow| shadow.refresh.is_some_and(|at| at <= now);
+        let due = swarm.shadows.iter().filter(|(_, shadow)| due(shadow));
+        for name in due.map(|(name, _)| *name).collect::<Vec<_>>() {
+            let Some(swarm) = &mut self.swarm else { return };
+            let Some(shadow) = swarm.shadows.get_mut(&name) else { continue };
+            // If it cannot be had, it is tried again then.
+            shadow.refresh = Some(now + SLOWEST);
+            let playlist = shadow.playlist.clone();
+            self.fetch_alone(playlist);
+        }
+    }
+
+    /// A playlist came: the streams that follow it look what is new.
+    pub(super) fn on_playlist(&mut self, playlist: &Locator) {
+        let Some(swarm) = &self.swarm else { return };
+        let path = without_query(&playlist.target);
+        let same = |shadow: &Shadow| {
+            shadow.playlist.origin == playlist.origin && shadow.playlist.target == path
+        };
+        let names = swarm.shadows.iter().filter(|(_, shadow)| same(shadow));
+        for name in names.map(|(name, _)| *name).collect::<Vec<_>>() {
+            self.step_shadow(name);
+            let Some(swarm) = &mut self.swarm else { return };
+            let Some(shadow) = swarm.shadows.get_mut(&name) else { continue };
+            shadow.refresh = match self.timeline.lifetime(&shadow.playlist) {
+                Some(Life::Playlist { live: true, max_age }) => {
+                    let pace = max_age.unwrap_or(SLOWEST).clamp(QUICKEST, SLOWEST);
+                    Some(self.now + pace)
+                }
+                _ => None,
+            };
+        }
+    }
+
+    /// Goes where the player is: what it has reached is taken, and what comes next ahead of it.
+    fn step_shadow(&mut self, name: Digest) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(shadow) = swarm.shadows.get_mut(&name) else { return };
+        let Some(reached) = shadow.reached.clone() else { return };
+        if self.timeline.listed(&reached, None).is_none() {
+            return;
+        }
+        shadow.reached = None;
+        self.timeline.on_request(&reached, None, self.now);
+        self.take_for_record(reached);
+    }
+
+    /// Takes a segment from the origin if no record of it is known.
+    fn take_for_record(&mut self, locator: Locator) {
+        let key = Key { origin: locator.origin, identity: self.identity(&locator) };
+        let stored = self.index.variants(key.origin, &key.identity).next().is_some();
+        let under_way = self.fetches.values().any(|fetch| fetch.ask.key == key);
+        if !stored && !under_way {
+            self.fetch_alone(locator);
+        }
+    }
+
+    /// Asks the origin for something that no player of ours has asked for.
+    pub(super) fn fetch_alone(&mut self, locator: Locator) {
+        let key = Key { origin: locator.origin, identity: self.identity(&locator) };
+        if self.fetches.values().any(|fetch| fetch.ask.key == key && fetch.ask.ahead) {
+            return;
+        }
+        let ask = Ask::alone(key, locator, Fields::default());
+        self.report.add(Counter::Prefetches, 1);
+        self.begin(ask, None);
+    }
+
+    /// Whether this node takes everything from the origin itself.
+    pub(super) fn is_witness(&self) -> bool {
+        self.swarm.as_ref().is_some_and(|swarm| swarm.role == Role::Witness)
+    }
+}
+
+/// The pace of a playlist that says nothing of its own.
+const SLOWEST: Duration = Duration::from_secs(5);
+
+/// The quickest pace at which a witness reads a playlist.
+const QUICKEST: Duration = Duration::from_millis(500);

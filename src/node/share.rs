@@ -1,0 +1,208 @@
+//! What peers want of this node: told what is here, given block by block, never unproven.
+
+use super::download::blocks_of;
+use super::fetch::{By, Fetch};
+use super::machine::Machine;
+use super::peering::{Parting, PeerOrder};
+use super::report::Counter;
+use super::swarm::Told;
+use crate::base::digest::Digest;
+use crate::base::limits;
+use crate::base::peer::{PeerId, Role};
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::engine::peers::slots::Upload;
+use crate::engine::verify::verifier::Verdict;
+use crate::wire::message::Message;
+use crate::wire::record::Record;
+
+impl Machine {
+    /// A new link is told what this node wants.
+    pub(super) fn greet(&mut self, peer: PeerId) {
+        let Some(swarm) = &self.swarm else { return };
+        let sought = swarm.downloads.iter().flat_map(|(resource, download)| {
+            let topic = download.topic;
+            download.segments(*resource).map(move |segment| (segment, topic))
+        });
+        for (segment, topic) in sought.collect::<Vec<_>>() {
+            self.tell(peer, Message::Seek { segment, topic });
+        }
+        self.watch_by(peer);
+    }
+
+    /// A peer wants to hear of a segment.
+    pub(super) fn on_seek(&mut self, peer: PeerId, segment: SegmentId, topic: Digest) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(link) = swarm.links.get_mut(&peer) else { return };
+        let seekers = swarm.sought.entry(segment).or_default();
+        if seekers.insert(peer, Told::default()).is_none() {
+            link.seeks.push_back(segment);
+        }
+        if link.seeks.len() > limits::SEEKS {
+            if let Some(oldest) = link.seeks.pop_front() {
+                self.on_done(peer, oldest);
+            }
+        }
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.scheduler.on_seek(peer, topic, self.now);
+        self.prove_row(segment);
+        self.announce(segment);
+    }
+
+    /// A peer needs to hear no more of a segment.
+    pub(super) fn on_done(&mut self, peer: PeerId, segment: SegmentId) {
+        let Some(swarm) = &mut self.swarm else { return };
+        if let Some(link) = swarm.links.get_mut(&peer) {
+            link.seeks.retain(|sought| *sought != segment);
+        }
+        if let Some(seekers) = swarm.sought.get_mut(&segment) {
+            seekers.remove(&peer);
+            if seekers.is_empty() {
+                swarm.sought.remove(&segment);
+            }
+        }
+    }
+
+    /// A record came from a peer.
+    pub(super) fn on_record(&mut self, peer: PeerId, record: Record) {
+        let segment = record.statement.segment;
+        let date = self.date();
+        let Some(swarm) = &mut self.swarm else { return };
+        match swarm.verifier.on_record(record, date, self.now) {
+            Verdict::New => {
+                self.report.add(Counter::Records, 1);
+                self.on_new_record(segment);
+            }
+            Verdict::Known | Verdict::Expired | Verdict::Untrusted => {}
+            Verdict::Contradicts => {
+                let rests = !swarm.verifier.resting(segment).is_empty();
+                let row = swarm.resources.get(&segment.resource).copied();
+                if let Some(row) = row.filter(|_| rests && swarm.verifier.is_contested(segment)) {
+                    self.drop_entry(row);
+                }
+                let text = "two records of one segment differ: peers are not used for it";
+                self.fault(super::report::FaultKind::Peer, text);
+            }
+            Verdict::Forged => {
+                self.ban(peer, Parting::Liar("it gave a record whose signature is wrong"));
+            }
+        }
+    }
+
+    /// A record is known from now on: what waits for it goes on.
+    pub(super) fn on_new_record(&mut self, segment: SegmentId) {
+        self.prove_row(segment);
+        self.use_record(segment.resource);
+        self.announce(segment);
+    }
+
+    /// Tells those who seek a segment what has changed of it here.
+    pub(super) fn announce(&mut self, segment: SegmentId) {
+        let Some(swarm) = &self.swarm else { return };
+        let Some(seekers) = swarm.sought.get(&segment) else { return };
+        let (here, coming, hops) = self.holding(segment);
+        let record = swarm.verifier.record(segment);
+        let step = if seekers.len() > limits::CLOSE_SEEKERS { limits::HAVE_STEP } else { 1 };
+        let mut messages = Vec::new();
+        for (peer, told) in seekers {
+            if let Some(record) = record.filter(|_| !told.record) {
+                messages.push((*peer, Message::Record(Box::new(record.clone()))));
+            }
+            let news = here.less(told.here).len();
+            let ends = here != told.here && coming.is_empty();
+            let turned = coming.is_empty() != told.coming.is_empty()
+                || (!coming.is_empty() && hops != told.hops)
+                || !here.covers(told.here);
+            if news >= step || ends || turned {
+                messages.push((*peer, Message::Have { segment, here, coming, hops }));
+            }
+        }
+        for (peer, message) in messages {
+            self.note_told(segment, peer, &message);
+            self.tell(peer, message);
+        }
+    }
+
+    fn note_told(&mut self, segment: SegmentId, peer: PeerId, message: &Message) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let seekers = swarm.sought.get_mut(&segment);
+        let Some(told) = seekers.and_then(|seekers| seekers.get_mut(&peer)) else { return };
+        match message {
+            Message::Record(_) => told.record = true,
+            Message::Have { here, coming, hops, .. } => {
+                (told.here, told.coming, told.hops) = (*here, *coming, *hops);
+            }
+            _ => {}
+        }
+    }
+
+    /// What of a segment can be given, what is on its way, and how far away the one is who fetches
+    /// it.
+    fn holding(&self, segment: SegmentId) -> (BlockSet, BlockSet, u8) {
+        let Some(swarm) = &self.swarm else { return (BlockSet::NONE, BlockSet::NONE, 0) };
+        let entry = self.row_of(segment.resource).and_then(|row| self.index.entry(row));
+        let length = entry.and_then(|entry| entry.length);
+        let here = match (entry, length) {
+            (Some(entry), Some(length)) => {
+                blocks_of(entry, segment, length).and(swarm.verifier.proven(segment))
+            }
+            _ => BlockSet::NONE,
+        };
+        let all = length.map_or(BlockSet(u64::MAX), |length| segment.blocks(length));
+        let (coming, hops) = swarm.scheduler.coming(segment);
+        // What is here but not proven yet can be given in a moment; a witness proves all it takes.
+        let fetched = swarm.role == Role::Witness && self.is_fetched(segment.resource);
+        if fetched || swarm.proving.is_under_way(segment) {
+            return (here, all.less(here), 0);
+        }
+        (here, coming.and(all).less(here), if coming.is_empty() { 0 } else { hops })
+    }
+
+    /// Whether a resource is on its way from the origin by a fetch of this node.
+    fn is_fetched(&self, resource: Digest) -> bool {
+        let same = |fetch: &Fetch| fetch.resource == Some(resource) && fetch.by == By::Origin;
+        self.fetches.values().any(same)
+    }
+
+    /// The slots have decided something.
+    pub(super) fn on_upload(&mut self, upload: Upload) {
+        match upload {
+            Upload::Give { peer, segment, block } => self.give(peer, segment, block),
+            Upload::Deny { peer, segment, blocks } => {
+                self.tell(peer, Message::Deny { segment, blocks });
+            }
+            Upload::Choke { peer } => self.tell(peer, Message::Choke),
+            Upload::Unchoke { peer } => self.tell(peer, Message::Unchoke),
+        }
+    }
+
+    fn give(&mut self, peer: PeerId, segment: SegmentId, block: u8) {
+        let (here, ..) = self.holding(segment);
+        let row = self.row_of(segment.resource);
+        let entry = row.and_then(|row| self.index.entry(row));
+        let length = entry.and_then(|entry| entry.length);
+        match (row, length) {
+            (Some(row), Some(length)) if here.has(block) => {
+                let range = segment.block(block, length);
+                self.order(PeerOrder::Give { peer, segment, block, row, range });
+            }
+            _ => {
+                let Some(swarm) = &mut self.swarm else { return };
+                swarm.slots.on_given(peer, 0, self.now);
+                self.tell(peer, Message::Deny { segment, blocks: BlockSet::one(block) });
+            }
+        }
+    }
+
+    /// A block left, or was not here any more.
+    pub(super) fn on_given(&mut self, peer: PeerId, (segment, block): (SegmentId, u8), bytes: u32) {
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.slots.on_given(peer, bytes, self.now);
+        if let Some(link) = swarm.links.get_mut(&peer) {
+            link.given += u64::from(bytes);
+        }
+        self.report.add(Counter::PeerBytesGiven, u64::from(bytes));
+        if bytes == 0 {
+            self.tell(peer, Message::Deny { segment, blocks: BlockSet::one(block) });
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The part of the machine that deals with peers: who they are, what is wanted of them, what
+//! they want. None of it exists while sharing is off.
+
+use core::net::IpAddr;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::download::Download;
+use super::event::Output;
+use super::machine::Machine;
+use super::peering::{FoundBy, Parting, PeerOrder, Peering};
+use super::proving::Proving;
+use super::report::Counter;
+use super::shadow::Shadow;
+use crate::base::digest::Digest;
+use crate::base::id::RowId;
+use crate::base::limits;
+use crate::base::peer::{NodeKey, PeerId, Role, Tier};
+use crate::base::rng::Rng;
+use crate::base::segment::{BlockSet, SegmentId, resource};
+use crate::base::time::Instant;
+use crate::base::url::Locator;
+use crate::config::model::{Config, Rung};
+use crate::engine::cache::index::Key;
+use crate::engine::peers::roster::Roster;
+use crate::engine::peers::slots::Slots;
+use crate::engine::peers::trust::Trust;
+use crate::engine::schedule::scheduler::Scheduler;
+use crate::engine::schedule::want::Have;
+use crate::engine::verify::signers::Trusted;
+use crate::engine::verify::verifier::Verifier;
+use crate::wire::message::Message;
+
+/// Everything that has to do with peers.
+pub(super) struct Swarm {
+    pub(super) own: NodeKey,
+    pub(super) role: Role,
+    pub(super) roster: Roster,
+    pub(super) scheduler: Scheduler,
+    pub(super) slots: Slots,
+    pub(super) trust: Trust,
+    pub(super) verifier: Verifier,
+    pub(super) links: BTreeMap<PeerId, Link>,
+    /// Resources that are on their way here by way of the swarm.
+    pub(super) downloads: BTreeMap<Digest, Download>,
+    /// Rows that may be given from, and the resource that each holds.
+    pub(super) rows: BTreeMap<RowId, Digest>,
+    pub(super) resources: BTreeMap<Digest, RowId>,
+    /// Who wants to hear of a segment, and what each was told of it.
+    pub(super) sought: BTreeMap<SegmentId, BTreeMap<PeerId, Told>>,
+    pub(super) proving: Proving,
+    /// Streams that a witness follows for those who watch them.
+    pub(super) shadows: BTreeMap<Digest, Shadow>,
+    /// The segment that a player of ours asked for last.
+    pub(super) watched: Option<Locator>,
+}
+
+/// A link to a peer.
+pub(super) struct Link {
+    pub(super) key: NodeKey,
+    pub(super) role: Role,
+    pub(super) tier: Tier,
+    pub(super) since: Instant,
+    /// Bytes of blocks that went there and came from there.
+    pub(super) given: u64,
+    pub(super) taken: u64,
+    /// What it seeks, the oldest first.
+    pub(super) seeks: VecDeque<SegmentId>,
+}
+
+/// What a peer was told of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) here: BlockSet,
+    pub(super) coming: BlockSet,
+    /// How far away the one is who fetches what is coming.
+    pub(super) hops: u8,
+    pub(super) record: bool,
+}
+
+impl Swarm {
+    /// The peers' part, where a network is configured and sharing is on.
+    fn new(config: &Config, (own, signer): (NodeKey, NodeKey), mut rng: Rng) -> Self {
+        let network = &config.network;
+        let mut witnesses = network.trusted(Rung::Witness).to_vec();
+        if network.role == Role::Witness {
+            witnesses.push(signer);
+        }
+        let publishers = network.trusted(Rung::Publisher).to_vec();
+        let trusted = Trusted { witnesses, publishers };
+        Self {
+            own,
+            role: network.role,
+            roster: Roster::new(network.max_peers, rng.fork()),
+            scheduler: Scheduler::new(rng.fork(), own, network.role),
+            slots: Slots::new(rng.fork()),
+            trust: Trust::default(),
+            verifier: Verifier::new(&trusted),
+            links: BTreeMap::new(),
+            downloads: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            sought: BTreeMap::new(),
+            proving: Proving::default(),
+            shadows: BTreeMap::new(),
+            watched: None,
+        }
+    }
+
+    /// When something has to happen although nothing came.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let shadows = self.shadows.values().filter_map(Shadow::due).min();
+        let downloads = self.downloads.values().map(|download| download.ends).min();
+        let engines = [
+            self.roster.poll_timeout(),
+            self.scheduler.poll_timeout(),
+            self.slots.poll_timeout(),
+            shadows,
+            downloads,
+        ];
+        engines.into_iter().flatten().min()
+    }
+}
+
+impl Machine {
+    /// Something happened with peers.
+    pub(super) fn on_peering(&mut self, peering: Peering) {
+        if self.swarm.is_none() {
+            return self.on_peering_while_off(&peering);
+        }
+        match peering {
+            Peering::Found { .. }
+            | Peering::Lost { .. }
+            | Peering::Joined { .. }
+            | Peering::Failed { .. }
+            | Peering::Gone { .. } => self.on_neighbour(peering),
+            Peering::Said { peer, message } => self.on_said(peer, message),
+            Peering::Block { peer, segment, block, digest, length } => {
+                self.on_block(peer, (segment, block), (digest, length));
+            }
+            Peering::Given { peer, segment, block, bytes } => {
+                self.on_given(peer, (segment, block), bytes);
+            }
+            Peering::Proven { row, range, digest } => self.on_proven(row, range, digest),
+            Peering::Signed(record) => self.on_signed(*record),
+        }
+    }
+
+    /// Sharing is off: what still comes is turned away.
+    fn on_peering_while_off(&mut self, peering: &Peering) {
+        if let Peering::Joined { peer, .. } = peering {
+            self.order(PeerOrder::Hangup { peer: *peer, why: Parting::Closing });
+        }
+    }
+
+    /// A peer said something.
+    fn on_said(&mut self, peer: PeerId, message: Message) {
+        let Some(swarm) = &mut self.swarm else { return };
+        if !swarm.links.contains_key(&peer) {
+            return;
+        }
+        match message {
+            Message::Seek { segment, topic } => self.on_seek(peer, segment, topic),
+            Message::Done { segment } => self.on_done(peer, segment),
+            Message::Have { segment, here, coming, hops } => {
+                swarm.scheduler.on_have(peer, Have { segment, here, coming, hops }, self.now);
+                self.announce(segment);
+            }
+            Message::Record(record) => self.on_record(peer, *record),
+            Message::Want { segment, blocks, within } => {
+                swarm.slots.on_want(peer, (segment, blocks, within), self.now);
+            }
+            Message::Cancel { segment, blocks } => swarm.slots.on_cancel(peer, segment, blocks),
+            Message::Deny { segment, blocks } => {
+                swarm.scheduler.on_deny(peer, (segment, blocks), self.now);
+            }
+            Message::Choke => swarm.scheduler.on_choke(peer, true, self.now),
+            Message::Unchoke => swarm.scheduler.on_choke(peer, false, self.now),
+            Message::Watch { origin, playlist, segment } => {
+                self.on_watch(peer, (&origin, &playlist, &segment));
+            }
+            // Its bytes come as [`Peering::Block`].
+            Message::Block { .. } => {}
+        }
+    }
+
+    /// What the engines of the swarm want done, in bounded steps.
+    pub(super) fn swarm_turn(&mut self) {
+        if self.swarm.is_none() {
+            return;
+        }
+        self.refresh_shadows();
+        self.end_late_downloads();
+        for _ in 0..limits::SWARM_STEPS {
+            if !self.swarm_step() {
+                break;
+            }
+        }
+    }
+
+    /// One step; false when there is none.
+    fn swarm_step(&mut self) -> bool {
+        let Some(swarm) = &mut self.swarm else { return false };
+        if let Some(step) = swarm.scheduler.poll(self.now) {
+            self.on_step(step);
+            return true;
+        }
+        if let Some(upload) = swarm.slots.poll(self.now) {
+            self.on_upload(upload);
+            return true;
+        }
+        if let Some(dial) = swarm.roster.poll(self.now) {
+            let (address, key, tier) = (dial.address, dial.key, dial.tier);
+            self.order(PeerOrder::Dial { address, key, tier });
+            return true;
+        }
+        false
+    }
+
+    /// Orders something done with peers.
+    pub(super) fn order(&mut self, order: PeerOrder) {
+        self.put(Output::Peer(Box::new(order)));
+    }
+
+    /// Says something to a peer.
+    pub(super) fn tell(&mut self, peer: PeerId, message: Message) {
+        self.report.add(Counter::PeerMessages, 1);
+        self.order(PeerOrder::Tell { peer, message });
+    }
+
+    /// What a resource is called in the network.
+    pub(super) fn resource_of(&self, key: &Key) -> Option<Digest> {
+        let origin = self.config.origins.get(usize::from(key.origin.0))?;
+        Some(resource(&origin.name, &key.identity))
+    }
+
+    /// The row of a stored resource, and the resource.
+    pub(super) fn row_of(&self, resource: Digest) -> Option<RowId> {
+        self.swarm.as_ref()?.resources.get(&resource).copied()
+    }
+
+    /// Notes that a row holds what may be given to peers.
+    pub(super) fn note_shareable(&mut self, row: RowId, resource: Digest) {
+        let Some(swarm) = &mut self.swarm else { return };
+        if let Some(old) = swarm.resources.insert(resource, row) {
+            swarm.rows.remove(&old);
+        }
+        swarm.rows.insert(row, resource);
+    }
+
+    /// A row is out of the index: nothing more is given from it.
+    pub(super) fn forget_shareable(&mut self, row: RowId) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(resource) = swarm.rows.remove(&row) else { return };
+        swarm.resources.remove(&resource);
+        swarm.proving.forget(resource);
+        self.end_download(resource);
+        let Some(swarm) = &mut self.swarm else { return };
+        let first = SegmentId { resource, number: 0 };
+        let last = SegmentId { resource, number: u32::MAX };
+        let told: Vec<SegmentId> = swarm.sought.range(first..=last).map(|(id, _)| *id).collect();
+        for segment in told {
+            if let Some(swarm) = &mut self.swarm {
+                swarm.verifier.unprove(segment, BlockSet::first(64));
+            }
+            self.announce(segment);
+        }
+    }
+
+    /// Takes over that sharing was switched, or the network changed.
+    pub(super) fn configure_swarm(&mut self) {
+        let Some(keys) = self.own else { return };
+        let on = self.config.network.exists() && self.config.sharing.enabled;
+        if on == self.swarm.is_some() {
+            return;
+        }
+        if let Some(swarm) = self.swarm.take() {
+            for download in swarm.downloads.into_values() {
+                self.release(download);
+            }
+            for peer in swarm.links.into_keys() {
+                self.order(PeerOrder::Hangup { peer, why: Parting::Closing });
+            }
+        } else {
+            let rng = self.rng.fork();
+            self.swarm = Some(Swarm::new(&self.config, keys, rng));
+            for address in self.config.network.peers.clone() {
+                let tier = tier_of(address.ip());
+                let found = Peering::Found { address, key: None, tier, by: FoundBy::Config };
+                self.on_peering(found);
+            }
+        }
+    }
+}
+
+/// How near an address is that nothing else is known of: what is not routed is in the home
+/// (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
+pub(super) fn tier_of(address: IpAddr) -> Tier {
+    let near = match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    };
+    if near { Tier::Home } else { Tier::Wan }
+}

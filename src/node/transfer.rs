@@ -1,0 +1,204 @@
+//! Bytes of a download: asked of peers and of the origin as the scheduler says, placed, read.
+
+use super::event::Output;
+use super::fetch::By;
+use super::machine::Machine;
+use super::peering::{Parting, PeerOrder};
+use super::report::{Counter, Source};
+use crate::base::digest::Digest;
+use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::limits;
+use crate::base::peer::PeerId;
+use crate::base::range::ByteRange;
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::engine::schedule::scheduler::Arrival;
+use crate::engine::schedule::want::{Step, Why};
+use crate::engine::verify::verifier::{Check, From};
+use crate::wire::http::range::Spec;
+use crate::wire::message::Message;
+
+impl Machine {
+    /// The scheduler has decided something.
+    pub(super) fn on_step(&mut self, step: Step) {
+        match step {
+            Step::Ask { peer, segment, blocks, within } => {
+                self.tell(peer, Message::Want { segment, blocks, within });
+            }
+            Step::Cancel { peer, segment, blocks } => {
+                self.tell(peer, Message::Cancel { segment, blocks });
+            }
+            Step::Origin { segment, blocks, why } => self.ask_origin(segment, blocks, why),
+        }
+    }
+
+    /// Has the origin asked for a resource, or for blocks of it.
+    fn ask_origin(&mut self, segment: SegmentId, blocks: Option<BlockSet>, why: Why) {
+        self.report.add(
+            match why {
+                Why::First | Why::Elected => Counter::OriginElected,
+                Why::Late | Why::Nobody => Counter::OriginLate,
+            },
+            1,
+        );
+        let resource = segment.resource;
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else {
+            return swarm.scheduler.drop(segment, self.now);
+        };
+        match (download.row, download.length, blocks) {
+            (Some(row), Some(length), Some(blocks)) => {
+                self.ask_runs(segment, (row, length), blocks);
+            }
+            (Some(row), Some(length), None) => {
+                self.ask_runs(segment, (row, length), segment.blocks(length));
+            }
+            _ => {
+                let Some(waits) = download.waits.take() else { return };
+                let Some(mut fetch) = self.fetches.remove(&waits) else { return };
+                fetch.by = By::Origin;
+                let id = self.send(fetch);
+                let Some(swarm) = &mut self.swarm else { return };
+                let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+                download.fetches.insert(id, vec![segment]);
+                self.announce(segment);
+            }
+        }
+    }
+
+    /// Asks the origin for each run of blocks.
+    fn ask_runs(&mut self, segment: SegmentId, (row, length): (RowId, u64), blocks: BlockSet) {
+        for (first, count) in blocks.runs() {
+            let start = segment.block(first, length).start;
+            let last = u8::try_from(u32::from(first) + count - 1).unwrap_or(63);
+            let end = segment.block(last, length).end;
+            if end <= start {
+                continue;
+            }
+            let Some(swarm) = &mut self.swarm else { return };
+            let Some(download) = swarm.downloads.get(&segment.resource) else { return };
+            let mut ask = download.ask.clone();
+            (ask.fills, ask.spec) = (Some(row), Some(Spec::Span(start, end - 1)));
+            (ask.shared, ask.ahead) = (false, true);
+            let id = self.begin(ask, None);
+            let Some(swarm) = &mut self.swarm else { return };
+            if let Some(download) = swarm.downloads.get_mut(&segment.resource) {
+                download.fetches.insert(id, vec![segment]);
+            }
+        }
+        self.announce(segment);
+    }
+
+    /// A fetch left the books; `good`: it brought all that it was for.
+    pub(super) fn on_fetch_over(&mut self, id: FetchId, resource: Digest, good: bool) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+        let Some(segments) = download.fetches.remove(&id) else { return };
+        if !good {
+            download.failures = download.failures.saturating_add(1);
+        }
+        let failed = download.failures >= limits::DOWNLOAD_FAILURES;
+        let headless = download.row.is_none();
+        for segment in segments {
+            swarm.scheduler.on_origin_ended(segment, good, self.now);
+        }
+        if failed || headless {
+            self.end_download(resource);
+        } else {
+            self.settle(resource);
+        }
+    }
+
+    /// A block came from a peer.
+    pub(super) fn on_block(
+        &mut self,
+        peer: PeerId,
+        (segment, block): (SegmentId, u8),
+        (digest, length): (Digest, u32),
+    ) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(link) = swarm.links.get_mut(&peer) else { return };
+        let key = link.key;
+        link.taken += u64::from(length);
+        swarm.slots.on_taken(peer, length, self.now);
+        self.report.add(Counter::PeerBytesTaken, u64::from(length));
+        match swarm.verifier.on_block((segment, block), digest, From::Peer(key)) {
+            Check::Good => {}
+            Check::Unknown => return,
+            Check::Bad { .. } => {
+                self.report.add(Counter::BadBlocks, 1);
+                swarm.scheduler.on_bad(peer, self.now);
+                if swarm.trust.on_bad(key, self.now) {
+                    self.ban(peer, Parting::Liar("it gave blocks that are not what was signed"));
+                }
+                return;
+            }
+        }
+        let Some(download) = swarm.downloads.get(&segment.resource) else { return };
+        let (Some(row), Some(whole)) = (download.row, download.length) else { return };
+        let range = segment.block(block, whole);
+        if range.len() != u64::from(length) {
+            return;
+        }
+        let arrival = Arrival { block, from: Some(peer), bytes: length };
+        swarm.scheduler.on_block(segment, arrival, self.now);
+        self.order(PeerOrder::Place { row, range });
+        self.on_placed(row, range);
+        self.announce(segment);
+        self.resume(segment.resource, range);
+        self.settle(segment.resource);
+    }
+
+    /// Resumes those who waited for bytes of `range`.
+    pub(super) fn resume(&mut self, resource: Digest, range: ByteRange) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+        let inside = |at: &u64| range.start <= *at && *at < range.end;
+        let ready: Vec<ExchangeId> =
+            download.holes.iter().filter(|(_, at)| inside(at)).map(|(id, _)| *id).collect();
+        download.holes.retain(|_, at| !inside(at));
+        ready.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+    }
+
+    /// An exchange comes to a hole of a row: whether the swarm brings what is missing.
+    pub(super) fn comes_by_swarm(&mut self, id: ExchangeId, row: RowId, at: u64) -> bool {
+        let Some(swarm) = &mut self.swarm else { return false };
+        let Some(resource) = swarm.rows.get(&row).copied() else { return false };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
+        if download.row != Some(row) || at < download.wanted.start || at >= download.wanted.end {
+            return false;
+        }
+        download.holes.insert(id, at);
+        // It is being played: what is missing is due as it is read.
+        let due = self.now + limits::PLAYING_DUE;
+        if due < download.deadline {
+            download.deadline = due;
+            self.want(resource);
+        }
+        self.set_source(id, Source::Peers);
+        true
+    }
+
+    /// An exchange waits no more.
+    pub(super) fn leave_holes(&mut self, id: ExchangeId) {
+        let Some(swarm) = &mut self.swarm else { return };
+        for download in swarm.downloads.values_mut() {
+            download.holes.remove(&id);
+        }
+    }
+
+    /// Whether an exchange waits at a hole that the swarm fills.
+    pub(super) fn waits_for_swarm(&self, id: ExchangeId) -> bool {
+        let swarm = self.swarm.as_ref();
+        swarm.is_some_and(|swarm| swarm.downloads.values().any(|d| d.holes.contains_key(&id)))
+    }
+
+    /// Bytes were placed into a row.
+    fn on_placed(&mut self, row: RowId, range: ByteRange) {
+        self.index.change(row, |entry| entry.present.insert(range));
+        for (slice, part) in super::keep::slices(row, range) {
+            self.memory.grow(slice, part.len());
+        }
+        self.complete_slices(row, range.start, range.end);
+        self.make_room();
+    }
+}

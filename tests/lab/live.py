@@ -1,0 +1,219 @@
+"""Live trials: what the origin sends, whether anybody waits, whether the pictures are the right ones."""
+
+import re
+import time
+
+from broadcast import HIGH, mean, middle
+from node import Nodes
+from watch import Ffmpeg, Watcher, reference, same
+
+HIGH_PATH = "live/hls/high/index.m3u8"
+LOW_PATH = "live/hls/low/index.m3u8"
+DASH_PATH = "live/dash/manifest.mpd"
+# The aim: what the origin sends of a segment, in copies, for however many devices.
+COPIES = 1.5
+
+
+class Live:
+    """The live trials on one home with one broadcast; `sharing` off gives the figures to compare with."""
+
+    def __init__(self, report, home, origin, sharing):
+        self.report, self.home, self.origin, self.sharing = report, home, origin, sharing
+
+    def nodes(self, devices, mixed=()):
+        """A neap on each device and, where there is sharing, a witness on the gateway; linked."""
+        nodes = Nodes(self.home, self.origin)
+        for device in devices:
+            nodes.add(device, sharing=self.sharing and device not in mixed)
+        if self.sharing:
+            nodes.add(self.home.gateway, role="witness")
+        try:
+            nodes.start()
+            if self.sharing:
+                nodes.wait_links()
+        except BaseException:
+            print(nodes.tail())
+            nodes.__exit__()
+            raise
+        return nodes
+
+    # -- the checks ------------------------------------------------------------------------------
+
+    def copies(self, name, mark, under, limit=COPIES):
+        """How often each segment crossed the line, and that it is seldom enough."""
+        taken = middle(self.origin.copies(mark, under), 2)
+
+        def judge():
+            if len(taken) < 3:
+                raise AssertionError(f"only {len(taken)} segments were taken whole: too short a run")
+            said = f"{mean(taken):.2f} copies a segment, at most {max(taken):.2f}, {len(taken)} segments"
+            if self.sharing and mean(taken) > limit:
+                raise AssertionError(f"{said}; the aim is {limit}")
+            return said
+        self.report.case(f"{name}: what the origin sent", judge)
+
+    def quiet(self, name, players):
+        """No player waited for a picture."""
+        def judge():
+            waits = [f"{who} {late:.2f} s" for who, player in players.items()
+                     for _, late in player.stalls.waits]
+            silent = [who for who, player in players.items() if player.stalls.zero is None]
+            if waits or silent:
+                raise AssertionError("; ".join([f"waited: {', '.join(waits[:8])}"] * bool(waits)
+                                               + [f"never played: {', '.join(silent)}"] * bool(silent)))
+            return ", ".join(players)
+        self.report.case(f"{name}: no stall", judge)
+
+    def frames(self, name, players, rendition="high", cut=()):
+        """Each player showed what direct play shows; those in `cut` may have got half of their last frame."""
+        direct = {}
+        for who, player in players.items():
+            if player.decode not in direct:
+                direct[player.decode] = reference(self.origin.segments(rendition)[:-1], player.decode)
+            expected = direct[player.decode]
+            # The last segment may still be in work at the origin's end of the comparison.
+            end = max(when for _, when in expected)
+            last = {s: max((k[1] for k in player.frames if k[0] == s), default=0) for s in (0, 1)}
+            shown = {k: v for k, v in player.frames.items()
+                     if k[1] <= end and not (who in cut and k[1] == last[k[0]])}
+            self.report.case(f"{name}: frames on {who}", lambda: same(expected, shown, 300))
+
+    def played(self, nodes, name):
+        """Peers gave most of what was played; otherwise the figures above say nothing about sharing."""
+        def judge():
+            given, player = nodes.sums("peer_taken_bytes"), nodes.sums("player_bytes")
+            if given < player / 4:
+                raise AssertionError(f"peers gave {given} of {player} bytes")
+            return (f"peers gave {given / 1e6:.1f} MB, players had {player / 1e6:.1f} MB, the origin was "
+                    f"asked late {nodes.sums('origin_late')} times")
+        if self.sharing:
+            self.report.case(f"{name}: peers gave", judge)
+
+    # -- the trials ------------------------------------------------------------------------------
+
+    def evening(self):
+        """Three watch; one cable is pulled, one comes late, one neap is killed: the others never notice."""
+        one, two, three, four = self.home.devices[:4]
+        with self.nodes((one, two, three, four)) as nodes:
+            mark = len(self.origin.log())
+            players = {d.name: Ffmpeg(d, nodes.all[0].base() + HIGH_PATH, decode=d is one)
+                       for d in (one, two, three)}
+            time.sleep(20)
+            self.copies("three watch live", mark, "/live/hls/high")
+            calm = {who: player.stalls for who, player in players.items()}
+            self.quiet("three watch live", players)
+            waits = {who: len(s.waits) for who, s in calm.items()}
+            mark = len(self.origin.log())
+            self.home.plug(three, into=False)
+            unplugged = players.pop(three.name)
+            time.sleep(6)
+            players[four.name] = Ffmpeg(four, nodes.all[0].base() + HIGH_PATH)
+            time.sleep(8)
+            nodes.all[1].kill()
+            killed = players.pop(two.name)
+            time.sleep(10)
+            for player in (*players.values(), unplugged, killed):
+                player.end()
+            self.home.plug(three, into=True)
+            for who, player in players.items():
+                player.stalls.waits = player.stalls.waits[waits.get(who, 0):]
+            self.copies("a cable pulled, a late joiner, a kill", mark, "/live/hls/high")
+            self.quiet("a cable pulled, a late joiner, a kill", players)
+            self.frames("an evening", {**players, two.name: killed, three.name: unplugged},
+                        cut=(two.name, three.name))
+            self.played(nodes, "an evening")
+            self.faults(nodes)
+
+    def narrow(self):
+        """Four watch through a line of twice one stream's rate."""
+        devices = self.home.devices[:4]
+        with self.nodes(devices) as nodes:
+            self.home.rates(2 * HIGH, 2e6)
+            mark = len(self.origin.log())
+            players = {d.name: Ffmpeg(d, nodes.all[0].base() + HIGH_PATH) for d in devices}
+            time.sleep(26)
+            for player in players.values():
+                player.end()
+            self.home.rates(self.home.down, self.home.up)
+            self.copies("four on a narrow line", mark, "/live/hls/high")
+            if self.sharing:
+                self.quiet("four on a narrow line", players)
+            else:
+                stalls = sum(len(p.stalls.waits) for p in players.values())
+                waited = sum(late for p in players.values() for _, late in p.stalls.waits)
+                print(f"         without sharing: {stalls} stalls, {waited:.1f} s of waiting")
+            self.played(nodes, "four on a narrow line")
+            self.faults(nodes)
+
+    def mixed(self):
+        """Two renditions, HLS and DASH, and one device that does not share, at the same time."""
+        one, two, three, four = self.home.devices[:4]
+        with self.nodes((one, two, three, four), mixed=(four,)) as nodes:
+            mark = len(self.origin.log())
+            base = nodes.all[0].base()
+            players = {one.name: Ffmpeg(one, base + HIGH_PATH), two.name: Ffmpeg(two, base + HIGH_PATH),
+                       three.name: Ffmpeg(three, base + LOW_PATH), four.name: Ffmpeg(four, base + HIGH_PATH)}
+            time.sleep(24)
+            for player in players.values():
+                player.end()
+            # One copy is that of the device that does not share.
+            self.copies("a mixed home, high", mark, "/live/hls/high", COPIES + 1)
+            self.quiet("a mixed home", players)
+            low = {three.name: players.pop(three.name)}
+            self.frames("a mixed home", players)
+            self.frames("a mixed home, low", low, "low")
+
+            def alone():
+                figures = nodes.all[3].counters()
+                moved = {k: figures.get(k, 0) for k in ("peer_taken_bytes", "peer_given_bytes", "peers_joined")}
+                if any(moved.values()):
+                    raise AssertionError(f"the node without sharing did {moved}")
+            self.report.case("a mixed home: who does not share stays alone", alone)
+            self.faults(nodes)
+
+    def dash(self):
+        """Three watch DASH."""
+        devices = self.home.devices[:3]
+        with self.nodes(devices) as nodes:
+            mark = len(self.origin.log())
+            players = {d.name: Ffmpeg(d, nodes.all[0].base() + DASH_PATH) for d in devices}
+            time.sleep(22)
+            for player in players.values():
+                player.end()
+            self.copies("three watch DASH", mark, "/live/dash/chunk-stream")
+            self.quiet("three watch DASH", players)
+            self.played(nodes, "three watch DASH")
+            self.faults(nodes)
+
+    def crowd(self, count, seconds):
+        """`count` devices with small players, for figures: (copies, stalls, seconds to have a segment)."""
+        devices = self.home.devices[:count]
+        with self.nodes(devices) as nodes:
+            mark = len(self.origin.log())
+            folder = self.origin.live / "hls" / "high"
+            listed = lambda name: (folder / name).stat().st_mtime if (folder / name).exists() else None
+            before = sum(n.processor() for n in nodes.all)
+            players = {d.name: Watcher(d, nodes.all[0].base() + HIGH_PATH, listed=listed) for d in devices}
+            time.sleep(seconds)
+            used = sum(n.processor() for n in nodes.all) - before
+            for player in players.values():
+                player.end()
+            taken = middle(self.origin.copies(mark, "/live/hls/high"), 2)
+            had = sorted(late for p in players.values() for _, late in p.had[3:])
+            faults = [fault for p in players.values() for fault in p.faults]
+            stalls = [late for p in players.values() for _, late in p.stalls.waits]
+            late = nodes.sums("origin_late")
+            self.faults(nodes)
+            return {"copies": mean(taken), "stalls": len(stalls), "waited": sum(stalls), "late": late,
+                    "p50": at(had, 0.5), "p95": at(had, 0.95), "faults": faults, "cpu": used}
+
+    def faults(self, nodes):
+        """What a node said of itself that should not be: printed, for whoever looks."""
+        for node in nodes.all:
+            for line in node.output().splitlines():
+                if re.search(r"panic|WARN|ERROR|warning|error", line):
+                    print(f"         {node.host.name}: {line[:220]}")
+
+
+def at(values, quantile):
+    return values[min(len(values) - 1, int(len(values) * quantile))] if values else float("nan")
