@@ -130,6 +130,9 @@ pub const HEURISTIC: Duration = Duration::from_secs(24 * 3600);
 /// an evening without a line, not last week's programme.
 pub const DISCONNECTED: Duration = Duration::from_secs(24 * 3600);
 
+/// Bytes of a `Repr-Digest` or `Content-Digest`; one with all seven algorithms has 400.
+pub const DIGEST_FIELD: usize = 2 * 1024;
+
 /// Variants of one URL that are kept: encodings and languages, not one per player.
 pub const VARIANTS: usize = 8;
 
