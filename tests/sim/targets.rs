@@ -22,11 +22,33 @@ fn measure(stage: Stage) -> (Measure, World) {
 
 #[test]
 fn a_live_channel_is_fetched_one_and_a_half_times_at_most() {
+    let mut missed = Vec::new();
     for (devices, seconds) in [(2, 4), (4, 2), (4, 4), (8, 6)] {
         let segment = Duration::from_secs(seconds);
         let (measure, _) = measure(Stage { devices, segment, ..Stage::default() });
-        assert!(measure.copies <= 1.5, "{devices} devices, {seconds} s: {measure:?}");
-        assert_eq!(measure.stalls, 0, "{devices} devices, {seconds} s");
-        assert!(measure.most <= 60, "{devices} devices, {seconds} s: {measure:?}");
+        if measure.copies > 1.5 || measure.stalls > 0 || measure.most > 60 {
+            missed.push(format!("{devices} devices, {seconds} s: {measure:?}"));
+        }
     }
+    assert_eq!(missed, [""; 0]);
+}
+
+#[test]
+fn four_devices_that_watch_a_film_fetch_it_little_more_than_once() {
+    let (measure, _) = measure(Stage {
+        live: false,
+        one_home: true,
+        within: Duration::from_secs(60),
+        lasts: Duration::from_secs(180),
+        ..Stage::default()
+    });
+    assert!(measure.copies <= 1.3 && measure.stalls == 0, "{measure:?}");
+}
+
+#[test]
+fn liars_poison_nobody_and_are_banned() {
+    let (measure, world) = measure(Stage { devices: 10, liars: 30, ..Stage::default() });
+    assert_eq!(measure.stalls, 0);
+    let bans = &world.checks.bans;
+    assert!(bans.blocks > 0 && bans.worst <= 3, "{} at most {}", bans.blocks, bans.worst);
 }
