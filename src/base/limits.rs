@@ -490,3 +490,14 @@ pub const SHADOWS: usize = 256;
 
 /// A stream that nobody says to watch for this long is followed no more.
 pub const WATCHED: Duration = Duration::from_secs(60);
+
+/// Bytes of a body at least that is paced or that says how fast its origin is: smaller ones are
+/// more waiting than sending, and players' estimates leave them out.
+pub const PACED_LEAST: u64 = 128 * 1024;
+
+/// Bytes a second from which on nothing is paced: 200 Mbit/s are more than twice what any
+/// rendition needs, so a better estimate changes no choice.
+pub const PACED_MOST: u64 = 25_000_000;
+
+/// What a player must hold before an object of unknown length is paced.
+pub const PACED_BUFFER: Duration = Duration::from_secs(12);

@@ -363,6 +363,8 @@ pub struct Answer {
     pub own: String,
     /// The content.
     pub content: Content,
+    /// Bytes a second at which the content goes out; none for as fast as the player takes it.
+    pub pace: Option<u64>,
 }
 
 /// What follows the head of an answer.

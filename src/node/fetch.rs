@@ -260,6 +260,7 @@ impl Machine {
     /// Takes a fetch out of the books.
     pub(super) fn forget(&mut self, id: FetchId) -> Option<Fetch> {
         let fetch = self.fetches.remove(&id)?;
+        self.paces.on_fetched(&fetch, self.now);
         if let Some(resource) = fetch.resource {
             let whole = |stream: Stream| stream.until.is_some_and(|until| stream.upto >= until);
             self.on_fetch_over(id, resource, fetch.stream.is_some_and(whole));

@@ -13,6 +13,7 @@ pub mod keep;
 pub mod machine;
 pub mod memo;
 pub mod neighbours;
+pub mod pace;
 pub mod peering;
 pub mod proving;
 pub mod publisher;
