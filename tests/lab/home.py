@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whole homes in network namespaces: real multicast, rates, players and kills, and what neap does in them.
 
-usage: tests/lab/home.py [--sharing on|off] [--numbers] [PART...]
+usage: tests/lab/home.py [--sharing on|off] [--finding mdns|static] [--numbers] [PART...]
        parts: live narrow mixed dash film strangers discovery many      (default: all)
 
 Needs root. `--sharing off` runs the same with nothing shared: the figures that the others are compared with.
@@ -17,6 +17,7 @@ from namespaces import Home, missing
 from broadcast import Broadcast
 from film import film
 from live import Live
+from node import Nodes
 from report import Report
 
 PARTS = ("live", "narrow", "mixed", "dash", "film")
@@ -26,6 +27,7 @@ LINE = {"down": 20e6, "up": 5e6, "delay_ms": 20}
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sharing", choices=("on", "off"), default="on")
+    parser.add_argument("--finding", choices=("mdns", "static"), default="mdns")
     parser.add_argument("--numbers", action="store_true")
     parser.add_argument("--seconds", type=int, default=60, help="of each run with --numbers")
     parser.add_argument("parts", nargs="*")
@@ -35,6 +37,7 @@ def main():
     if why := missing():
         print(f"SKIPPED  lab: {why}\nlab: 0 passed, 0 failed, 1 skipped")
         return
+    Nodes.finding = options.finding
     report = Report("lab")
     wanted = options.parts or PARTS
     with Home(4, **LINE) as home, Broadcast(home) as origin:

@@ -116,6 +116,9 @@ class Node:
 class Nodes:
     """The neaps of one trial; all are ended, and their folders gone, when it ends. A context manager."""
 
+    # `mdns`: they find each other. `static`: each has the others' addresses in its file.
+    finding = "mdns"
+
     def __init__(self, home, origin):
         self.home, self.origin, self.all, self.trusted = home, origin, [], ()
 
@@ -135,6 +138,9 @@ class Nodes:
         """Starts all that do not run yet; the witnesses among them are trusted by all."""
         self.trusted = [n.key for n in self.all if n.role == "witness" and n.more.get("trusted", True)]
         for node in self.all:
+            if self.finding == "static":
+                others = [f"{n.host.address}:8644" for n in self.all if n is not node]
+                node.more = {"peers": others, "discovery": False, **node.more}
             if node.process is None:
                 node.start(self.origin, self.trusted)
         return self
