@@ -1,9 +1,11 @@
-//! What is done with fuzzed bytes of links: frames, messages and records.
+//! What is done with fuzzed bytes of links and publishers: frames, messages, records and files of
+//! records.
 
 use neap::base::limits;
 use neap::wire::frame::{Breach, Header, Kind};
 use neap::wire::message::{BlockHead, Message};
 use neap::wire::record::Record;
+use neap::wire::record_file::{self, Head};
 
 /// A stream of frames, as a link reads it: what is said is bounded, and written as it was read.
 pub(crate) fn frames(data: &[u8]) {
@@ -57,4 +59,18 @@ pub(crate) fn record(data: &[u8]) {
     if record.holds() {
         assert_eq!(record.signer.short(), "8a88e3dd", "somebody forged the sample's signer");
     }
+}
+
+/// A file of records: as many as it says, each where its head says, and written as it was read.
+pub(crate) fn record_file(data: &[u8]) {
+    let Ok(records) = record_file::parse(data) else { return };
+    let head = data.first_chunk().and_then(|head| Head::parse(head).ok()).expect("it was read");
+    assert_eq!(u32::try_from(records.len()), Ok(head.count));
+    for (number, record) in (0..).zip(&records) {
+        let range = head.place(number).expect("there is such a record");
+        let start = usize::try_from(range.start).expect("it lies in the file");
+        assert_eq!(Record::parse(&data[start..]).as_ref(), Ok(record));
+    }
+    let again = record_file::write(&records);
+    assert_eq!(record_file::parse(&again), Ok(records));
 }

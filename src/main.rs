@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use neap::daemon::arguments::{Command, HELP, VERSION};
 use neap::daemon::check::{Outcome, check};
+use neap::daemon::sign::command::sign;
 use neap::daemon::{start, status};
 
 fn main() -> ExitCode {
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
         Ok(Command::Version) => said(VERSION),
         Ok(Command::Check { flags, quiet }) => check(&Default::default(), &flags, quiet),
         Ok(Command::Run(flags)) => start::run(&Default::default(), &flags),
+        Ok(Command::Sign(wanted)) => sign(&wanted),
         Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
         Err(usage) => Outcome { err: format!("neap: {usage}\n"), code: 78, ..Outcome::default() },
     };

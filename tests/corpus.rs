@@ -135,4 +135,5 @@ corpora! {
     any_head_of_a_slice_file_is_borne: "sheet", kept::sheet;
     what_a_link_says_is_written_as_it_is_read: "frames", link::frames;
     no_record_is_believed_but_as_it_was_signed: "record", link::record;
+    a_record_file_has_each_record_in_its_place: "record_file", link::record_file;
 }

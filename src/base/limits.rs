@@ -36,6 +36,9 @@ pub const ETAG: usize = 256;
 /// Bytes of a `Last-Modified` in a record; an IMF-fixdate has 29 (RFC 9110, 5.6.7).
 pub const LAST_MODIFIED: usize = 64;
 
+/// Records in one record file, 2655 bytes each at most: a file of 24 GiB, longer than any film.
+pub const RECORD_FILE: u32 = 6 * 1024;
+
 /// Segments of which a record, or that it is contested, is in memory: a witness's hundred live
 /// streams with forty segments each.
 pub const RECORDS: usize = 4 * 1024;
@@ -354,6 +357,26 @@ pub const CMCD_TIME: Duration = Duration::from_secs(24 * 3600);
 
 /// The highest rate that is believed; 8K video is at 0.1 Gbit/s.
 pub const CMCD_RATE: Rate = Rate(100_000_000_000);
+
+/// Nodes of the local network that are remembered: more than [`LINKS`] are never spoken to, and a
+/// home has tens.
+pub const LAN_NODES: usize = 64;
+
+/// Addresses of one node that are remembered: two interfaces with four addresses each.
+pub const LAN_ADDRESSES: usize = 8;
+
+/// Bytes of an announced name: a DNS name is at most 255 (RFC 1035, 2.3.4).
+pub const LAN_NAME: usize = 255;
+
+/// Records of announcements that the mDNS library may hold, about 300 bytes each: five or so a
+/// node, and room for those of neighbouring services.
+pub const LAN_RECORDS: i64 = 2_000;
+
+/// A search in the local network that failed begins again after this.
+pub const LAN_RETRY: Duration = Duration::from_secs(60);
+
+/// How long the end of the program waits for its goodbye to leave.
+pub const LAN_GOODBYE: Duration = Duration::from_millis(500);
 /// Segments that a node wants at once: thirty renditions of a minute of short parts.
 pub const WANTS: usize = 2_048;
 

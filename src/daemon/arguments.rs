@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use lexopt::Arg;
 
@@ -27,10 +28,27 @@ pub enum Command {
         /// Print JSON, for machines.
         json: bool,
     },
+    /// Make the records of a publisher's media.
+    Sign(Sign),
     /// Print [`HELP`].
     Help,
     /// Print [`VERSION`].
     Version,
+}
+
+/// What `neap sign` is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sign {
+    /// The file with the key that signs.
+    pub key: PathBuf,
+    /// The origin, as a name, a URL, or both.
+    pub origin: Option<String>,
+    /// The URL or path of the folder at the origin.
+    pub base: Option<String>,
+    /// How long the records are valid.
+    pub valid: Option<String>,
+    /// Folders, playlists and media files.
+    pub paths: Vec<PathBuf>,
 }
 
 /// Why a command line cannot be obeyed: one phrase.
@@ -54,7 +72,7 @@ impl Command {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Self::Help),
                 Arg::Short('V') | Arg::Long("version") => return Ok(Self::Version),
                 Arg::Value(word) => {
-                    seen.word(&word.to_string_lossy())?;
+                    seen.word(word)?;
                     continue;
                 }
                 Arg::Short(letter) => format!("-{letter}"),
@@ -73,15 +91,21 @@ struct Seen {
     flags: Flags,
     json: bool,
     quiet: bool,
+    sign: Sign,
 }
 
 impl Seen {
-    fn word(&mut self, word: &str) -> Result<(), Usage> {
+    fn word(&mut self, word: OsString) -> Result<(), Usage> {
+        if self.word == Some("sign") {
+            self.sign.paths.push(word.into());
+            return Ok(());
+        }
+        let word = word.to_string_lossy();
         if self.word.is_some() {
-            return Err(Usage(format!("'{}' is one word too many", clean(word))));
+            return Err(Usage(format!("'{}' is one word too many", clean(&word))));
         }
         let known = WORDS.into_iter().find(|known| *known == word);
-        self.word = Some(known.ok_or_else(|| unknown("command", word, &WORDS))?);
+        self.word = Some(known.ok_or_else(|| unknown("command", &word, &WORDS))?);
         Ok(())
     }
 
@@ -99,6 +123,9 @@ impl Seen {
             "--listen" => self.flags.listen.push(text(value()?)?),
             "--log-level" => self.flags.level = Some(text(value()?)?),
             "--verbose" | "-v" => self.flags.verbose = true,
+            "--key" => self.sign.key = value()?.into(),
+            "--base" => self.sign.base = Some(text(value()?)?),
+            "--valid" => self.sign.valid = Some(text(value()?)?),
             "--json" => self.json = true,
             "--quiet" | "-q" => self.quiet = true,
             _ => return Err(unknown("flag", flag, &FLAGS)),
@@ -107,12 +134,18 @@ impl Seen {
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet } = self;
+        let Self { word, flags, json, quiet, sign } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
         if quiet && word != Some("check") {
             return Err(Usage("'--quiet' belongs to 'neap check'".into()));
+        }
+        if word == Some("sign") {
+            return signing(sign, flags).map(Command::Sign);
+        }
+        if sign != Sign::default() {
+            return Err(Usage("'--key', '--base' and '--valid' belong to 'neap sign'".into()));
         }
         Ok(match word {
             Some("check") => Command::Check { flags, quiet },
@@ -120,6 +153,21 @@ impl Seen {
             _ => Command::Run(flags),
         })
     }
+}
+
+fn signing(sign: Sign, flags: Flags) -> Result<Sign, Usage> {
+    if sign.key.as_os_str().is_empty() {
+        return Err(Usage("'neap sign' needs '--key FILE', a key that 'neap key' made".into()));
+    }
+    if sign.paths.is_empty() {
+        return Err(Usage("'neap sign' needs a folder, a playlist or media files".into()));
+    }
+    let mut origins = flags.origins.into_iter();
+    let origin = origins.next();
+    if origins.next().is_some() {
+        return Err(Usage("'neap sign' signs for one '--origin' at a time".into()));
+    }
+    Ok(Sign { origin, ..sign })
 }
 
 fn unknown(what: &str, found: &str, known: &[&'static str]) -> Usage {
@@ -137,9 +185,9 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
 }
 
-const WORDS: [&str; 2] = ["check", "status"];
+const WORDS: [&str; 3] = ["check", "status", "sign"];
 
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 12] = [
     "--config",
     "--origin",
     "--listen",
@@ -147,6 +195,9 @@ const FLAGS: [&str; 9] = [
     "--verbose",
     "--quiet",
     "--json",
+    "--key",
+    "--base",
+    "--valid",
     "--help",
     "--version",
 ];
@@ -162,6 +213,9 @@ Usage:
   neap [FLAGS]                  run until SIGTERM; SIGHUP reads the files anew
   neap check [--quiet] [FLAGS]  print what is configured and where it came from
   neap status [--json] [FLAGS]  print how the running neap does
+  neap sign --key FILE [--origin NAME[=URL]] [--base URL-OR-PATH] PLACE...
+                                make the records of media for 'publisher'; each
+                                PLACE is a folder, a playlist or a media file
 
 Flags:
   -c, --config FILE        read FILE and FILE.d/*.toml in place of
@@ -173,6 +227,9 @@ Flags:
   -v, --verbose            the same as --log-level debug
   -q, --quiet              check: print only what is wrong or odd
       --json               status: print JSON
+      --key FILE           sign: the publisher's key, made by 'neap key'
+      --base URL-OR-PATH   sign: where PLACE lies at the origin
+      --valid TIME         sign: how long the records count, '30 d' if not said
   -h, --help               print this
   -V, --version            print the version
 
@@ -202,6 +259,15 @@ mod tests {
         assert_eq!(parse("check -q"), Ok(Command::Check { flags: none.clone(), quiet: true }));
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
         assert_eq!(parse("status --help --nonsense"), Ok(Command::Help));
+        let sign = Sign {
+            key: "k".into(),
+            origin: Some("tv".into()),
+            base: Some("/ch1/".into()),
+            valid: None,
+            paths: vec!["a".into(), "sign".into()],
+        };
+        let line = "--key k sign a --origin tv sign --base=/ch1/";
+        assert_eq!(parse(line), Ok(Command::Sign(sign)));
         assert_eq!(parse("-V"), Ok(Command::Version));
     }
 
@@ -232,6 +298,13 @@ mod tests {
             ("-c a -c b", "'-c' stands twice"),
             ("--json", "'--json' belongs to 'neap status'"),
             ("status --quiet", "'--quiet' belongs to 'neap check'"),
+            ("status --key k", "'--key', '--base' and '--valid' belong to 'neap sign'"),
+            ("sign a", "'neap sign' needs '--key FILE', a key that 'neap key' made"),
+            ("sign --key k", "'neap sign' needs a folder, a playlist or media files"),
+            (
+                "sign --key k --origin a --origin b c",
+                "'neap sign' signs for one '--origin' at a time",
+            ),
         ] {
             assert_eq!(parse(line), Err(fault.into()), "{line}");
         }

@@ -6,5 +6,6 @@ pub mod check;
 pub mod disk;
 pub mod ports;
 pub mod run;
+pub mod sign;
 pub mod start;
 pub mod status;

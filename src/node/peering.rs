@@ -229,7 +229,7 @@ impl Parting {
             Self::Refused(stranger) => stranger.refusal(),
             Self::Breach(what) | Self::Liar(what) => what,
             Self::Crowd => "there are as many links as may be",
-            Self::Closing => "sharing is off now",
+            Self::Closing => "it goes down, or its sharing is off",
         }
     }
 }

@@ -11,4 +11,5 @@ pub mod message;
 pub mod plan;
 pub mod playlist;
 pub mod record;
+pub mod record_file;
 pub mod rewrite;

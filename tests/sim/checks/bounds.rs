@@ -1,0 +1,58 @@
+//! Memory is bounded: rows, bytes, fetches, exchanges, blocks on order, words.
+
+use std::collections::BTreeMap;
+
+use neap::base::limits;
+
+use super::all::Breaches;
+use crate::world::node::Node;
+
+#[derive(Default)]
+pub struct Bounds {
+    pub breaches: Breaches,
+    /// The most that any node held at once.
+    pub rows: usize,
+    pub fetches: usize,
+    pub bytes: u64,
+    /// Words that each node said.
+    told: BTreeMap<usize, u64>,
+    turns: BTreeMap<usize, u64>,
+}
+
+impl Bounds {
+    /// After each turn: what a node's ports hold for its machine.
+    pub fn look(&mut self, index: usize, node: &Node, bytes: u64) {
+        let turns = self.turns.entry(index).or_default();
+        *turns += 1;
+        let (rows, fetches) = (node.store.rows.len(), node.downloads.len());
+        self.rows = self.rows.max(rows);
+        self.fetches = self.fetches.max(fetches);
+        // Bytes are counted now and then: it is the dearest thing to look at.
+        if *turns % 16 == 0 {
+            let held = node.store.held();
+            self.bytes = self.bytes.max(held);
+            if held > bytes {
+                self.breaches.add(format!("node {index} keeps {held} bytes of {bytes}"));
+            }
+        }
+        let asked = node.exchanges.len();
+        if fetches > asked + FETCHES {
+            self.breaches.add(format!("node {index} runs {fetches} fetches for {asked} players"));
+        }
+        if rows > limits::ENTRIES {
+            self.breaches.add(format!("node {index} has {rows} rows open"));
+        }
+    }
+
+    pub fn told(&mut self, node: usize) {
+        *self.told.entry(node).or_default() += 1;
+    }
+
+    /// The most words that a node said.
+    pub fn most_told(&self) -> u64 {
+        self.told.values().copied().max().unwrap_or(0)
+    }
+}
+
+/// Fetches beside those of players: ahead, and the tail of those that players left.
+const FETCHES: usize = 24;

@@ -1,0 +1,46 @@
+//! No viewer sees a stall that direct play would not have had.
+
+use std::time::Duration;
+
+use crate::world::player::Session;
+
+/// What is worse with peers than without; sessions are in the same order.
+pub fn worse(shared: &[Session], direct: &[Session]) -> Vec<String> {
+    let mut found = Vec::new();
+    for with in shared {
+        let same = |other: &&Session| (other.audience, other.came) == (with.audience, with.came);
+        let Some(without) = direct.iter().find(same) else { continue };
+        let name = format!("node {} player {} from {:?}", with.node, with.audience, with.came);
+        // Where direct play lived from hand to mouth, a stall is chance.
+        let easy = without.lowest.is_some_and(|low| low > EASY) && without.stalls == 0;
+        if easy && with.stalled > without.stalled + BLINK {
+            let (seen, stalls) = (with.stalled, with.stalls);
+            found.push(format!("{name}: {stalls} stalls, {seen:?}, and none without peers"));
+        }
+        if without.errors == 0 && with.errors > 0 {
+            found.push(format!("{name}: {} requests failed, none without peers", with.errors));
+        }
+        if let (Some(one), Some(other)) = (with.started, without.started) {
+            if one > other + START {
+                found.push(format!("{name}: it starts {:?} later than without", one - other));
+            }
+        } else if without.started.is_some_and(|at| at + START < end(with)) {
+            found.push(format!("{name}: it never starts"));
+        }
+    }
+    found
+}
+
+/// When a session was last seen alive.
+fn end(session: &Session) -> neap::base::time::Instant {
+    session.had.last().map_or(session.came, |(_, at)| *at)
+}
+
+/// The buffer that direct play never went below.
+const EASY: Duration = Duration::from_millis(700);
+
+/// What a viewer does not see.
+const BLINK: Duration = Duration::from_millis(40);
+
+/// How much later it may start.
+const START: Duration = Duration::from_millis(1500);

@@ -1,0 +1,66 @@
+//! The runs: worlds of chance, and worlds in which the checkers must find what was planted.
+
+use crate::checks::stalls;
+use crate::world::scene::Scene;
+use crate::world::turn::World;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// Runs a world to its end.
+fn run(scene: Scene, tells: bool) -> World {
+    let mut world = World::new(scene);
+    world.tells = tells;
+    world.run();
+    world
+}
+
+#[test]
+fn one_seed_gives_one_history() {
+    for seed in 0..8 {
+        let history = |seed| {
+            let mut world = World::new(Scene::chance(seed));
+            world.checks.trace.on = true;
+            world.run();
+            (world.trace(), world.turns, world.sessions.clone())
+        };
+        assert_eq!(history(seed), history(seed), "seed {seed}");
+        assert_ne!(history(seed).0, history(seed + 1).0, "seeds {seed} and the next");
+    }
+}
+
+#[test]
+fn whatever_chance_brings_the_rules_hold() {
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("RUNS").unwrap_or(200),
+    };
+    let tells = number("TELL").is_some();
+    let mut broken = 0;
+    for seed in seeds {
+        let scene = Scene::chance(seed);
+        if tells {
+            println!("{scene:#?}");
+        }
+        let direct = run(scene.alone(), false);
+        let shared = run(scene, tells);
+        let mut breaches = direct.checks.breaches();
+        breaches.extend(shared.checks.breaches());
+        breaches.extend(stalls::worse(&shared.sessions, &direct.sessions));
+        for breach in &breaches {
+            println!("SEED={seed}: {breach}");
+        }
+        if number("STATS").is_some() {
+            for s in &shared.sessions {
+                println!(
+                    "seed {seed} node {} player {}: start {:?} segments {} stalls {} {:?} skipped {} errors {} lowest {:?} ended {}",
+                    s.node, s.audience, s.started.map(|at| at - s.came), s.segments, s.stalls, s.stalled, s.skipped, s.errors, s.lowest, s.ended
+                );
+            }
+            println!("seed {seed}: {} turns, {} exchanges", shared.turns, shared.checks.answers.asked);
+        }
+        broken += usize::from(!breaches.is_empty());
+    }
+    assert_eq!(broken, 0, "worlds in which a rule was broken");
+}
