@@ -121,6 +121,7 @@ class Nodes:
 
     def __init__(self, home, origin):
         self.home, self.origin, self.all, self.trusted = home, origin, [], ()
+        self.place = pathlib.Path(tempfile.mkdtemp(prefix="neap-trial-"))
 
     def __enter__(self):
         return self
@@ -128,6 +129,7 @@ class Nodes:
     def __exit__(self, *_):
         for node in self.all:
             node.drop()
+        shutil.rmtree(self.place, ignore_errors=True)
 
     def add(self, host, **more):
         node = Node(self.home, host, **more)
