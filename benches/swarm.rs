@@ -22,7 +22,9 @@ fn main() {
     let named: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let counts = if named.is_empty() { COUNTS.to_vec() } else { named.clone() };
     println!("live, {} Mbit/s, each device on its own line, one witness", RATE / 1_000_000);
-    println!("| devices | uplink | segment | origin copies | added p50 | added p95 | stalls | direct |");
+    println!(
+        "| devices | uplink | segment | origin copies | added p50 | added p95 | stalls | direct |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for devices in counts {
         for uplink_tenths in [5, 10, 15] {
@@ -69,7 +71,9 @@ fn on_demand() {
     };
     let (shared, direct) = both(stage);
     let (one, other) = (copies(&shared), copies(&direct));
-    println!("on demand, four devices of a home within a minute: {one:.2} copies, alone {other:.2}");
+    println!(
+        "on demand, four devices of a home within a minute: {one:.2} copies, alone {other:.2}"
+    );
     tell_breaches(&shared, &direct);
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use neap::daemon::arguments::{Command, HELP, VERSION};
 use neap::daemon::check::{Outcome, check};
 use neap::daemon::sign::command::sign;
-use neap::daemon::{start, status};
+use neap::daemon::{key, start, status};
 
 fn main() -> ExitCode {
     let said = |out: &str| Outcome { out: out.into(), ..Outcome::default() };
@@ -17,6 +17,11 @@ fn main() -> ExitCode {
         Ok(Command::Run(flags)) => start::run(&Default::default(), &flags),
         Ok(Command::Sign(wanted)) => sign(&wanted),
         Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
+        Ok(Command::Key { flags, new }) => key::print(&Default::default(), &flags, new),
+        Ok(Command::Admit { flags, node, days, key }) => {
+            let admit = key::Admit { node, days, key };
+            key::admit(&Default::default(), &flags, &admit)
+        }
         Err(usage) => Outcome { err: format!("neap: {usage}\n"), code: 78, ..Outcome::default() },
     };
     // Whoever reads along may have gone (`neap check | head`): that is no fault of ours.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::Arg;
 
+use crate::base::peer::NodeKey;
 use crate::config::layers::Flags;
 use crate::config::nearest::nearest;
 
@@ -27,6 +28,24 @@ pub enum Command {
         flags: Flags,
         /// Print JSON, for machines.
         json: bool,
+    },
+    /// Print this node's key.
+    Key {
+        /// The layer above the files; the state directory comes from there.
+        flags: Flags,
+        /// Make a new one first.
+        new: bool,
+    },
+    /// Print an admission of a node to the network.
+    Admit {
+        /// The layer above the files; the operator's key comes from there unless it is named.
+        flags: Flags,
+        /// The node's key.
+        node: NodeKey,
+        /// For how long.
+        days: u32,
+        /// The operator's key.
+        key: Option<PathBuf>,
     },
     /// Make the records of a publisher's media.
     Sign(Sign),
@@ -91,6 +110,10 @@ struct Seen {
     flags: Flags,
     json: bool,
     quiet: bool,
+    new: bool,
+    node: Option<NodeKey>,
+    days: Option<u32>,
+    key: Option<PathBuf>,
     sign: Sign,
 }
 
@@ -101,6 +124,11 @@ impl Seen {
             return Ok(());
         }
         let word = word.to_string_lossy();
+        if self.word == Some("admit") && self.node.is_none() {
+            let node = word.parse().map_err(|why| Usage(format!("'{}': {why}", clean(&word))))?;
+            self.node = Some(node);
+            return Ok(());
+        }
         if self.word.is_some() {
             return Err(Usage(format!("'{}' is one word too many", clean(&word))));
         }
@@ -123,31 +151,53 @@ impl Seen {
             "--listen" => self.flags.listen.push(text(value()?)?),
             "--log-level" => self.flags.level = Some(text(value()?)?),
             "--verbose" | "-v" => self.flags.verbose = true,
-            "--key" => self.sign.key = value()?.into(),
             "--base" => self.sign.base = Some(text(value()?)?),
             "--valid" => self.sign.valid = Some(text(value()?)?),
             "--json" => self.json = true,
             "--quiet" | "-q" => self.quiet = true,
+            "--new" => self.new = true,
+            "--key" => self.key = Some(value()?.into()),
+            "--days" => {
+                let days = text(value()?)?;
+                let number = days.parse().ok().filter(|days| (1..=36_500).contains(days));
+                let wrong = || Usage(format!("'--days {}' is no number of days", clean(&days)));
+                self.days = Some(number.ok_or_else(wrong)?);
+            }
             _ => return Err(unknown("flag", flag, &FLAGS)),
         }
         Ok(())
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet, sign } = self;
+        let Self { word, flags, json, quiet, new, node, days, key, mut sign } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
         if quiet && word != Some("check") {
             return Err(Usage("'--quiet' belongs to 'neap check'".into()));
         }
+        if new && word != Some("key") {
+            return Err(Usage("'--new' belongs to 'neap key'".into()));
+        }
+        if days.is_some() && word != Some("admit") {
+            return Err(Usage("'--days' belongs to 'neap admit'".into()));
+        }
+        if key.is_some() && !matches!(word, Some("admit" | "sign")) {
+            return Err(Usage("'--key' belongs to 'neap admit' and 'neap sign'".into()));
+        }
         if word == Some("sign") {
+            sign.key = key.unwrap_or_default();
             return signing(sign, flags).map(Command::Sign);
         }
         if sign != Sign::default() {
-            return Err(Usage("'--key', '--base' and '--valid' belong to 'neap sign'".into()));
+            return Err(Usage("'--base' and '--valid' belong to 'neap sign'".into()));
         }
         Ok(match word {
+            Some("key") => Command::Key { flags, new },
+            Some("admit") => {
+                let node = node.ok_or_else(|| Usage("'neap admit' wants a node's key".into()))?;
+                Command::Admit { flags, node, days: days.unwrap_or(YEAR), key }
+            }
             Some("check") => Command::Check { flags, quiet },
             Some("status") => Command::Status { flags, json },
             _ => Command::Run(flags),
@@ -185,9 +235,12 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
 }
 
-const WORDS: [&str; 3] = ["check", "status", "sign"];
+/// Days of an admission that says nothing else.
+const YEAR: u32 = 365;
 
-const FLAGS: [&str; 12] = [
+const WORDS: [&str; 5] = ["check", "status", "sign", "key", "admit"];
+
+const FLAGS: [&str; 14] = [
     "--config",
     "--origin",
     "--listen",
@@ -195,6 +248,8 @@ const FLAGS: [&str; 12] = [
     "--verbose",
     "--quiet",
     "--json",
+    "--new",
+    "--days",
     "--key",
     "--base",
     "--valid",
@@ -213,6 +268,10 @@ Usage:
   neap [FLAGS]                  run until SIGTERM; SIGHUP reads the files anew
   neap check [--quiet] [FLAGS]  print what is configured and where it came from
   neap status [--json] [FLAGS]  print how the running neap does
+  neap key [--new] [FLAGS]      print this node's key, or make a new one
+  neap admit NODE [--days N] [--key FILE] [FLAGS]
+                                print an admission of the node with key NODE,
+                                signed with this node's key or the one in FILE
   neap sign --key FILE [--origin NAME[=URL]] [--base URL-OR-PATH] PLACE...
                                 make the records of media for 'publisher'; each
                                 PLACE is a folder, a playlist or a media file
@@ -227,7 +286,10 @@ Flags:
   -v, --verbose            the same as --log-level debug
   -q, --quiet              check: print only what is wrong or odd
       --json               status: print JSON
-      --key FILE           sign: the publisher's key, made by 'neap key'
+      --new                key: make a new key; the old one stays beside it
+      --days N             admit: for N days; 365 when nothing is said
+      --key FILE           admit, sign: the operator's or publisher's key, made by
+                           'neap key'
       --base URL-OR-PATH   sign: where PLACE lies at the origin
       --valid TIME         sign: how long the records count, '30 d' if not said
   -h, --help               print this
@@ -269,6 +331,14 @@ mod tests {
         let line = "--key k sign a --origin tv sign --base=/ch1/";
         assert_eq!(parse(line), Ok(Command::Sign(sign)));
         assert_eq!(parse("-V"), Ok(Command::Version));
+        let flags = Flags::default;
+        assert_eq!(parse("key"), Ok(Command::Key { flags: flags(), new: false }));
+        assert_eq!(parse("key --new"), Ok(Command::Key { flags: flags(), new: true }));
+        let node = NodeKey([0xa5; 32]);
+        let admit = |days, key| Command::Admit { flags: flags(), node, days, key };
+        assert_eq!(parse(&format!("admit {node}")), Ok(admit(365, None)));
+        let line = format!("admit {node} --days 30 --key /op.key");
+        assert_eq!(parse(&line), Ok(admit(30, Some("/op.key".into()))));
     }
 
     #[test]
@@ -298,7 +368,17 @@ mod tests {
             ("-c a -c b", "'-c' stands twice"),
             ("--json", "'--json' belongs to 'neap status'"),
             ("status --quiet", "'--quiet' belongs to 'neap check'"),
-            ("status --key k", "'--key', '--base' and '--valid' belong to 'neap sign'"),
+            ("status --new", "'--new' belongs to 'neap key'"),
+            ("key --days 3", "'--days' belongs to 'neap admit'"),
+            ("admit", "'neap admit' wants a node's key"),
+            (
+                "admit x --days 0",
+                "'x': expected 'ed25519:' and 64 hex digits, as 'neap key' prints them",
+            ),
+            ("key a", "'a' is one word too many"),
+            ("admit --days 0", "'--days 0' is no number of days"),
+            ("status --key k", "'--key' belongs to 'neap admit' and 'neap sign'"),
+            ("status --base b", "'--base' and '--valid' belong to 'neap sign'"),
             ("sign a", "'neap sign' needs '--key FILE', a key that 'neap key' made"),
             ("sign --key k", "'neap sign' needs a folder, a playlist or media files"),
             (

@@ -4,6 +4,8 @@ pub mod alarm;
 pub mod arguments;
 pub mod check;
 pub mod disk;
+pub mod network;
+pub mod key;
 pub mod ports;
 pub mod run;
 pub mod sign;

@@ -14,5 +14,4 @@ mod node;
 mod blocks;
 mod garbage;
 mod joining;
-mod memory;
 mod vendor;

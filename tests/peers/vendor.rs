@@ -1,1 +1,78 @@
-//! To come.
+//! A vendor's certificates in place of raw keys.
+
+use std::path::PathBuf;
+
+use neap::base::peer::NodeKey;
+use neap::net::peer::settings::{Settings, Vendor};
+use neap::node::peering::{Parting, Stranger};
+
+use crate::certificate::{Authority, Wanted};
+use crate::node::{Ground, settings};
+
+/// A folder with a device's files that goes with the value.
+struct Device(PathBuf);
+
+impl Device {
+    fn new(name: &str, authority: &Authority, wanted: &Wanted) -> Self {
+        let folder = std::env::temp_dir().join(format!("neap-dev-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a temp folder");
+        let (certificate, key) = authority.device(wanted);
+        std::fs::write(folder.join("device.pem"), certificate).expect("written");
+        std::fs::write(folder.join("device.key"), key).expect("written");
+        authority.write(&folder.join("ca.pem"));
+        Self(folder)
+    }
+
+    /// Settings that show this device and trust the authority beside `ca`.
+    fn trusting(&self, ca: &Self) -> Settings {
+        let vendor = Vendor {
+            ca: ca.0.join("ca.pem"),
+            certificate: self.0.join("device.pem"),
+            private_key: self.0.join("device.key"),
+        };
+        Settings { vendor: Some(vendor), ..settings() }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn devices_of_one_vendor_are_linked() {
+    let ground = Ground::new();
+    ground.run(async {
+        let authority = Authority::new("vendor");
+        let (one, two) = (
+            Device::new("one", &authority, &Wanted::good("one.example")),
+            Device::new("two", &authority, &Wanted::good("two.example")),
+        );
+        let (near, far) = (ground.node(one.trusting(&one)), ground.node(two.trusting(&two)));
+        near.dial(far.address, Some(far.port.key()));
+        let keys: (NodeKey, NodeKey) = (near.joined().await.1, far.joined().await.1);
+        assert_eq!(keys, (far.port.key(), near.port.key()));
+        assert_ne!(near.port.key(), near.port.signer(), "a certificate's key signs no records");
+    });
+}
+
+#[test]
+fn another_vendor_s_and_outdated_devices_and_raw_keys_are_strangers() {
+    let ground = Ground::new();
+    ground.run(async {
+        let (ours, theirs) = (Authority::new("vendor"), Authority::new("rival"));
+        let home = Device::new("home", &ours, &Wanted::good("home.example"));
+        let rival = Device::new("rival", &theirs, &Wanted::good("rival.example"));
+        let old = Device::new("old", &ours, &Wanted::expired("old.example"));
+        for stranger in [rival.trusting(&home), old.trusting(&home), settings()] {
+            let (near, far) = (ground.node(stranger), ground.node(home.trusting(&home)));
+            near.dial(far.address, None);
+            assert_eq!(far.failed().await, Parting::Stranger(Stranger::Handshake));
+            let why = near.failed().await;
+            assert_eq!(why, Parting::Refused(Stranger::Handshake));
+            assert_eq!((near.port.links(), far.port.links()), (0, 0));
+        }
+    });
+}

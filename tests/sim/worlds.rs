@@ -55,10 +55,22 @@ fn whatever_chance_brings_the_rules_hold() {
             for s in &shared.sessions {
                 println!(
                     "seed {seed} node {} player {}: start {:?} segments {} stalls {} {:?} skipped {} errors {} lowest {:?} ended {}",
-                    s.node, s.audience, s.started.map(|at| at - s.came), s.segments, s.stalls, s.stalled, s.skipped, s.errors, s.lowest, s.ended
+                    s.node,
+                    s.audience,
+                    s.started.map(|at| at - s.came),
+                    s.segments,
+                    s.stalls,
+                    s.stalled,
+                    s.skipped,
+                    s.errors,
+                    s.lowest,
+                    s.ended
                 );
             }
-            println!("seed {seed}: {} turns, {} exchanges", shared.turns, shared.checks.answers.asked);
+            println!(
+                "seed {seed}: {} turns, {} exchanges",
+                shared.turns, shared.checks.answers.asked
+            );
         }
         broken += usize::from(!breaches.is_empty());
     }

@@ -50,6 +50,15 @@ impl Authority {
         pem(&self.certificate)
     }
 
+    /// A device's certificate and its key, both in PEM.
+    #[allow(dead_code, reason = "servers have no need of it")]
+    pub fn device(&self, wanted: &Wanted) -> (String, String) {
+        let (key, secret) = new_key();
+        let body = Body { subject: "device", issuer: self.name, wanted, is_authority: false };
+        let leaf = signed(&self.key, &body, key.public_key().as_ref());
+        (pem(&leaf), pem(&secret).replace("CERTIFICATE", "PRIVATE KEY"))
+    }
+
     /// What a server needs to speak as `wanted` says.
     pub fn server(&self, wanted: &Wanted, only: &[&'static SupportedProtocolVersion]) -> Server {
         let (key, secret) = new_key();

@@ -144,9 +144,9 @@ fn begin(host: &Host, side: Side) -> Result<Connection, Error> {
         Side::Dialler => {
             // No name is sent (`enable_sni` is off); the address is there because TLS wants one.
             let name = core::net::IpAddr::from([0, 0, 0, 0]).into();
-            rustls::ClientConnection::new(host.secure.client.clone(), name)?.into()
+            rustls::ClientConnection::new(host.secure.client(), name)?.into()
         }
-        Side::Listener => rustls::ServerConnection::new(host.secure.server.clone())?.into(),
+        Side::Listener => rustls::ServerConnection::new(host.secure.server())?.into(),
     })
 }
 

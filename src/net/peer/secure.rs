@@ -29,8 +29,8 @@ use crate::wire::membership::ALPN;
 /// Both sides of TLS, ready for any number of links.
 #[derive(Clone)]
 pub struct Secure {
-    pub(super) client: Arc<ClientConfig>,
-    pub(super) server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
     /// The node's own key as others see it.
     pub(super) own: NodeKey,
     /// How a key is read from what the other side shows.
@@ -95,6 +95,16 @@ impl Secure {
         server.ignore_client_order = !fast_aes();
         let (client, server) = (Arc::new(client), Arc::new(server));
         Ok(Self { client, server, own: parts.own, shown: parts.shown })
+    }
+
+    /// What a dialler begins TLS with.
+    pub fn client(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.client)
+    }
+
+    /// What a listener begins TLS with.
+    pub fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server)
     }
 
     /// Whose certificate or key the other side showed.

@@ -45,7 +45,8 @@ impl Bans {
         let bad = self.bad.contains_key(&(victim, giver));
         if bad || self.banned.contains(&(victim, giver)) {
             let giver = giver.short();
-            self.breaches.add(format!("node {victim} asks the liar {giver} for {segment:?} {blocks:?}"));
+            self.breaches
+                .add(format!("node {victim} asks the liar {giver} for {segment:?} {blocks:?}"));
         }
     }
 

@@ -22,7 +22,7 @@ impl Privacy {
             | Message::Cancel { segment, .. }
             | Message::Deny { segment, .. }
             | Message::Block { segment, .. } => (*segment, false),
-            Message::Choke | Message::Unchoke => return,
+            Message::Watch { .. } | Message::Choke | Message::Unchoke => return,
         };
         self.look(node, library, (segment, shows));
     }

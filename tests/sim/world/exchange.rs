@@ -67,8 +67,7 @@ impl World {
         if access == Access::Authorized && thing.is_media() {
             fields.push("Authorization", "Bearer x");
         }
-        let locator =
-            Locator { origin: OriginId(0), target: format!("{}?t={node}", thing.path()) };
+        let locator = Locator { origin: OriginId(0), target: format!("{}?t={node}", thing.path()) };
         let under_way = Exchange {
             player,
             thing,

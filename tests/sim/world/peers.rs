@@ -152,17 +152,15 @@ impl World {
             }
             PeerOrder::Place { row, range } => self.place(node, row, range),
             PeerOrder::Prove { row, range } => self.prove(node, row, range),
-            PeerOrder::Sign(statement) => {
-                match Record::sign(*statement, &self.nodes[node].pair) {
-                    Ok(record) => {
-                        let signed = Peering::Signed(Box::new(record));
-                        self.later(node, Duration::from_millis(1), Input::Peer(Box::new(signed)));
-                    }
-                    Err(breach) => {
-                        self.checks.assert(false, || format!("node {node} signs a {breach:?}"));
-                    }
+            PeerOrder::Sign(statement) => match Record::sign(*statement, &self.nodes[node].pair) {
+                Ok(record) => {
+                    let signed = Peering::Signed(Box::new(record));
+                    self.later(node, Duration::from_millis(1), Input::Peer(Box::new(signed)));
                 }
-            }
+                Err(breach) => {
+                    self.checks.assert(false, || format!("node {node} signs a {breach:?}"));
+                }
+            },
         }
     }
 
@@ -328,7 +326,8 @@ impl World {
         if let Some(known) = self.links.get_mut(&link) {
             known.queues[side].words.push_back(message);
             let waiting = known.queues[side].words.len();
-            self.checks.assert(waiting <= WORDS, || format!("node {node} lets {waiting} words wait"));
+            self.checks
+                .assert(waiting <= WORDS, || format!("node {node} lets {waiting} words wait"));
         }
         self.refill(link, side);
     }
@@ -381,7 +380,8 @@ impl World {
         if let Some(known) = self.links.get_mut(&link) {
             known.queues[side].gives.push_back(give);
             let waiting = known.queues[side].gives.len();
-            self.checks.assert(waiting <= GIVES, || format!("node {node} lets {waiting} blocks wait"));
+            self.checks
+                .assert(waiting <= GIVES, || format!("node {node} lets {waiting} blocks wait"));
         }
         self.refill(link, side);
     }

@@ -346,7 +346,8 @@ impl World {
                     return;
                 }
                 it.playlist = None;
-                let listing = end.got.first().and_then(|(content, _)| self.library.listing(*content));
+                let listing =
+                    end.got.first().and_then(|(content, _)| self.library.listing(*content));
                 let listing = listing.filter(|_| good);
                 self.on_listing((node, player), rendition, listing);
             }
@@ -428,12 +429,7 @@ impl World {
         self.player_later((node, player), Duration::ZERO, Play::Look);
     }
 
-    fn on_segment(
-        &mut self,
-        (node, player): (usize, usize),
-        number: Option<u64>,
-        end: &Outcome,
-    ) {
+    fn on_segment(&mut self, (node, player): (usize, usize), number: Option<u64>, end: &Outcome) {
         let now = self.now();
         let show = end.thing.show();
         let (long, rates) = {

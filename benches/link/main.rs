@@ -1,0 +1,87 @@
+//! What a link costs: verified blocks from one node to another, against bare rustls over TCP.
+//!
+//! `cargo bench --bench link [-- --rounds 5 --gigabytes 2]`; the two take turns, and each side has
+//! a thread of its own. CPU seconds are those of the two threads.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a bench prints, and waits for its threads"
+)]
+
+mod bare;
+mod node;
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// What one side spent.
+#[derive(Clone, Copy, Default)]
+pub struct Spent {
+    pub wall: f64,
+    pub cpu: f64,
+}
+
+/// The clocks of the running thread.
+pub struct Watch(Duration, Duration);
+
+impl Watch {
+    pub fn start() -> Self {
+        Self(clock(ClockId::CLOCK_MONOTONIC), clock(ClockId::CLOCK_THREAD_CPUTIME_ID))
+    }
+
+    pub fn stop(&self) -> Spent {
+        let wall = clock(ClockId::CLOCK_MONOTONIC) - self.0;
+        let cpu = clock(ClockId::CLOCK_THREAD_CPUTIME_ID) - self.1;
+        Spent { wall: wall.as_secs_f64(), cpu: cpu.as_secs_f64() }
+    }
+}
+
+fn clock(id: ClockId) -> Duration {
+    clock_gettime(id).expect("a clock").into()
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |name: &str, usual: u64| {
+        let at = arguments.iter().position(|argument| argument == name);
+        at.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(usual)
+    };
+    let (rounds, bytes) = (number("--rounds", 5), number("--gigabytes", 2) << 30);
+    println!("| round | what | MB/s | giver CPU s/GB | taker CPU s/GB | both |");
+    println!("|---|---|---|---|---|---|");
+    let mut figures = [Vec::new(), Vec::new()];
+    for round in 1..=rounds {
+        let runs: [(&str, fn(u64) -> (Spent, Spent)); 2] =
+            [("bare rustls", bare::run), ("link", node::run)];
+        for (place, (name, run)) in runs.into_iter().enumerate() {
+            let (giver, taker) = run(bytes);
+            let gigabytes = bytes as f64 / 1e9;
+            let rate = gigabytes * 1e3 / taker.wall;
+            let (giver, taker) = (giver.cpu / gigabytes, taker.cpu / gigabytes);
+            figures[place].push((rate, giver + taker));
+            let both = giver + taker;
+            println!("| {round} | {name} | {rate:.0} | {giver:.3} | {taker:.3} | {both:.3} |");
+        }
+    }
+    let [bare, link] = figures.map(|runs| {
+        let median = |pick: fn(&(f64, f64)) -> f64| {
+            let mut all: Vec<f64> = runs.iter().map(pick).collect();
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2]
+        };
+        (median(|run| run.0), median(|run| run.1))
+    });
+    println!();
+    println!(
+        "medians: bare {:.0} MB/s, {:.3} CPU s/GB; link {:.0} MB/s, {:.3} CPU s/GB; \
+         link over bare: rate {:.2}, CPU {:.2}",
+        bare.0,
+        bare.1,
+        link.0,
+        link.1,
+        link.0 / bare.0,
+        link.1 / bare.1
+    );
+}

@@ -1,0 +1,116 @@
+//! `neap key` and `neap admit`: who this node is, and who may be of its network.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::check::{Outcome, complaint};
+use crate::base::peer::NodeKey;
+use crate::base::time::Date;
+use crate::config::layers::{Flags, Paths};
+use crate::config::model::Config;
+use crate::config::problem::exit_code;
+use crate::host::clock;
+use crate::net::peer::identity::{Identity, KeyFault};
+
+/// What `neap admit` is to sign.
+pub struct Admit {
+    /// The node that is admitted.
+    pub node: NodeKey,
+    /// For how long.
+    pub days: u32,
+    /// The operator's key; this node's own where none is named.
+    pub key: Option<PathBuf>,
+}
+
+/// Prints the node's key, which is made where there is none; or makes a new one.
+pub fn print(paths: &Paths, flags: &Flags, new: bool) -> Outcome {
+    with_state(paths, flags, |state| {
+        if !new {
+            return Ok(said(&Identity::open(state)?.key.to_string()));
+        }
+        let (identity, kept) = Identity::rotate(state)?;
+        let mut outcome = said(&identity.key.to_string());
+        if let Some(kept) = kept {
+            outcome.err = format!("neap: the old key is kept in {}\n", kept.display());
+        }
+        outcome.err.push_str(NEXT);
+        Ok(outcome)
+    })
+}
+
+/// Prints an admission of a node: one line for its admission-file.
+pub fn admit(paths: &Paths, flags: &Flags, admit: &Admit) -> Outcome {
+    let signed = |operator: &Identity| {
+        let expires = Date(clock::trusted_date().0 + i64::from(admit.days) * DAY);
+        let mut outcome = said(&operator.admit(admit.node, expires).to_string());
+        outcome.err = format!(
+            "neap: this goes into the file that network.admission-file names on that node, and \
+             \"{}\" into network.operators on all\n",
+            operator.key
+        );
+        outcome
+    };
+    match &admit.key {
+        Some(file) => match Identity::read(file) {
+            Ok(operator) => signed(&operator),
+            Err(fault) => failed(&fault),
+        },
+        None => with_state(paths, flags, |state| Ok(signed(&Identity::open(state)?))),
+    }
+}
+
+/// Acts on the state directory that is configured.
+fn with_state(
+    paths: &Paths,
+    flags: &Flags,
+    act: impl FnOnce(&Path) -> Result<Outcome, KeyFault>,
+) -> Outcome {
+    match Config::load(paths, flags) {
+        Ok(loaded) => act(&loaded.config.network.state).unwrap_or_else(|fault| failed(&fault)),
+        Err(problems) => {
+            let code = exit_code(&problems);
+            Outcome { err: complaint(&problems), code, ..Outcome::default() }
+        }
+    }
+}
+
+fn said(line: &str) -> Outcome {
+    Outcome { out: format!("{line}\n"), ..Outcome::default() }
+}
+
+fn failed(fault: &KeyFault) -> Outcome {
+    let code = if fault.kind() == io::ErrorKind::PermissionDenied { 77 } else { 70 };
+    Outcome { err: format!("neap: {fault}\n"), code, ..Outcome::default() }
+}
+
+const DAY: i64 = 24 * 3600;
+
+/// What follows a new key.
+const NEXT: &str = "neap: a running neap takes the new key over when it is restarted; an admission \
+                    must be made anew with 'neap admit', and whoever names the old key must name \
+                    this one\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::membership::Admission;
+
+    #[test]
+    fn an_admission_is_signed_with_the_named_key() {
+        let folder = std::env::temp_dir().join(format!("neap-admit-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let operator = Identity::open(&folder).expect("a key");
+        let node = NodeKey([3; 32]);
+        let key = Some(folder.join("node.key"));
+        let outcome = admit(&Paths::default(), &Flags::default(), &Admit { node, days: 2, key });
+        assert_eq!(outcome.code, 0);
+        let admission = Admission::parse(&outcome.out).expect("one line");
+        let now = clock::trusted_date();
+        assert_eq!(admission.check(node, &[operator.key], now), Ok(()));
+        assert!(admission.check(node, &[operator.key], Date(now.0 + 2 * DAY + 60)).is_err());
+        let missing = Admit { node, days: 2, key: Some(folder.join("nothing")) };
+        let outcome = admit(&Paths::default(), &Flags::default(), &missing);
+        assert_eq!((outcome.code, outcome.out.as_str()), (70, ""));
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
