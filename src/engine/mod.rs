@@ -1,5 +1,6 @@
 //! Decisions, pure: columns that do not know each other and are joined in `node`.
 
 pub mod cache;
+pub mod peers;
 pub mod schedule;
 pub mod timeline;
