@@ -202,14 +202,8 @@ impl View<'_> {
     /// What peers have, or are believed to fetch. Who fell silent is not believed any more.
     fn covered(&mut self) -> BlockSet {
         let mut covered = BlockSet::NONE;
-        let fetch = self.first_news();
-        for (peer, offer) in &mut self.pursuit.offers {
-            if self.peers.get(peer).is_none_or(|source| source.liar) {
-                continue;
-            }
-            if self.now >= offer.moved + Pursuit::patience(offer, fetch) {
-                offer.doubted = offer.coming;
-            }
+        self.pursuit.doubt(self.fetch_times(), self.now);
+        for offer in self.pursuit.offers.values() {
             covered = covered.or(offer.given(self.now)).or(offer.believed());
         }
         if !self.pursuit.want.known && !covered.is_empty() {
@@ -219,10 +213,14 @@ impl View<'_> {
         covered
     }
 
-    /// How long the origin takes until somebody who fetches has something to tell.
-    fn first_news(&self) -> Duration {
-        let blocks = 4 * limits::BLOCK;
-        self.origin.slow_time(if self.pursuit.want.known { blocks } else { self.usual })
+    /// How long the origin takes until somebody who fetches has something to tell, and until it
+    /// has told all.
+    fn fetch_times(&self) -> (Duration, Duration) {
+        let missing = u64::from(self.pursuit.missing().len()) * limits::BLOCK;
+        let known = self.pursuit.want.known;
+        let (first, all) =
+            if known { (4 * limits::BLOCK, missing) } else { (self.usual, self.usual) };
+        (self.origin.slow_time(first), self.origin.slow_time(all))
     }
 
     /// When something may have changed by time alone.
@@ -247,11 +245,10 @@ impl View<'_> {
         at(pursuit.rest.0);
         pursuit.grace.map(&mut at);
         pursuit.groups.iter().filter_map(|group| group.turn).for_each(&mut at);
-        let fetch = self.first_news();
+        if let Some(doubt) = pursuit.doubts(self.fetch_times(), open) {
+            at(doubt);
+        }
         for (peer, offer) in &pursuit.offers {
-            if !offer.believed().and(open).is_empty() {
-                at(offer.moved + Pursuit::patience(offer, fetch));
-            }
             if !offer.denied.0.and(open).is_empty() {
                 at(offer.denied.1);
             }
