@@ -13,7 +13,7 @@ use neap::base::segment::{BlockSet, SegmentId, resource};
 use neap::base::time::Instant;
 use neap::engine::peers::slots::{Slots, Upload};
 use neap::engine::schedule::scheduler::{Arrival, Scheduler};
-use neap::engine::schedule::want::{Have, Link, Step, Want};
+use neap::engine::schedule::want::{Have, Link, Step, Want, Why};
 
 use super::script::topic;
 
@@ -41,6 +41,10 @@ struct World {
 
 struct Outcome {
     copies: f64,
+    /// Of the first segment alone.
+    first: f64,
+    /// Of them those that peers would have made late.
+    pressed: f64,
     late: usize,
     median: Duration,
     p95: Duration,
@@ -95,6 +99,10 @@ struct Swarm {
     count: u64,
     now: Instant,
     fetched: u64,
+    /// Of them those of the first segment, when nobody knows yet who shares the work.
+    first: u64,
+    /// Blocks that were taken from the origin because peers would have made them late.
+    pressed: u64,
     asked: u64,
     rng: Rng,
 }
@@ -132,6 +140,8 @@ impl Swarm {
             count: 0,
             now: start,
             fetched: 0,
+            first: 0,
+            pressed: 0,
             asked: 0,
             rng,
         };
@@ -204,8 +214,10 @@ impl Swarm {
         let part = |percent| added[(added.len() - 1) * percent / 100];
         let total = u64::from(self.world.blocks) * u64::from(self.world.segments);
         let copies = self.fetched as f64 / total as f64;
+        let pressed = self.pressed as f64 / total as f64;
         let (median, p95, worst) = (part(50), part(95), part(100));
-        Outcome { copies, late, median, p95, worst, asked: self.asked }
+        let first = self.first as f64 / f64::from(self.world.blocks);
+        Outcome { copies, first, pressed, late, median, p95, worst, asked: self.asked }
     }
 
     fn handle(&mut self, event: Event) {
@@ -259,6 +271,7 @@ impl Swarm {
             Event::Fetched(node, number) => {
                 let (_, block) = self.nodes[node].fetching.pop_front().expect("it was begun");
                 self.fetched += 1;
+                self.first += u64::from(number == 0);
                 self.nodes[node].fetches = false;
                 let took = Duration::from_micros(BLOCK * 1_000_000 / self.world.origin);
                 self.nodes[node].scheduler.on_origin_rate(BLOCK, took);
@@ -336,11 +349,14 @@ impl Swarm {
                 let number = self.number(node, segment);
                 self.after(latency, Event::Cancel(peer, node, number, blocks.0));
             }
-            Step::Origin { segment, blocks, why: _ } => {
+            Step::Origin { segment, blocks, why } => {
                 let number = self.number(node, segment);
                 self.changed(node, number);
                 if !self.nodes[node].silent {
                     let blocks = blocks.expect("records are known");
+                    if why == Why::Late {
+                        self.pressed += u64::from(blocks.len());
+                    }
                     let queue = &mut self.nodes[node].fetching;
                     queue.extend(blocks.iter().map(|block| (number, block)));
                     self.fetch(node, true);
@@ -472,16 +488,20 @@ fn wan(nodes: usize, degree: usize) -> World {
 
 #[test]
 fn a_swarm_takes_a_segment_from_the_origin_about_once() {
-    println!("| swarm | nodes | links | copies | added median | p95 | worst | late | asks |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| swarm | nodes | links | copies | first | late ones | added median | p95 | worst | late | asks |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let silent = World { name: "home, 2 silent", silent: 2, ..home(8) };
     let worlds = [home(2), home(4), home(8), home(24), silent, wan(24, 64), wan(100, 24)];
     for world in worlds {
         let (name, nodes, degree) = (world.name, world.nodes, world.degree.min(world.nodes - 1));
         let out = Swarm::new(world.clone(), 7).run();
         println!(
-            "| {name} | {nodes} | {degree} | {:.2} | {} ms | {} ms | {} ms | {} | {} |",
+            "| {name} | {nodes} | {degree} | {:.2} | {:.2} | {:.2} | {} ms | {} ms | {} ms | {} | {} |",
             out.copies,
+            out.first,
+            out.pressed,
             out.median.as_millis(),
             out.p95.as_millis(),
             out.worst.as_millis(),

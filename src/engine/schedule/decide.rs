@@ -146,9 +146,13 @@ impl View<'_> {
                 (group.turn, group.again) = (None, true);
                 continue;
             }
+            if group.turn.is_none() {
+                group.orphaned = self.now;
+            }
+            // Who came since then may be before this node.
             let turn = match group.turn {
-                Some(turn) => turn,
-                None => self.turn(place),
+                Some(turn) if turn > self.now => turn,
+                _ => self.turn(place),
             };
             self.pursuit.groups[place].turn = Some(turn);
             if turn <= self.now {
@@ -183,10 +187,7 @@ impl View<'_> {
         }
         let far = members().filter(|source| source.link.tier != Tier::Home).count();
         wait += spread(far, drawn.draw);
-        if group.again {
-            return self.now + wait;
-        }
-        (pursuit.begun + self.news() + wait).max(self.now)
+        if group.again { group.orphaned + wait } else { pursuit.begun + self.news() + wait }
     }
 
     /// How long announcements of what others have or fetch take to come here.

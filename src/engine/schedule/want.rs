@@ -151,6 +151,8 @@ pub(super) struct Group {
     pub(super) blocks: BlockSet,
     /// When it is this node's turn, while nobody fetches them.
     pub(super) turn: Option<Instant>,
+    /// Since when that is so.
+    pub(super) orphaned: Instant,
     /// Whether somebody fetched them before.
     pub(super) again: bool,
     /// When there last was a sign that somebody fetches them.
@@ -180,7 +182,7 @@ impl Pursuit {
     /// Makes the groups anew: one of all blocks while no record is known.
     fn regroup(&mut self, now: Instant) {
         let moved = now;
-        let group = |blocks| Group { blocks, turn: None, again: false, moved };
+        let group = |blocks| Group { blocks, turn: None, orphaned: now, again: false, moved };
         self.groups = if self.want.known {
             rank::groups(self.want.blocks).map(group).collect()
         } else {
