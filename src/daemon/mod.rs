@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod check;
 pub mod disk;
 pub mod key;
+pub mod network;
 pub mod ports;
 pub mod run;
 pub mod sign;

@@ -35,11 +35,6 @@ impl Ports {
         Self { peers, ..self }
     }
 
-    /// The port to peers.
-    pub const fn peers(&self) -> Option<&Rc<peer::port::Port>> {
-        self.peers.as_ref()
-    }
-
     /// The bytes.
     pub const fn store(&self) -> &Store {
         &self.store

@@ -10,6 +10,7 @@ use smol::{LocalExecutor, Task, Timer, future};
 
 use super::check::{Outcome, complaint};
 use super::disk::{self, Shelf};
+use super::network::Network;
 use super::ports::Ports;
 use super::run::Run;
 use crate::base::limits;
@@ -24,8 +25,6 @@ use crate::net::admin::listener as admin;
 use crate::net::ground::door::Door;
 use crate::net::ground::reactor::Reactor;
 use crate::net::origin::client::Client;
-use crate::net::peer;
-use crate::net::peer::settings::Settings;
 use crate::net::player::listener::{self, Port};
 use crate::node::event::Input;
 use crate::store::rows::{Options, Store};
@@ -58,6 +57,7 @@ struct Node {
     run: Rc<Run>,
     store: Store,
     shelf: Rc<Shelf>,
+    network: Option<Network>,
     executor: Rc<LocalExecutor<'static>>,
     reactor: Rc<Reactor>,
     players: Vec<TcpListener>,
@@ -100,14 +100,10 @@ impl Node {
         let shelf = Rc::new(Shelf::default());
         let port = Port::new(door.clone(), &config);
         let client = Client::new(door.clone(), &config);
-        let peers = if config.network.exists() {
-            Some(peer::port::Port::new(door, Settings::of(&config.network)?)?)
-        } else {
-            None
-        };
+        let network = Network::open(door, &config, &run)?;
         let ports = Ports::new(store.clone(), port, client, Rc::clone(&shelf));
-        run.connect(ports.with_peers(peers));
-        Ok(Self { config, run, store, shelf, executor, reactor, players, operators })
+        run.connect(ports.with_peers(network.as_ref().map(|network| Rc::clone(network.port()))));
+        Ok(Self { config, run, store, shelf, network, executor, reactor, players, operators })
     }
 
     /// Serves until a signal says to stop; answers the exit code.
@@ -132,11 +128,9 @@ impl Node {
             doors.push(port.listen(listener)?);
         }
         let _background = self.background();
-        if let Some(peers) = self.run.ports().and_then(Ports::peers) {
-            self.run.know(peers.key(), peers.signer());
-            log::info!("this node is {}", peers.key());
+        if let Some(network) = &self.network {
+            network.begin(&self.config)?;
         }
-        self.share()?;
         notify::ready(&summary(&self.config));
         log::info!("neap {} is ready: {}", env!("CARGO_PKG_VERSION"), summary(&self.config));
         loop {
@@ -149,23 +143,10 @@ impl Node {
         log::info!("stopping");
         drop(doors);
         self.run.stop();
-        if let Some(peers) = self.run.ports().and_then(Ports::peers) {
-            peers.stop();
-        }
         port.stop();
         self.finish(&port).await;
-        Ok(())
-    }
-
-    /// Lets peers connect while sharing is on, and nobody while it is off.
-    fn share(&self) -> io::Result<()> {
-        let Some(peers) = self.run.ports().and_then(Ports::peers) else { return Ok(()) };
-        if !self.config.sharing.enabled {
-            peers.close();
-            return Ok(());
-        }
-        for address in peers.listen()? {
-            log::info!("peers connect to {address}");
+        if let Some(network) = &self.network {
+            network.leave().await;
         }
         Ok(())
     }
@@ -214,7 +195,7 @@ impl Node {
                 log::set_max_level(taken.log.level);
                 self.run.configure(&taken);
                 self.config = taken;
-                if let Err(error) = self.share() {
+                if let Some(Err(error)) = self.network.as_ref().map(|n| n.share(&self.config)) {
                     log::error!("peers cannot connect: {error}");
                 }
                 log::info!("configuration read again: {}", summary(&self.config));

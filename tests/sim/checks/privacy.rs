@@ -22,6 +22,13 @@ impl Privacy {
             | Message::Cancel { segment, .. }
             | Message::Deny { segment, .. }
             | Message::Block { segment, .. } => (*segment, false),
+            Message::Watch { playlist, segment, .. } => {
+                // Only what stands before the query may be named.
+                if playlist.contains('?') || segment.contains('?') {
+                    self.breaches.add(format!("node {node} tells of {playlist} {segment}"));
+                }
+                return;
+            }
             Message::Choke | Message::Unchoke => return,
         };
         self.look(node, library, (segment, shows));

@@ -1,0 +1,84 @@
+//! The network as the daemon opens and closes it: the port to peers, and the search for them.
+
+use core::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use smol::{LocalExecutor, Task};
+
+use super::run::Run;
+use crate::config::model::Config;
+use crate::net::discovery::lan::{About, Lan};
+use crate::net::ground::door::Door;
+use crate::net::peer::port::Port;
+use crate::net::peer::settings::Settings;
+use crate::node::event::Input;
+
+/// The port to peers and the search in the home, while there is a network.
+pub struct Network {
+    port: Rc<Port>,
+    run: Rc<Run>,
+    executor: Rc<LocalExecutor<'static>>,
+    search: RefCell<Option<(Rc<Lan>, Task<()>)>>,
+}
+
+impl Network {
+    /// The network of the configuration; none where it names none.
+    pub fn open(door: Door, config: &Config, run: &Rc<Run>) -> io::Result<Option<Self>> {
+        if !config.network.exists() {
+            return Ok(None);
+        }
+        let executor = Rc::clone(&door.executor);
+        let port = Port::new(door, Settings::of(&config.network)?)?;
+        Ok(Some(Self { port, run: Rc::clone(run), executor, search: RefCell::default() }))
+    }
+
+    /// The port.
+    pub const fn port(&self) -> &Rc<Port> {
+        &self.port
+    }
+
+    /// Tells the machine who this node is, and opens what the configuration opens.
+    pub fn begin(&self, config: &Config) -> io::Result<()> {
+        self.run.know(self.port.key(), self.port.signer());
+        log::info!("this node is {}", self.port.key());
+        self.share(config)
+    }
+
+    /// Lets peers connect and looks for them while sharing is on; neither while it is off.
+    pub fn share(&self, config: &Config) -> io::Result<()> {
+        if !config.sharing.enabled {
+            self.port.close();
+            if let Some((lan, task)) = self.search.borrow_mut().take() {
+                let goodbye = async move {
+                    lan.leave().await;
+                    drop(task);
+                };
+                self.executor.spawn(goodbye).detach();
+            }
+            return Ok(());
+        }
+        let bound = self.port.listen()?;
+        bound.iter().for_each(|address| log::info!("peers connect to {address}"));
+        if config.network.discovery && self.search.borrow().is_none() {
+            let port = bound.first().map(|address| address.port());
+            let lan = Rc::new(Lan::new(About::new(&config.network, self.port.key(), port)));
+            let (run, search) = (Rc::clone(&self.run), Rc::clone(&lan));
+            let task = self.executor.spawn(async move {
+                search.run(|peering| run.submit(Input::Peer(Box::new(peering)))).await;
+            });
+            *self.search.borrow_mut() = Some((lan, task));
+        }
+        Ok(())
+    }
+
+    /// Ends every link, and says goodbye to the home.
+    pub async fn leave(&self) {
+        self.port.stop();
+        let search = self.search.borrow_mut().take();
+        if let Some((lan, task)) = search {
+            lan.leave().await;
+            drop(task);
+        }
+    }
+}
