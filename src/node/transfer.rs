@@ -143,6 +143,7 @@ impl Machine {
         let arrival = Arrival { block, from: Some(peer), bytes: length };
         swarm.scheduler.on_block(segment, arrival, self.now);
         self.order(PeerOrder::Place { row, range });
+        self.paces.on_block(range.len(), self.now);
         self.on_placed(row, range);
         self.announce(segment);
         self.resume(segment.resource, range);

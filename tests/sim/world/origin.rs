@@ -326,7 +326,7 @@ impl World {
             requested: download.requested,
             date,
             plan: reply.plan,
-            warning: None,
+            warning: None, records: Vec::new(),
         };
         let collects = download.collects;
         self.nodes[node].asking = Some(fetch);
