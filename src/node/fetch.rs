@@ -275,7 +275,10 @@ impl Machine {
         }
         if let (Some(stream), Some(swarm)) = (fetch.stream, &mut self.swarm) {
             // Bodies side by side share a line: what it carries is what came of all of them.
-            if stream.upto - stream.at >= limits::BLOCK {
+            // A few blocks that peers were late with come beside those of other peers, and say
+            // nothing.
+            let least = if fetch.ask.fills.is_some() { 8 } else { 1 } * limits::BLOCK;
+            if stream.upto - stream.at >= least {
                 let came = self.came - fetch.before;
                 swarm.scheduler.on_origin_rate(came, self.now - fetch.begun);
             }
