@@ -67,6 +67,8 @@ pub(super) struct Fetch {
     pub(super) by: By,
     /// When its body began.
     pub(super) begun: Instant,
+    /// Bytes that had come from all origins then.
+    pub(super) before: u64,
     /// What it is called among peers, where there can be any.
     pub(super) resource: Option<Digest>,
 }
@@ -172,6 +174,7 @@ impl Machine {
             stream: None,
             by,
             begun: self.now,
+            before: self.came,
             resource,
         }
     }
@@ -271,7 +274,14 @@ impl Machine {
             }
         }
         if let (Some(stream), Some(swarm)) = (fetch.stream, &mut self.swarm) {
-            swarm.scheduler.on_origin_rate(stream.upto - stream.at, self.now - fetch.begun);
+            // Bodies side by side share a line: what it carries is what came of all of them.
+            // A few blocks that peers were late with come beside those of other peers, and say
+            // nothing.
+            let least = if fetch.ask.fills.is_some() { 8 } else { 1 } * limits::BLOCK;
+            if stream.upto - stream.at >= least {
+                let came = self.came - fetch.before;
+                swarm.scheduler.on_origin_rate(came, self.now - fetch.begun);
+            }
         }
         if let Some((row, _)) = fetch.ask.body {
             self.change_row(row, |row| row.writers = row.writers.saturating_sub(1));
