@@ -128,6 +128,7 @@ corpora! {
     what_is_stored_is_valid_against_itself: "conditions", http::conditions;
     a_list_is_its_members: "lists", http::lists;
     any_word_of_a_player_is_borne: "cmcd", kept::cmcd;
+    a_digest_is_found_among_others: "integrity", http::integrity;
     any_note_beside_a_slice_is_borne: "memo", http::memo;
     urls_stay_in_their_place: "url", kept::url;
     units_read_as_they_are_shown: "units", kept::units;

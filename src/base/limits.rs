@@ -130,6 +130,9 @@ pub const HEURISTIC: Duration = Duration::from_secs(24 * 3600);
 /// an evening without a line, not last week's programme.
 pub const DISCONNECTED: Duration = Duration::from_secs(24 * 3600);
 
+/// Bytes of a `Repr-Digest` or `Content-Digest`; one with all seven algorithms has 400.
+pub const DIGEST_FIELD: usize = 2 * 1024;
+
 /// Variants of one URL that are kept: encodings and languages, not one per player.
 pub const VARIANTS: usize = 8;
 
@@ -470,6 +473,15 @@ pub const WAITING_DUE: Duration = Duration::from_secs(4);
 /// Seconds for which a record is valid: a day, so that what is replayed is not old.
 pub const RECORD_TIME: u64 = 24 * 3600;
 
+/// Bytes of a record file that is read: the records of a film of 2 GB.
+pub const RECORDS_READ: usize = 1024 * 1024;
+
+/// An origin that had no record file for so many segments in a row is not asked for a while.
+pub const UNSIGNED: u8 = 3;
+
+/// That while.
+pub const UNSIGNED_REST: Duration = Duration::from_secs(300);
+
 /// Bytes of a path that a witness is told.
 pub const WATCH_PATH: usize = 1024;
 
@@ -478,3 +490,14 @@ pub const SHADOWS: usize = 256;
 
 /// A stream that nobody says to watch for this long is followed no more.
 pub const WATCHED: Duration = Duration::from_secs(60);
+
+/// Bytes of a body at least that is paced or that says how fast its origin is: smaller ones are
+/// more waiting than sending, and players' estimates leave them out.
+pub const PACED_LEAST: u64 = 128 * 1024;
+
+/// Bytes a second from which on nothing is paced: 200 Mbit/s are more than twice what any
+/// rendition needs, so a better estimate changes no choice.
+pub const PACED_MOST: u64 = 25_000_000;
+
+/// What a player must hold before an object of unknown length is paced.
+pub const PACED_BUFFER: Duration = Duration::from_secs(12);

@@ -161,6 +161,7 @@ mod tests {
 
     fn with_all_changed() -> Config {
         let text = "[player]\nlisten='127.0.0.1:1'\nallow='::1'\nhost-names='a'\ncors=[]\n\
+                    pacing='off'\n\
                     [admin]\nlisten=''\ncontrol=''\n\
                     [cache]\nmemory='1 B'\ndisk='1 B'\npath='/x'\nmax-object='1 B'\n\
                     [network]\nname='a'\nsecret-file='/s'\nadmission-file='/a'\n\

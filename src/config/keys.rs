@@ -46,7 +46,7 @@ impl Sources {
 pub const SECTIONS: [&str; 7] = ["player", "admin", "origin", "cache", "network", "sharing", "log"];
 
 /// The keys beside the origins', in the order of the shipped file.
-pub const KEYS: [Key<Config>; 29] = [
+pub const KEYS: [Key<Config>; 30] = [
     Key {
         section: "player",
         name: "listen",
@@ -86,6 +86,13 @@ pub const KEYS: [Key<Config>; 29] = [
             put(&mut config.player.cors, read::list(value, item))
         },
         show: |config| show::list(&config.player.cors),
+    },
+    Key {
+        section: "player",
+        name: "pacing",
+        live: true,
+        set: |config, value| put(&mut config.player.pacing, read::one(value, words::pacing)),
+        show: |config| show::text(&config.player.pacing.to_string()),
     },
     Key {
         section: "admin",

@@ -40,6 +40,19 @@ pub struct Player {
     pub host_names: Vec<String>,
     /// Web origins that may read replies: `*`, or a list such as `https://tv.example`.
     pub cors: Vec<String>,
+    /// How fast hits of media segments go out.
+    pub pacing: Pacing,
+}
+
+/// How fast hits of media segments go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pacing {
+    /// At what origin and peers sustain, as far as that was seen.
+    Auto,
+    /// As fast as the player takes them.
+    Off,
+    /// At so many thousandths of what they play at.
+    Times(u32),
 }
 
 /// An address block such as `192.168.0.0/16`.
@@ -178,6 +191,7 @@ impl Default for Config {
                 allow: Vec::new(),
                 host_names: Vec::new(),
                 cors: vec!["*".into()],
+                pacing: Pacing::Auto,
             },
             admin: Admin {
                 listen: Some(loopback(8643)),

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::base::peer::Role;
 
-use super::model::{LogTarget, Rung, Subnet};
+use super::model::{LogTarget, Pacing, Rung, Subnet};
 
 /// Where log lines go.
 pub fn target(text: &str) -> Result<LogTarget, &'static str> {
@@ -35,6 +35,42 @@ pub fn rung(text: &str) -> Result<Rung, &'static str> {
     named.ok_or("\"publisher\" or \"witness\"")
 }
 
+/// How fast hits go out: `2.5x` is two and a half times what they play at.
+pub fn pacing(text: &str) -> Result<Pacing, &'static str> {
+    let expected = "\"auto\", \"off\", or a factor from \"1.5x\" to \"100x\"";
+    let factor = || {
+        let (whole, part) =
+            text.strip_suffix('x').map(|n| n.split_once('.').unwrap_or((n, "0")))?;
+        let digits = |text: &str, most| {
+            (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+        };
+        let permille = format!("{whole}{part:0<3}").parse().ok()?;
+        let fits = digits(whole, 3) && digits(part, 3) && (1500..=100_000).contains(&permille);
+        fits.then_some(Pacing::Times(permille))
+    };
+    match text {
+        "auto" => Ok(Pacing::Auto),
+        "off" => Ok(Pacing::Off),
+        _ => factor().ok_or(expected),
+    }
+}
+
+impl fmt::Display for Pacing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Off => f.write_str("off"),
+            Self::Times(permille) => match (permille / 1000, permille % 1000) {
+                (whole, 0) => write!(f, "{whole}x"),
+                (whole, part) => {
+                    let part = format!("{part:03}");
+                    write!(f, "{whole}.{}x", part.trim_end_matches('0'))
+                }
+            },
+        }
+    }
+}
+
 impl fmt::Display for LogTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -60,6 +96,22 @@ impl fmt::Display for Subnet {
         match self.bits {
             bits if bits == single => write!(f, "{}", self.address),
             bits => write!(f, "{}/{bits}", self.address),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_reads_as_it_is_shown() {
+        for text in ["auto", "off", "1.5x", "2x", "2.25x", "10.005x", "100x"] {
+            assert_eq!(pacing(text).map(|pace| pace.to_string()), Ok(text.into()));
+        }
+        assert_eq!(pacing("2.50x"), Ok(Pacing::Times(2500)));
+        for text in ["", "x", "2", "1.4x", "101x", "2.x", ".5x", "-2x", "2.0001x", "Auto", "2 x"] {
+            assert!(pacing(text).is_err(), "{text}");
         }
     }
 }

@@ -169,7 +169,7 @@ impl Seen {
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet, new, node, days, key, mut sign } = self;
+        let Self { word, flags, json, quiet, new, node, days, key, sign } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
@@ -186,8 +186,7 @@ impl Seen {
             return Err(Usage("'--key' belongs to 'neap admit' and 'neap sign'".into()));
         }
         if word == Some("sign") {
-            sign.key = key.unwrap_or_default();
-            return signing(sign, flags).map(Command::Sign);
+            return signing(sign, key, flags).map(Command::Sign);
         }
         if sign != Sign::default() {
             return Err(Usage("'--base' and '--valid' belong to 'neap sign'".into()));
@@ -205,10 +204,9 @@ impl Seen {
     }
 }
 
-fn signing(sign: Sign, flags: Flags) -> Result<Sign, Usage> {
-    if sign.key.as_os_str().is_empty() {
-        return Err(Usage("'neap sign' needs '--key FILE', a key that 'neap key' made".into()));
-    }
+fn signing(sign: Sign, key: Option<PathBuf>, flags: Flags) -> Result<Sign, Usage> {
+    let missing = || Usage("'neap sign' needs '--key FILE', a key that 'neap key' made".into());
+    let key = key.ok_or_else(missing)?;
     if sign.paths.is_empty() {
         return Err(Usage("'neap sign' needs a folder, a playlist or media files".into()));
     }
@@ -217,7 +215,7 @@ fn signing(sign: Sign, flags: Flags) -> Result<Sign, Usage> {
     if origins.next().is_some() {
         return Err(Usage("'neap sign' signs for one '--origin' at a time".into()));
     }
-    Ok(Sign { origin, ..sign })
+    Ok(Sign { key, origin, ..sign })
 }
 
 fn unknown(what: &str, found: &str, known: &[&'static str]) -> Usage {
@@ -288,8 +286,8 @@ Flags:
       --json               status: print JSON
       --new                key: make a new key; the old one stays beside it
       --days N             admit: for N days; 365 when nothing is said
-      --key FILE           admit, sign: the operator's or publisher's key, made by
-                           'neap key'
+      --key FILE           admit, sign: the operator's or publisher's key, which
+                           'neap key' made
       --base URL-OR-PATH   sign: where PLACE lies at the origin
       --valid TIME         sign: how long the records count, '30 d' if not said
   -h, --help               print this

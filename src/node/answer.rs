@@ -125,7 +125,7 @@ pub(super) fn from_entry(entry: &Entry, part: Part, making: &Making<'_>) -> Answ
         }
     };
     let content = if making.content { content } else { head_only(&mut own, length) };
-    Answer { status, stored: making.lines.clone(), own, content }
+    Answer { status, stored: making.lines.clone(), own, content, pace: None }
 }
 
 /// The answer that passes an origin's response on; `row` holds its content, if it has any.
@@ -147,13 +147,14 @@ pub(super) fn passed(
             head_only(&mut own, stated)
         }
     };
-    Answer { status, stored, own, content }
+    Answer { status, stored, own, content, pace: None }
 }
 
 /// A sentence in place of what was asked for.
 pub(super) fn sentence(status: u16, text: &str, note: Note) -> Answer {
     let own = format!("{}Cache-Control: no-store\r\n", note.line());
-    Answer { status, stored: Bytes::new(), own, content: Content::Text(format!("{text}\n")) }
+    let content = Content::Text(format!("{text}\n"));
+    Answer { status, stored: Bytes::new(), own, content, pace: None }
 }
 
 /// The field lines of a response that are the same for every answer made of it.

@@ -28,6 +28,9 @@ impl Machine {
         if let Some(date) = arrival.date {
             self.dated = Some((self.now, date));
         }
+        if fetch.ask.records {
+            return self.on_record_file(id, arrival);
+        }
         let (status, origin) = (arrival.head.status, usize::from(fetch.ask.locator.origin.0));
         let down = matches!(status, 500 | 502 | 503 | 504);
         if down {

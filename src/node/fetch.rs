@@ -38,6 +38,8 @@ pub(super) struct Ask {
     pub(super) passes: bool,
     /// Whether it is fetched before a player asks.
     pub(super) ahead: bool,
+    /// Whether it is a publisher's record file.
+    pub(super) records: bool,
     /// The row of the request's body.
     pub(super) body: Option<(RowId, Option<u64>)>,
     /// Why the cache did not do, in the words of RFC 9211.
@@ -103,6 +105,7 @@ impl Ask {
             shared: false,
             passes: false,
             ahead: false,
+            records: false,
             body: None,
             why: "uri-miss",
         }
@@ -121,6 +124,7 @@ impl Ask {
             shared: true,
             passes: false,
             ahead: true,
+            records: false,
             body: None,
             why: "miss",
         }
@@ -197,6 +201,7 @@ impl Machine {
             method: ask.method.clone(),
             fields,
             body: ask.body,
+            records: ask.records,
             hold: if ask.locator.target.contains("_HLS_msn=") { HOLD } else { Duration::ZERO },
         };
         for exchange in fetch.waiting.iter().chain(&fetch.followers) {
@@ -255,6 +260,7 @@ impl Machine {
     /// Takes a fetch out of the books.
     pub(super) fn forget(&mut self, id: FetchId) -> Option<Fetch> {
         let fetch = self.fetches.remove(&id)?;
+        self.paces.on_fetched(&fetch, self.now);
         if let Some(resource) = fetch.resource {
             let whole = |stream: Stream| stream.until.is_some_and(|until| stream.upto >= until);
             self.on_fetch_over(id, resource, fetch.stream.is_some_and(whole));

@@ -11,6 +11,7 @@ use super::event::{Disk, Input, Output, Refusal};
 use super::exchange::Exchange;
 use super::fetch::Fetch;
 use super::health::Health;
+use super::pace::Paces;
 use super::report::{Counter, FaultKind, Report, Source};
 use super::status::{Kind, Origin, State, Status, Stream, Usage};
 use super::swarm::Swarm;
@@ -51,6 +52,7 @@ pub struct Machine {
     /// What has to do with peers; none while sharing is off.
     pub(super) swarm: Option<Swarm>,
     pub(super) rng: Rng,
+    pub(super) paces: Paces,
     pub(super) own: Option<(NodeKey, NodeKey)>,
     started: Instant,
     connections: usize,
@@ -105,6 +107,7 @@ impl Machine {
             fetches: BTreeMap::new(),
             health: health.collect(),
             timeline: Timeline::new(ignored(&config)),
+            paces: Paces::default(),
             ignored: ignored(&config),
             report: Report::new(now),
             swarm: None,

@@ -107,7 +107,7 @@ impl Machine {
         let content = exchange.wants_content();
         let Some(lines) = self.lines.get(&row) else { return };
         let making = Making { lines, age: entry.policy.age(self.now).as_secs(), note, content };
-        let answer = answer::from_entry(entry, part, &making);
+        let mut answer = answer::from_entry(entry, part, &making);
         if let Some(wanted) = part.bytes().filter(|_| content) {
             exchange.row = Some(row);
             let last = wanted.end.min(entry.length.unwrap_or(wanted.end)).saturating_sub(1);
@@ -120,6 +120,9 @@ impl Machine {
                 self.disk.hit(Slice { row, number });
             }
             self.change_row(row, |row| row.readers += 1);
+        }
+        if note.hit.is_some() {
+            self.set_pace(id, &mut answer);
         }
         self.put(Output::Answer { exchange: id, answer });
     }

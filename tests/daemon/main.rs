@@ -10,6 +10,7 @@ mod memory;
 mod messages;
 mod operating;
 mod origin;
+mod pacing;
 mod player;
 mod ranges;
 mod refusals;

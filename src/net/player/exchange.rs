@@ -4,11 +4,13 @@ use core::task::Poll;
 use std::io;
 
 use bytes::Bytes;
-use smol::future;
+use smol::{Timer, future};
 
 use super::connection::{Asked, Connection};
 use super::desk::Word;
 use super::listener::Port;
+use super::pace::Pace;
+use super::refusal;
 use super::respond::{self, BATCH, Delimiter, Setting};
 use crate::base::id::{ExchangeId, RowId};
 use crate::base::url::without_query;
@@ -32,7 +34,7 @@ pub async fn serve(port: &Port, mut connection: Connection) {
             }
             Asked::Bad(fault) => {
                 port.refused(Refusal::Malformed);
-                let answer = respond::sentence(fault.status(), &sentence_of(fault));
+                let answer = respond::sentence(fault.status(), &refusal::sentence_of(fault));
                 let _ = refuse(port, &mut connection, &answer).await;
                 return connection.end().await;
             }
@@ -68,6 +70,7 @@ struct Exchange<'a> {
     cors: String,
     /// Content bytes that went to the player.
     sent: u64,
+    pace: Option<Pace>,
 }
 
 /// The exchange's part in the machine and at the desk, given up when it ends for any reason.
@@ -91,6 +94,7 @@ impl<'a> Exchange<'a> {
             keep: head.keeps_alive() && !port.is_stopping(),
             cors: port.gate().cors(&head.fields),
             sent: 0,
+            pace: None,
         }
     }
 
@@ -100,7 +104,7 @@ impl<'a> Exchange<'a> {
             Err(fault) => {
                 self.port.refused(Refusal::Malformed);
                 self.keep = false;
-                let answer = respond::sentence(fault.status(), &sentence_of(fault));
+                let answer = respond::sentence(fault.status(), &refusal::sentence_of(fault));
                 return self.answer(&answer).await;
             }
         };
@@ -113,7 +117,7 @@ impl<'a> Exchange<'a> {
             Err(refusal) => {
                 self.port.refused(refusal);
                 self.keep &= framing == Framing::Length(0);
-                return self.answer(&refusal_answer(refusal)).await;
+                return self.answer(&refusal::answer(refusal)).await;
             }
         };
         let has_body = framing != Framing::Length(0);
@@ -147,6 +151,7 @@ impl<'a> Exchange<'a> {
             stored: Bytes::new(),
             own,
             content: Content::None,
+            pace: None,
         };
         if let Some(granted) = self.port.gate().preflight(head) {
             let extra = granted.strip_prefix(&*self.cors).unwrap_or_default();
@@ -260,6 +265,7 @@ impl<'a> Exchange<'a> {
             Content::Row { row, start, end } if !self.head_only => {
                 let reader = self.port.door.store.reader(*row, *start, *end);
                 let promised = end.map(|end| end - start);
+                self.pace = answer.pace.map(|rate| Pace::new(rate, (self.port.door.now)()));
                 self.stream(head, reader, (delimiter, promised)).await
             }
             Content::Text(text) if !self.head_only => {
@@ -285,19 +291,25 @@ impl<'a> Exchange<'a> {
         mut reader: Reader,
         (delimiter, promised): (Delimiter, Option<u64>),
     ) -> io::Result<()> {
+        let batch = self.pace.map_or(BATCH, |pace| pace.piece());
         loop {
-            let next = match reader.try_next(BATCH) {
+            self.keep_pace().await?;
+            let next = match reader.try_next(batch) {
                 Poll::Ready(next) => next,
                 Poll::Pending => {
                     if !head.is_empty() {
                         self.connection.send(&core::mem::take(&mut head), &[]).await?;
                     }
-                    self.next(&mut reader).await?
+                    self.unless_cut(reader.next(batch)).await?
                 }
             };
             match next {
                 Next::Bytes(pieces) => {
-                    self.sent += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+                    let bytes = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+                    self.sent += bytes;
+                    if let Some(pace) = &mut self.pace {
+                        pace.on_sent(bytes, (self.port.door.now)());
+                    }
                     let pieces = respond::framed(delimiter, pieces);
                     self.connection.send(&core::mem::take(&mut head), &pieces).await?;
                 }
@@ -316,7 +328,16 @@ impl<'a> Exchange<'a> {
         if head.is_empty() { Ok(()) } else { self.connection.send(&head, &[]).await }
     }
 
-    async fn next(&self, reader: &mut Reader) -> io::Result<Next> {
+    /// Waits while the answer is ahead of its pace; a shutdown waits for nobody.
+    async fn keep_pace(&self) -> io::Result<()> {
+        let wait = self.pace.and_then(|pace| pace.wait((self.port.door.now)()));
+        match wait.filter(|_| !self.port.is_stopping()) {
+            Some(wait) => self.unless_cut(Timer::after(wait)).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn unless_cut<T>(&self, what: impl Future<Output = T>) -> io::Result<T> {
         let gone = async {
             self.connection.closed().await;
             Err(respond::cut("the player left"))
@@ -328,8 +349,7 @@ impl<'a> Exchange<'a> {
                 }
             }
         };
-        let next = async { Ok(reader.next(BATCH).await) };
-        future::or(next, future::or(cut, gone)).await
+        future::or(async { Ok(what.await) }, future::or(cut, gone)).await
     }
 
     /// Waits until somebody fills the hole again.
@@ -362,26 +382,6 @@ async fn refuse(port: &Port, connection: &mut Connection, answer: &Answer) -> io
         head.extend_from_slice(text.as_bytes());
     }
     connection.send(&head, &[]).await
-}
-
-fn refusal_answer(refusal: Refusal) -> Answer {
-    match refusal {
-        Refusal::Host => respond::sentence(
-            421,
-            "This device does not go by that name: add it to host-names in [player].",
-        ),
-        Refusal::Origin => respond::sentence(
-            404,
-            "No origin of that name is configured here: the path begins with an origin's name.",
-        ),
-        Refusal::Network => respond::sentence(403, "This network may not ask here."),
-        Refusal::Crowd => respond::sentence(503, "Too many connections."),
-        Refusal::Malformed | Refusal::Slow => respond::sentence(400, "The target is no path."),
-    }
-}
-
-fn sentence_of(fault: crate::wire::http::head::Fault) -> String {
-    format!("The request cannot be understood: {fault}.")
 }
 
 fn expects_continue(fields: &Fields) -> bool {

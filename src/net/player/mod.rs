@@ -5,4 +5,6 @@ pub mod desk;
 pub mod exchange;
 pub mod gate;
 pub mod listener;
+pub mod pace;
+pub mod refusal;
 pub mod respond;

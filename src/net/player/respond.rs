@@ -106,6 +106,7 @@ pub fn sentence(status: u16, text: &str) -> Answer {
         stored: Bytes::new(),
         own: "Cache-Control: no-store\r\n".into(),
         content: Content::Text(format!("{text}\n")),
+        pace: None,
     }
 }
 
@@ -124,7 +125,8 @@ mod tests {
 
     fn written(content: Content, version: Version, status: u16) -> (String, Delimiter, bool) {
         let own = "Age: 0\r\n".into();
-        let answer = Answer { status, stored: Bytes::from_static(b"ETag: 1\r\n"), own, content };
+        let answer =
+            Answer { status, stored: Bytes::from_static(b"ETag: 1\r\n"), own, content, pace: None };
         let exchange = ExchangeId(7);
         let setting = Setting { exchange, version, head_only: false, keep: true, cors: "" };
         let (head, delimiter, keep) = head(&answer, &setting);

@@ -5,4 +5,6 @@ pub mod conditions;
 pub mod directives;
 pub mod fields;
 pub mod head;
+pub mod integrity;
 pub mod range;
+mod structured;
