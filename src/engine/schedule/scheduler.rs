@@ -254,9 +254,12 @@ impl Scheduler {
         self.touch(segment, now);
     }
 
-    /// The origin gave `bytes` in this time.
+    /// The origin gave `bytes` in this time. What is shorter than a block, as playlists are, tells
+    /// how far away it is and not how fast.
     pub fn on_origin_rate(&mut self, bytes: u64, took: Duration) {
-        self.origin.sample(bytes, took);
+        if bytes >= limits::BLOCK {
+            self.origin.sample(bytes, took);
+        }
     }
 
     /// What is on its way here, as peers that seek the segment are told it, and how far away the
