@@ -335,6 +335,7 @@ impl World {
             )),
             plan: None,
             warning: None,
+            records: Vec::new(),
         };
         self.turn(Input::Head(Box::new(arrival)));
         let unasked = self.downloads.get(&fetch).is_some_and(|download| download.taken.is_none());

@@ -107,7 +107,9 @@ fn what_a_playlist_lists_is_signed() {
     folder.put("other.ts", "not listed");
     let outcome = folder.sign(&["index.m3u8"]);
     good(&outcome);
-    assert!(outcome.out.starts_with("signed 7 files with 7 records; 0 had theirs\n"));
+    assert!(
+        outcome.out.starts_with("files signed: 7, records made: 7, files with good records: 0\n")
+    );
     assert!(outcome.out.contains("\nsigner: ed25519:"), "{}", outcome.out);
     for name in names.into_iter().skip(1) {
         folder.assert_proven(name, &format!("/ch1/{name}"));
@@ -128,8 +130,8 @@ fn a_folder_is_signed_with_what_lies_below() {
     folder.put(".hidden.ts", "being written");
     let outcome = folder.sign(&[""]);
     good(&outcome);
-    assert!(outcome.out.starts_with("signed 2 files with 3 records"), "{}", outcome.out);
-    assert!(outcome.out.contains("left out 2 files"), "{}", outcome.out);
+    assert!(outcome.out.starts_with("files signed: 2, records made: 3,"), "{}", outcome.out);
+    assert!(outcome.out.contains("files left out, no media by their names: 2;"), "{}", outcome.out);
     folder.assert_proven("film.mp4", "/ch1/film.mp4");
     folder.assert_proven("720p/seg 1.ts", "/ch1/720p/seg%201.ts");
     assert!(folder.records("key.bin").is_none());
@@ -154,16 +156,21 @@ fn what_has_a_good_record_keeps_it() {
     }
     good(&folder.sign(&[""]));
     let before = folder.records("a.ts");
-    assert!(folder.sign(&[""]).out.starts_with("signed 0 files with 0 records; 2 had theirs"));
+    assert!(
+        folder
+            .sign(&[""])
+            .out
+            .starts_with("files signed: 0, records made: 0, files with good records: 2")
+    );
     assert_eq!(folder.records("a.ts"), before);
     folder.put("b.ts", "longer");
     fs::write(folder.media("a.ts.neap-record"), "damaged").unwrap();
-    assert!(folder.sign(&[""]).out.starts_with("signed 2 files"));
+    assert!(folder.sign(&[""]).out.starts_with("files signed: 2,"));
     folder.assert_proven("a.ts", "/ch1/a.ts");
     folder.assert_proven("b.ts", "/ch1/b.ts");
     let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
     fs::write(folder.0.join("key"), key.as_ref()).unwrap();
-    assert!(folder.sign(&["a.ts"]).out.starts_with("signed 1 files"), "another key signs anew");
+    assert!(folder.sign(&["a.ts"]).out.starts_with("files signed: 1,"), "another key signs anew");
 }
 
 #[test]
@@ -183,7 +190,7 @@ fn a_multivariant_playlist_leads_to_its_segments_and_never_to_keys() {
     }
     let outcome = folder.sign(&["all.m3u8"]);
     good(&outcome);
-    assert!(outcome.out.starts_with("signed 4 files"), "{}", outcome.out);
+    assert!(outcome.out.starts_with("files signed: 4,"), "{}", outcome.out);
     folder.assert_proven("low/a.ts", "/ch1/low/a.ts");
     folder.assert_proven("high/b.ts", "/ch1/high/b.ts");
     assert!(folder.records("low/k.ts").is_none(), "a key never travels");
@@ -203,7 +210,7 @@ fn a_manifest_leads_to_what_its_templates_name() {
     }
     let outcome = folder.sign(&["m.mpd"]);
     good(&outcome);
-    assert!(outcome.out.starts_with("signed 3 files"), "{}", outcome.out);
+    assert!(outcome.out.starts_with("files signed: 3,"), "{}", outcome.out);
     folder.assert_proven("v1/i.mp4", "/ch1/v1/i.mp4");
     folder.assert_proven("v1/2.m4s", "/ch1/v1/2.m4s");
     assert!(folder.records("v1/x.m4s").is_none() && folder.records("v2/1.m4s").is_none());

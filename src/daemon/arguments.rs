@@ -286,8 +286,8 @@ Flags:
       --json               status: print JSON
       --new                key: make a new key; the old one stays beside it
       --days N             admit: for N days; 365 when nothing is said
-      --key FILE           admit, sign: the operator's or publisher's key, made by
-                           'neap key'
+      --key FILE           admit, sign: the operator's or publisher's key, which
+                           'neap key' made
       --base URL-OR-PATH   sign: where PLACE lies at the origin
       --valid TIME         sign: how long the records count, '30 d' if not said
   -h, --help               print this

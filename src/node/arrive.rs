@@ -28,6 +28,9 @@ impl Machine {
         if let Some(date) = arrival.date {
             self.dated = Some((self.now, date));
         }
+        if fetch.ask.records {
+            return self.on_record_file(id, arrival);
+        }
         let (status, origin) = (arrival.head.status, usize::from(fetch.ask.locator.origin.0));
         let down = matches!(status, 500 | 502 | 503 | 504);
         if down {
@@ -164,7 +167,7 @@ impl Machine {
     pub(super) fn take(&mut self, id: FetchId, stream: Stream) {
         self.change_row(stream.row, |row| row.writers += 1);
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
-        (fetch.stream, fetch.begun) = (Some(stream), self.now);
+        (fetch.stream, fetch.begun, fetch.before) = (Some(stream), self.now, self.came);
         let holes = core::mem::take(&mut fetch.holes);
         self.put(Output::Take { fetch: id, row: stream.row, at: stream.at });
         holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));

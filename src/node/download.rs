@@ -145,6 +145,9 @@ impl Machine {
         }
         self.want(resource);
         self.use_record(resource);
+        if !known {
+            self.ask_publisher(resource);
+        }
     }
 
     /// Tells the scheduler and the peers what is wanted of a resource.
@@ -233,6 +236,7 @@ impl Machine {
             date: None,
             plan: None,
             warning: None,
+            records: Vec::new(),
         };
         if let Some(fetch) = self.fetches.get_mut(&id) {
             fetch.ask.spec = None;

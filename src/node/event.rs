@@ -12,6 +12,7 @@ use crate::node::peering::{PeerOrder, Peering};
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::ResponseHead;
 use crate::wire::plan::{Fault, Plan};
+use crate::wire::record::Record;
 
 /// What happened outside.
 #[derive(Debug)]
@@ -116,6 +117,8 @@ pub struct Arrival {
     pub plan: Option<Plan>,
     /// Why the playlist passes untouched.
     pub warning: Option<Fault>,
+    /// What a publisher says of the resource, where its record file was asked for.
+    pub records: Vec<Record>,
 }
 
 /// An order to the origin's port.
@@ -135,6 +138,8 @@ pub struct Order {
     pub body: Option<(RowId, Option<u64>)>,
     /// How much longer than usual the first byte may take: blocking playlist reloads.
     pub hold: core::time::Duration,
+    /// Whether a record file is asked for, which is read whole.
+    pub records: bool,
 }
 
 /// Why an origin could not be asked, or did not finish.

@@ -38,6 +38,8 @@ pub(super) struct Ask {
     pub(super) passes: bool,
     /// Whether it is fetched before a player asks.
     pub(super) ahead: bool,
+    /// Whether it is a publisher's record file.
+    pub(super) records: bool,
     /// The row of the request's body.
     pub(super) body: Option<(RowId, Option<u64>)>,
     /// Why the cache did not do, in the words of RFC 9211.
@@ -65,6 +67,8 @@ pub(super) struct Fetch {
     pub(super) by: By,
     /// When its body began.
     pub(super) begun: Instant,
+    /// Bytes that had come from all origins then.
+    pub(super) before: u64,
     /// What it is called among peers, where there can be any.
     pub(super) resource: Option<Digest>,
 }
@@ -103,6 +107,7 @@ impl Ask {
             shared: false,
             passes: false,
             ahead: false,
+            records: false,
             body: None,
             why: "uri-miss",
         }
@@ -121,6 +126,7 @@ impl Ask {
             shared: true,
             passes: false,
             ahead: true,
+            records: false,
             body: None,
             why: "miss",
         }
@@ -168,6 +174,7 @@ impl Machine {
             stream: None,
             by,
             begun: self.now,
+            before: self.came,
             resource,
         }
     }
@@ -197,6 +204,7 @@ impl Machine {
             method: ask.method.clone(),
             fields,
             body: ask.body,
+            records: ask.records,
             hold: if ask.locator.target.contains("_HLS_msn=") { HOLD } else { Duration::ZERO },
         };
         for exchange in fetch.waiting.iter().chain(&fetch.followers) {
@@ -266,7 +274,14 @@ impl Machine {
             }
         }
         if let (Some(stream), Some(swarm)) = (fetch.stream, &mut self.swarm) {
-            swarm.scheduler.on_origin_rate(stream.upto - stream.at, self.now - fetch.begun);
+            // Bodies side by side share a line: what it carries is what came of all of them.
+            // A few blocks that peers were late with come beside those of other peers, and say
+            // nothing.
+            let least = if fetch.ask.fills.is_some() { 8 } else { 1 } * limits::BLOCK;
+            if stream.upto - stream.at >= least {
+                let came = self.came - fetch.before;
+                swarm.scheduler.on_origin_rate(came, self.now - fetch.begun);
+            }
         }
         if let Some((row, _)) = fetch.ask.body {
             self.change_row(row, |row| row.writers = row.writers.saturating_sub(1));

@@ -21,6 +21,7 @@ impl Machine {
         let bytes = upto.saturating_sub(from);
         stream.upto = upto;
         self.report.add(Counter::OriginBytes, bytes);
+        self.came += bytes;
         if !keep || bytes == 0 {
             return;
         }

@@ -54,6 +54,8 @@ pub struct Machine {
     pub(super) rng: Rng,
     pub(super) paces: Paces,
     pub(super) own: Option<(NodeKey, NodeKey)>,
+    /// Bytes that came from all origins.
+    pub(super) came: u64,
     started: Instant,
     connections: usize,
     disk_fault: Option<String>,
@@ -113,6 +115,7 @@ impl Machine {
             swarm: None,
             rng: Rng::new(seed),
             own: None,
+            came: 0,
             started: now,
             connections: 0,
             disk_fault: None,

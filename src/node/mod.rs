@@ -16,6 +16,7 @@ pub mod neighbours;
 pub mod pace;
 pub mod peering;
 pub mod proving;
+pub mod publisher;
 pub mod report;
 pub mod response;
 pub mod serve;

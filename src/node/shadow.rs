@@ -23,6 +23,8 @@ pub(super) struct Shadow {
     playlist: Locator,
     /// When somebody last said that it is watched.
     asked: Instant,
+    /// When its playlist was last asked for.
+    read: Instant,
     /// When its playlist is to be read again; none while it is on its way or does not change.
     refresh: Option<Instant>,
     /// The segment that a player has reached, until the playlist is known that lists it.
@@ -98,12 +100,20 @@ impl Machine {
         let shadow = swarm.shadows.entry(name).or_insert_with(|| Shadow {
             playlist,
             asked: now,
+            read: Instant::default(),
             refresh: Some(now),
             reached: None,
         });
         shadow.asked = now;
         shadow.reached = Some(locator(segment));
         self.step_shadow(name);
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(shadow) = swarm.shadows.get_mut(&name) else { return };
+        if shadow.reached.is_some() {
+            // A player is ahead of the playlist that is known here: it is read again at once.
+            let soonest = (shadow.read + QUICKEST).max(now);
+            shadow.refresh = Some(shadow.refresh.map_or(soonest, |at| at.min(soonest)));
+        }
     }
 
     /// Reads the playlists that are due, and forgets streams that nobody watches.
@@ -117,7 +127,7 @@ impl Machine {
             let Some(swarm) = &mut self.swarm else { return };
             let Some(shadow) = swarm.shadows.get_mut(&name) else { continue };
             // If it cannot be had, it is tried again then.
-            shadow.refresh = Some(now + SLOWEST);
+            (shadow.refresh, shadow.read) = (Some(now + SLOWEST), now);
             let playlist = shadow.playlist.clone();
             self.fetch_alone(playlist);
         }

@@ -12,7 +12,7 @@ use super::proving::Proving;
 use super::report::Counter;
 use super::shadow::Shadow;
 use crate::base::digest::Digest;
-use crate::base::id::RowId;
+use crate::base::id::{OriginId, RowId};
 use crate::base::limits;
 use crate::base::peer::{NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
@@ -50,6 +50,9 @@ pub(super) struct Swarm {
     pub(super) proving: Proving,
     /// Streams that a witness follows for those who watch them.
     pub(super) shadows: BTreeMap<Digest, Shadow>,
+    /// Origins that had no record file when they were asked, how often, and until when they are
+    /// left alone.
+    pub(super) unsigned: BTreeMap<OriginId, (u8, Instant)>,
     /// The segment that a player of ours asked for last.
     pub(super) watched: Option<Locator>,
 }
@@ -92,7 +95,7 @@ impl Swarm {
             role: network.role,
             roster: Roster::new(network.max_peers, rng.fork()),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
-            slots: Slots::new(rng.fork()),
+            slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
             verifier: Verifier::new(&trusted),
             links: BTreeMap::new(),
@@ -102,6 +105,7 @@ impl Swarm {
             sought: BTreeMap::new(),
             proving: Proving::default(),
             shadows: BTreeMap::new(),
+            unsigned: BTreeMap::new(),
             watched: None,
         }
     }
@@ -187,6 +191,10 @@ impl Machine {
     pub(super) fn swarm_turn(&mut self) {
         if self.swarm.is_none() {
             return;
+        }
+        let busy = self.exchanges.values().any(|exchange| exchange.row.is_some());
+        if let Some(swarm) = &mut self.swarm {
+            swarm.slots.busy(busy);
         }
         self.refresh_shadows();
         self.end_late_downloads();

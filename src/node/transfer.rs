@@ -11,6 +11,7 @@ use crate::base::limits;
 use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::Instant;
 use crate::engine::schedule::scheduler::Arrival;
 use crate::engine::schedule::want::{Step, Why};
 use crate::engine::verify::verifier::{Check, From};
@@ -162,6 +163,7 @@ impl Machine {
 
     /// An exchange comes to a hole of a row: whether the swarm brings what is missing.
     pub(super) fn comes_by_swarm(&mut self, id: ExchangeId, row: RowId, at: u64) -> bool {
+        let due = self.due_of(id);
         let Some(swarm) = &mut self.swarm else { return false };
         let Some(resource) = swarm.rows.get(&row).copied() else { return false };
         let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
@@ -169,14 +171,21 @@ impl Machine {
             return false;
         }
         download.holes.insert(id, at);
-        // It is being played: what is missing is due as it is read.
-        let due = self.now + limits::PLAYING_DUE;
         if due < download.deadline {
             download.deadline = due;
             self.want(resource);
         }
         self.set_source(id, Source::Peers);
         true
+    }
+
+    /// When the rest of what an exchange reads is due: a player that holds enough can wait.
+    fn due_of(&self, id: ExchangeId) -> Instant {
+        let listed = self.exchanges.get(&id).and_then(|exchange| {
+            let listed = self.timeline.listed(&exchange.request.locator, None)?;
+            Some(listed.target)
+        });
+        listed.map_or(self.now + limits::PLAYING_DUE, |target| self.due_now(id, target).at)
     }
 
     /// An exchange waits no more.

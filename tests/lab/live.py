@@ -3,8 +3,9 @@
 import re
 import time
 
-from broadcast import HIGH, mean, middle
+from broadcast import HIGH, ROOT, mean, middle
 from node import Nodes
+from origin import stop, wait_for
 from watch import Ffmpeg, Watcher, reference, same
 
 HIGH_PATH = "live/hls/high/index.m3u8"
@@ -12,6 +13,7 @@ LOW_PATH = "live/hls/low/index.m3u8"
 DASH_PATH = "live/dash/manifest.mpd"
 # The aim: what the origin sends of a segment, in copies, for however many devices.
 COPIES = 1.5
+LIAR = ROOT / "target" / "release" / "examples" / "liar"
 
 
 class Live:
@@ -185,34 +187,81 @@ class Live:
             self.played(nodes, "three watch DASH")
             self.faults(nodes)
 
-    def crowd(self, count, seconds):
-        """`count` devices with small players, for figures: (copies, stalls, seconds to have a segment)."""
+    def liars(self):
+        """One of four lies: with wrong bytes, with silence, with promises. Nobody sees or waits for anything."""
+        if not LIAR.exists():
+            return self.report.skip("liars", f"no {LIAR.name}: cargo build --release --example liar")
+        one, two, three, four = self.home.devices[:4]
+        for lie in ("bytes", "silent", "coming"):
+            with self.nodes((one, two, three)) as nodes:
+                said = nodes.place / "liar.log"
+                addresses = [f"{n.host.address}:8644" for n in nodes.all]
+                with open(said, "w") as out:
+                    liar = four.start([LIAR, lie, nodes.all[0].folder / "secret", *addresses],
+                                      stdout=out, stderr=out)
+                mark = len(self.origin.log())
+                wait_for(lambda: "links 4" in said.read_text(), 15, "the liar's links")
+                players = {d.name: Ffmpeg(d, nodes.all[0].base() + HIGH_PATH) for d in (one, two, three)}
+                time.sleep(16)
+                for player in players.values():
+                    player.end()
+                stop(liar)
+                self.report.case(f"a liar ({lie}): it was tried", lambda: lied(said.read_text(), lie))
+                self.copies(f"a liar ({lie})", mark, "/live/hls/high", 2)
+                self.quiet(f"a liar ({lie})", players)
+                self.frames(f"a liar ({lie})", players)
+                self.report.case(f"a liar ({lie}): what came of it", lambda: judged(nodes, lie))
+                self.faults(nodes)
+
+    def crowd(self, count, seconds, direct=False):
+        """Figures of `count` devices with small players for some seconds; `direct`: without neap."""
         devices = self.home.devices[:count]
-        with self.nodes(devices) as nodes:
+        folder = self.origin.live / "hls" / "high"
+        listed = lambda name: (folder / name).stat().st_mtime if (folder / name).exists() else None
+        with Nodes(self.home, self.origin) if direct else self.nodes(devices) as nodes:
             mark = len(self.origin.log())
-            folder = self.origin.live / "hls" / "high"
-            listed = lambda name: (folder / name).stat().st_mtime if (folder / name).exists() else None
+            base = self.origin.url if direct else nodes.all[0].base()
             before = sum(n.processor() for n in nodes.all)
-            players = {d.name: Watcher(d, nodes.all[0].base() + HIGH_PATH, listed=listed) for d in devices}
+            players = {d.name: Watcher(d, base + HIGH_PATH, listed=listed) for d in devices}
             time.sleep(seconds)
             used = sum(n.processor() for n in nodes.all) - before
             for player in players.values():
+                player.ending.set()
+            for player in players.values():
                 player.end()
             taken = middle(self.origin.copies(mark, "/live/hls/high"), 2)
+            took = sorted(late for p in players.values() for _, late in p.took[3:])
             had = sorted(late for p in players.values() for _, late in p.had[3:])
-            faults = [fault for p in players.values() for fault in p.faults]
             stalls = [late for p in players.values() for _, late in p.stalls.waits]
-            late = nodes.sums("origin_late")
             self.faults(nodes)
-            return {"copies": mean(taken), "stalls": len(stalls), "waited": sum(stalls), "late": late,
-                    "p50": at(had, 0.5), "p95": at(had, 0.95), "faults": faults, "cpu": used}
+            return {"copies": mean(taken), "segments": len(taken), "stalls": len(stalls), "waited": sum(stalls),
+                    "late": nodes.sums("origin_late"), "took50": at(took, 0.5), "took95": at(took, 0.95),
+                    "had50": at(had, 0.5), "had95": at(had, 0.95), "cpu": used / seconds,
+                    "faults": sum(len(p.faults) for p in players.values())}
 
     def faults(self, nodes):
         """What a node said of itself that should not be: printed, for whoever looks."""
         for node in nodes.all:
             for line in node.output().splitlines():
-                if re.search(r"panic|WARN|ERROR|warning|error", line):
+                if re.match(r"<[0-4]>|.*panic", line) and "plain HTTP" not in line:
                     print(f"         {node.host.name}: {line[:220]}")
+
+
+def lied(text, lie):
+    """The liar's last count; a liar that nobody asks shows nothing."""
+    said = re.findall(r"asked (\d+) given (\d+) links (\d+)", text)
+    asked, given = (max(int(one[i]) for one in said) for i in (0, 1))
+    if lie == "bytes" and not given or lie == "silent" and not asked:
+        raise AssertionError(f"asked {asked}, given {given}: nobody fell for it, so nothing is shown")
+    return f"asked for {asked} blocks, gave {given} wrong ones, links at the end {said[-1][2]}"
+
+
+def judged(nodes, lie):
+    """Wrong bytes end in a ban; silence and promises only cost the liar its turn."""
+    bad, banned = nodes.sums("bad_blocks"), nodes.sums("peers_banned")
+    if lie == "bytes" and (not bad or not banned):
+        raise AssertionError(f"{bad} bad blocks, {banned} bans")
+    return f"{bad} bad blocks, {banned} bans, the origin asked late {nodes.sums('origin_late')} times"
 
 
 def at(values, quantile):

@@ -116,8 +116,12 @@ class Node:
 class Nodes:
     """The neaps of one trial; all are ended, and their folders gone, when it ends. A context manager."""
 
+    # `mdns`: they find each other. `static`: each has the others' addresses in its file.
+    finding = "mdns"
+
     def __init__(self, home, origin):
         self.home, self.origin, self.all, self.trusted = home, origin, [], ()
+        self.place = pathlib.Path(tempfile.mkdtemp(prefix="neap-trial-"))
 
     def __enter__(self):
         return self
@@ -125,6 +129,7 @@ class Nodes:
     def __exit__(self, *_):
         for node in self.all:
             node.drop()
+        shutil.rmtree(self.place, ignore_errors=True)
 
     def add(self, host, **more):
         node = Node(self.home, host, **more)
@@ -135,6 +140,9 @@ class Nodes:
         """Starts all that do not run yet; the witnesses among them are trusted by all."""
         self.trusted = [n.key for n in self.all if n.role == "witness" and n.more.get("trusted", True)]
         for node in self.all:
+            if self.finding == "static":
+                others = [f"{n.host.address}:8644" for n in self.all if n is not node]
+                node.more = {"peers": others, "discovery": False, **node.more}
             if node.process is None:
                 node.start(self.origin, self.trusted)
         return self

@@ -129,14 +129,15 @@ def same(expected, frames, least):
 class Watcher:
     """A player of media playlists without pictures: fetches in order, waits as a buffer would, keeps time.
 
-    `had` is [(segment, seconds from its listing at the origin to its last byte here)] for live;
+    `had` is [(segment, seconds from its end at the origin's encoder to its last byte here)] for live, which
+    holds the wait for the playlist; `took` counts from the moment when the player's playlist listed it.
     `digests` has the SHA-256 of each segment's bytes.
     """
 
     def __init__(self, host, url, ahead=12.0, listed=None):
         self.host, self.url, self.ahead, self.listed = host, url, ahead, listed
-        self.stalls, self.had, self.faults, self.digests = Stalls(), [], [], {}
-        self.ending, self.connection, self.ended = threading.Event(), None, False
+        self.stalls, self.had, self.took, self.faults, self.digests = Stalls(), [], [], [], {}
+        self.ending, self.connection, self.ended, self.seen = threading.Event(), None, False, 0.0
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -160,7 +161,7 @@ class Watcher:
                 self.faults.append(f"playlist: {fault}")
                 self.ending.wait(1)
                 continue
-            listing = playlist(body.decode(), self.url)
+            self.seen, listing = time.monotonic(), playlist(body.decode(), self.url)
             if seen is None:
                 seen = -1 if listing["ended"] else max(0, listing["segments"][-3:][0][0]) - 1
             fresh = [one for one in listing["segments"] if one[0] > seen]
@@ -192,6 +193,7 @@ class Watcher:
         end = time.monotonic()
         self.stalls.have(clock, end)
         name = address.rsplit("/", 1)[1]
+        self.took.append((name, end - self.seen))
         self.digests[name] = hashlib.sha256(body).hexdigest()
         if self.listed and (since := self.listed(name)):
             self.had.append((name, time.time() - since))

@@ -8,5 +8,6 @@
 
 mod checks;
 mod planted;
+mod targets;
 mod world;
 mod worlds;

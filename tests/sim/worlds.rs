@@ -48,6 +48,17 @@ fn whatever_chance_brings_the_rules_hold() {
         let mut breaches = direct.checks.breaches();
         breaches.extend(shared.checks.breaches());
         breaches.extend(stalls::worse(&shared.sessions, &direct.sessions));
+        if !breaches.is_empty() {
+            let bytes = (shared.origin_bytes, direct.origin_bytes, shared.peer_bytes);
+            let rate = shared.scene.origin.rate;
+            println!(
+                "SEED={seed}: origin {} kB, alone {} kB, peers {} kB, rate {rate:?}",
+                bytes.0 / 1000,
+                bytes.1 / 1000,
+                bytes.2 / 1000
+            );
+            println!("SEED={seed}: {:?} {:?}", shared.scene.troubles, shared.scene.happenings);
+        }
         for breach in &breaches {
             println!("SEED={seed}: {breach}");
         }

@@ -51,11 +51,15 @@ fn try_sign(wanted: &Sign) -> Result<Outcome, Fault> {
         outcome.err.push_str(NOTHING);
         outcome.code = 78;
     }
-    let mut said = format!("signed {new} files with {records} records; {kept} had theirs\n");
+    let mut said =
+        format!("files signed: {new}, records made: {records}, files with good records: {kept}\n");
     if listing.skipped > 0 {
         let skipped = listing.skipped;
-        writeln!(said, "left out {skipped} files that are no media by their names; name them")
-            .expect("a String takes all");
+        writeln!(
+            said,
+            "files left out, no media by their names: {skipped}; name them to sign them"
+        )
+        .expect("a String takes all");
     }
     write!(said, "signer: {}\norigin: {}\n", sealer.signer(), sealer.origin)
         .expect("a String takes all");

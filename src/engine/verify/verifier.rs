@@ -338,6 +338,7 @@ mod tests {
     use ring::signature::{Ed25519KeyPair, KeyPair};
 
     use super::*;
+    use crate::base::rng::Rng;
     use crate::wire::record::Statement;
 
     const NOW: Instant = Instant::from_micros(1_000_000);
@@ -590,5 +591,67 @@ mod tests {
         verifier.expire(Some(Date(5_000)), NOW);
         assert_eq!(verifier.record(segment(1)), None);
         assert_eq!(verifier.distrust(key(1)), [segment(1)]);
+    }
+
+    /// What must hold of a segment at any time.
+    #[track_caller]
+    fn assert_sound(verifier: &Verifier, name: u32, distrusted: &[NodeKey], seed: u64) {
+        let segment = segment(name);
+        let record = verifier.record(segment);
+        let proven = verifier.proven(segment);
+        assert!(!(verifier.is_contested(segment) && record.is_some()), "seed {seed}");
+        let all = record.map_or(BlockSet::NONE, |r| segment.blocks(r.statement.length));
+        assert!(all.covers(proven), "seed {seed}: proven without a record");
+        let signer = record.map(|record| record.signer);
+        let trusted = signer.is_none_or(|key| !distrusted.contains(&key) && key != self::key(4));
+        assert!(trusted, "seed {seed}: {signer:?} is not trusted");
+    }
+
+    #[test]
+    fn whatever_comes_nothing_unproven_is_trusted_and_no_peer_can_change_that() {
+        let contents = ["ab", "ax", "yb", "abc"];
+        let told: Vec<Record> = (1..=4)
+            .flat_map(|seed| (0..3).map(move |name| (seed, name)))
+            .flat_map(|(seed, name)| contents.map(|content| record(seed, name, content, 2_000)))
+            .collect();
+        for seed in 0..50 {
+            let (mut rng, mut verifier, mut distrusted) = (Rng::new(seed), verifier(), Vec::new());
+            for _ in 0..80 {
+                let mut below = |bound: usize| usize::try_from(rng.below(bound as u64)).unwrap();
+                let name = u32::try_from(below(3)).unwrap();
+                let (block, letter) = (u8::try_from(below(4)).unwrap(), b"abcxy"[below(5)]);
+                let from = [PEER, From::Disk, From::Origin][below(3)];
+                let view = |v: &Verifier| {
+                    (v.record(segment(name)).cloned(), v.is_contested(segment(name)))
+                };
+                let before = view(&verifier);
+                match below(12) {
+                    0..=4 => {
+                        let record = told[below(told.len())].clone();
+                        verifier.on_record(record, DATE, NOW);
+                    }
+                    5..=9 => {
+                        let check = verifier.show(name, (block, char::from(letter)), from);
+                        let said = before.0.as_ref().and_then(|record| said(record, block));
+                        let right = said == Some(Digest::of(&[letter]));
+                        if from != From::Origin {
+                            assert_eq!(view(&verifier), before, "seed {seed}");
+                            assert_eq!(check == Check::Good, right, "seed {seed}");
+                        } else if before.0.is_some() {
+                            assert_eq!(verifier.is_contested(segment(name)), !right);
+                        }
+                        let proven = verifier.proven(segment(name)).has(block);
+                        assert!(check != Check::Good || proven, "seed {seed}");
+                    }
+                    10 => verifier.unprove(segment(name), BlockSet::one(block)),
+                    _ => {
+                        let liar = verifier.liar().unwrap_or(NodeKey([8; 32]));
+                        verifier.distrust(liar);
+                        distrusted.push(liar);
+                    }
+                }
+                (0..3).for_each(|name| assert_sound(&verifier, name, &distrusted, seed));
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ use crate::store::writer::Writer;
 use crate::wire::http::body::Step;
 use crate::wire::plan::{Fault, Plan};
 use crate::wire::playlist;
+use crate::wire::record::Record;
+use crate::wire::record_file;
 use crate::wire::rewrite::Source;
 
 impl Inner {
@@ -28,16 +30,14 @@ impl Inner {
             Ok(collected) => collected,
             Err(trouble) => return Some(Err(trouble)),
         };
-        let (plan, warning, text) = match collected {
-            Some(collected) => (collected.plan, collected.warning, Some(collected.text)),
-            None => (None, None, None),
-        };
+        let Collected { plan, warning, records, text } = collected.unwrap_or_default();
         let head = answered.head.clone();
         let here = text.as_ref().map_or(0, |text| text.len() as u64);
         let length = answered.body.left().map(|left| here + left);
-        let to_close = answered.body.ends_by_close();
         let date = (self.door.wall)();
-        let arrival = Arrival { fetch, head, length, to_close, requested, date, plan, warning };
+        let to_close = answered.body.ends_by_close();
+        let arrival =
+            Arrival { fetch, head, length, to_close, requested, date, plan, warning, records };
         let (row, at) = match self.verdict(Box::new(arrival)) {
             Verdict::Take { row, at } => (row, at),
             Verdict::Leave => {
@@ -81,6 +81,9 @@ impl Inner {
         origins: &Origins,
         answered: &mut Answered,
     ) -> Result<Option<Collected>, Trouble> {
+        if order.records {
+            return self.collect_records(answered).await.map(Some);
+        }
         let head = &answered.head;
         let plain = !head.fields.has("content-encoding") && order.method == "GET";
         let path = without_query(&order.locator.target);
@@ -93,7 +96,8 @@ impl Inner {
             let here = text.len();
             if here > limits::PLAYLIST {
                 let warning = Some(Fault::Size);
-                return Ok(Some(Collected { plan: None, warning, text }));
+                let text = Some(text);
+                return Ok(Some(Collected { warning, text, ..Collected::default() }));
             }
             text.resize(here + 16 * 1024, 0);
             let Answered { connection, body, .. } = answered;
@@ -111,7 +115,30 @@ impl Inner {
         }
         answered.head.fields.remove("transfer-encoding");
         answered.head.fields.set("Content-Length", text.len().to_string());
-        Ok(Some(Collected { plan: read.plan, warning: read.warning, text }))
+        let (plan, warning) = (read.plan, read.warning);
+        Ok(Some(Collected { plan, warning, text: Some(text), ..Collected::default() }))
+    }
+
+    /// Reads a record file whole; one that is none, or too large, has no records.
+    async fn collect_records(&self, answered: &mut Answered) -> Result<Collected, Trouble> {
+        let mut bytes = Vec::new();
+        while answered.head.status == 200 && answered.body.step() != Step::End {
+            let here = bytes.len();
+            if here > limits::RECORDS_READ {
+                return Ok(Collected::default());
+            }
+            bytes.resize(here + 4 * 1024, 0);
+            let Answered { connection, body, .. } = answered;
+            let count = connection.content(body, &mut bytes[here..]).await?;
+            bytes.truncate(here + count);
+        }
+        let records = record_file::parse(&bytes).unwrap_or_else(|bad| {
+            if answered.head.status == 200 {
+                log::info!("a record file says nothing: {bad}");
+            }
+            Vec::new()
+        });
+        Ok(Collected { records, ..Collected::default() })
     }
 
     async fn write(
@@ -180,9 +207,12 @@ impl Inner {
     }
 }
 
-/// A playlist, read whole and made fit for our endpoint; or the beginning of what is too large.
+/// A playlist, read whole and made fit for our endpoint, or the beginning of what is too large;
+/// or what a record file says.
+#[derive(Default)]
 struct Collected {
     plan: Option<Plan>,
     warning: Option<Fault>,
-    text: Vec<u8>,
+    records: Vec<Record>,
+    text: Option<Vec<u8>>,
 }

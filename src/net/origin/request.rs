@@ -92,6 +92,7 @@ mod tests {
             fields: fields.into_iter().collect(),
             body: None,
             hold: Duration::ZERO,
+            records: false,
         };
         Outgoing::new(&order, &origin, &base)
     }

@@ -22,7 +22,14 @@ impl Privacy {
             | Message::Cancel { segment, .. }
             | Message::Deny { segment, .. }
             | Message::Block { segment, .. } => (*segment, false),
-            Message::Watch { .. } | Message::Choke | Message::Unchoke => return,
+            Message::Watch { playlist, segment, .. } => {
+                // Only what stands before the query may be named.
+                if playlist.contains('?') || segment.contains('?') {
+                    self.breaches.add(format!("node {node} tells of {playlist} {segment}"));
+                }
+                return;
+            }
+            Message::Choke | Message::Unchoke => return,
         };
         self.look(node, library, (segment, shows));
     }

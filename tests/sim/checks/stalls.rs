@@ -14,15 +14,16 @@ pub fn worse(shared: &[Session], direct: &[Session]) -> Vec<String> {
         // Where direct play lived from hand to mouth, a stall is chance.
         let easy = without.lowest.is_some_and(|low| low > EASY) && without.stalls == 0;
         if easy && with.stalled > without.stalled + BLINK {
-            let (seen, stalls) = (with.stalled, with.stalls);
-            found.push(format!("{name}: {stalls} stalls, {seen:?}, and none without peers"));
+            let (seen, stalls, low) = (with.stalled, with.stalls, without.lowest);
+            found.push(format!("{name}: {stalls} stalls, {seen:?}; without peers {low:?} left"));
         }
         if without.errors == 0 && with.errors > 0 {
             found.push(format!("{name}: {} requests failed, none without peers", with.errors));
         }
         if let (Some(one), Some(other)) = (with.started, without.started) {
             if one > other + START {
-                found.push(format!("{name}: it starts {:?} later than without", one - other));
+                let (one, other) = (one - with.came, other - without.came);
+                found.push(format!("{name}: it starts after {one:?}, without peers {other:?}"));
             }
         } else if without.started.is_some_and(|at| at + START < end(with)) {
             found.push(format!("{name}: it never starts"));

@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod exchange;
 pub mod library;
+pub mod measure;
 pub mod node;
 pub mod origin;
 pub mod peers;

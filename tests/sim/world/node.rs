@@ -131,7 +131,10 @@ impl Node {
 fn machine(scene: &Scene, index: usize, now: Instant) -> Machine {
     let config = config(scene, &scene.seats[index]);
     let mut rng = Rng::new(scene.seed ^ ((index as u64) << 32));
-    Machine::new(config, rng.next(), now)
+    let mut machine = Machine::new(config, rng.next(), now);
+    let key = key_of(&pair(scene.seed, index));
+    machine.know(key, key, now);
+    machine
 }
 
 fn config(scene: &Scene, seat: &Seat) -> Config {

@@ -161,6 +161,11 @@ impl World {
         };
         let now = self.now();
         let Some(resource) = self.library.find(path, now) else { return self.error(404) };
+        let show = &self.library.shows[resource.thing.show()];
+        let closed = show.access == Access::Authorized && resource.thing.is_media();
+        if closed && !order.fields.has("authorization") {
+            return self.error(401);
+        }
         let fields = self.fields_of(&resource);
         let content = resource.content;
         let tag = fields.first("etag").map(str::to_owned);
@@ -322,6 +327,7 @@ impl World {
             date,
             plan: reply.plan,
             warning: None,
+            records: Vec::new(),
         };
         let collects = download.collects;
         self.nodes[node].asking = Some(fetch);

@@ -289,14 +289,20 @@ fn homes(rng: &mut Rng, top: u64) -> Vec<Home> {
         up: Some(top * (3 + rng.below(30)) / 10),
         delay: Duration::from_millis(2 + rng.below(30)),
     };
-    (0..count).map(home).collect()
+    let operators = Home { down: None, up: Some(top * 20), delay: Duration::from_millis(5) };
+    [operators].into_iter().chain((0..count).map(home)).collect()
 }
 
 fn seats(rng: &mut Rng, (homes, top): (&[Home], u64)) -> Vec<Seat> {
     let mut seats = Vec::new();
     let crowded = rng.below(3) == 0;
     for home in 0..homes.len() {
-        let count = if homes.len() == 1 { 2 + rng.below(4) } else { 1 + rng.below(3) };
+        // In the first there is no household but the operator's witness, on a good line.
+        let count = match (home, homes.len()) {
+            (0, _) => 1,
+            (_, 2) => 2 + rng.below(4),
+            _ => 1 + rng.below(3),
+        };
         for _ in 0..count {
             let wireless = rng.below(3) == 0;
             seats.push(Seat {
@@ -318,10 +324,9 @@ fn seats(rng: &mut Rng, (homes, top): (&[Home], u64)) -> Vec<Seat> {
             }
         }
     }
-    // One node signs, on a good line, at the head of the list.
-    seats[0].role = Role::Witness;
-    seats[0].lie = Lie::default();
-    seats[0].dated = true;
+    let lie = Lie::default();
+    let dated = true;
+    seats[0] = Seat { down: None, up: None, role: Role::Witness, lie, dated, ..seats[0].clone() };
     seats
 }
 

@@ -1,0 +1,60 @@
+//! What publishers say: the record file beside a resource, asked of its origin where a
+//! publisher's key is configured.
+
+use super::event::{Arrival, Output};
+use super::fetch::Ask;
+use super::machine::Machine;
+use super::report::Counter;
+use crate::base::digest::Digest;
+use crate::base::id::FetchId;
+use crate::base::limits;
+use crate::config::model::Rung;
+use crate::engine::cache::index::Key;
+use crate::engine::verify::verifier::Verdict;
+use crate::wire::record_file;
+
+impl Machine {
+    /// Asks the origin for the record file of a resource that begins to be wanted.
+    pub(super) fn ask_publisher(&mut self, resource: Digest) {
+        if self.config.network.trusted(Rung::Publisher).is_empty() {
+            return;
+        }
+        let Some(swarm) = &self.swarm else { return };
+        let Some(download) = swarm.downloads.get(&resource).filter(|d| d.length.is_none()) else {
+            return;
+        };
+        let locator = record_file::beside(&download.ask.locator);
+        let rests = |(misses, until): &(u8, _)| *misses >= limits::UNSIGNED && self.now < *until;
+        if swarm.unsigned.get(&locator.origin).is_some_and(rests) {
+            return;
+        }
+        let fields = download.ask.fields.clone();
+        let key = Key { origin: locator.origin, identity: self.identity(&locator) };
+        let mut ask = Ask::alone(key, locator, fields);
+        (ask.records, ask.shared) = (true, false);
+        self.begin(ask, None);
+    }
+
+    /// A record file came, or none did.
+    pub(super) fn on_record_file(&mut self, id: FetchId, arrival: &Arrival) {
+        self.put(Output::Cancel { fetch: id });
+        let Some(fetch) = self.forget(id) else { return };
+        let date = self.date();
+        let Some(swarm) = &mut self.swarm else { return };
+        let origin = fetch.ask.locator.origin;
+        if arrival.records.is_empty() {
+            let (misses, until) = swarm.unsigned.entry(origin).or_default();
+            (*misses, *until) = (misses.saturating_add(1), self.now + limits::UNSIGNED_REST);
+            return;
+        }
+        swarm.unsigned.remove(&origin);
+        for record in &arrival.records {
+            let segment = record.statement.segment;
+            let Some(swarm) = &mut self.swarm else { return };
+            if swarm.verifier.on_record(record.clone(), date, self.now) == Verdict::New {
+                self.report.add(Counter::Records, 1);
+                self.on_new_record(segment);
+            }
+        }
+    }
+}
