@@ -12,6 +12,7 @@ SRC_URI += "\
 
 inherit cargo ptest
 # Series before 5.0 have no such class; the recipe steps aside there in any case.
+# nooelint: oelint.var.inherit.inherit_defer
 inherit ${@'cargo-update-recipe-crates' if bb.utils.which(d.getVar('BBPATH'), 'classes-recipe/cargo-update-recipe-crates.bbclass') else ''}
 
 PACKAGECONFIG ??= "small"
@@ -24,6 +25,7 @@ DEBUG_PREFIX_MAP += "-ffile-prefix-map=${NEAP_UNPACK}=${TARGET_DBGSRC_DIR}"
 CARGO_BUILD_FLAGS += "--bin neap --config profile.release.strip=false"
 CARGO_BUILD_FLAGS += "${@bb.utils.contains('PACKAGECONFIG', 'small', '--config profile.release.opt-level=\\"z\\"', '', d)}"
 
+# nooelint: oelint.task.noanonpython
 python () {
     # Edition 2024 and our crates; an older compiler stops at the first file with less clear words.
     needed, found = (1, 85), (d.getVar('RUSTVERSION') or '0.0').strip('%').split('.')
@@ -52,7 +54,3 @@ do_install_ptest() {
 }
 
 RDEPENDS:${PN}-ptest += "${PN}"
-
-# On 32-bit glibc the crate libc names functions whose seconds have 32 bits (its issue 3223); what
-# neap stores is 64 bits wide, and a clock that they cannot tell counts as one that was never set.
-INSANE_SKIP:${PN} += "32bit-time"
