@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use neap::daemon::arguments::{Command, HELP, VERSION};
 use neap::daemon::check::{Outcome, check};
-use neap::daemon::{start, status};
+use neap::daemon::{reset, start, status};
 
 fn main() -> ExitCode {
     let said = |out: &str| Outcome { out: out.into(), ..Outcome::default() };
@@ -14,6 +14,10 @@ fn main() -> ExitCode {
         Ok(Command::Version) => said(VERSION),
         Ok(Command::Check { flags, quiet }) => check(&Default::default(), &flags, quiet),
         Ok(Command::Run(flags)) => start::run(&Default::default(), &flags),
+        Ok(Command::Reset { flags, yes }) => {
+            let from = (&Default::default(), &flags);
+            reset::outcome(from, yes, &mut std::io::stdin().lock(), &mut std::io::stderr())
+        }
         Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
         Err(usage) => Outcome { err: format!("neap: {usage}\n"), code: 78, ..Outcome::default() },
     };

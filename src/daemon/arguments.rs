@@ -27,6 +27,13 @@ pub enum Command {
         /// Print JSON, for machines.
         json: bool,
     },
+    /// Forget what was written on this device.
+    Reset {
+        /// The layer above the files; the cache's folder comes from there.
+        flags: Flags,
+        /// Do not ask.
+        yes: bool,
+    },
     /// Print [`HELP`].
     Help,
     /// Print [`VERSION`].
@@ -73,6 +80,7 @@ struct Seen {
     flags: Flags,
     json: bool,
     quiet: bool,
+    yes: bool,
 }
 
 impl Seen {
@@ -101,20 +109,25 @@ impl Seen {
             "--verbose" | "-v" => self.flags.verbose = true,
             "--json" => self.json = true,
             "--quiet" | "-q" => self.quiet = true,
+            "--yes" => self.yes = true,
             _ => return Err(unknown("flag", flag, &FLAGS)),
         }
         Ok(())
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet } = self;
+        let Self { word, flags, json, quiet, yes } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
         if quiet && word != Some("check") {
             return Err(Usage("'--quiet' belongs to 'neap check'".into()));
         }
+        if yes && word != Some("reset") {
+            return Err(Usage("'--yes' belongs to 'neap reset'".into()));
+        }
         Ok(match word {
+            Some("reset") => Command::Reset { flags, yes },
             Some("check") => Command::Check { flags, quiet },
             Some("status") => Command::Status { flags, json },
             _ => Command::Run(flags),
@@ -137,9 +150,9 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
 }
 
-const WORDS: [&str; 2] = ["check", "status"];
+const WORDS: [&str; 3] = ["check", "reset", "status"];
 
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--config",
     "--origin",
     "--listen",
@@ -147,6 +160,7 @@ const FLAGS: [&str; 9] = [
     "--verbose",
     "--quiet",
     "--json",
+    "--yes",
     "--help",
     "--version",
 ];
@@ -162,6 +176,7 @@ Usage:
   neap [FLAGS]                  run until SIGTERM; SIGHUP reads the files anew
   neap check [--quiet] [FLAGS]  print what is configured and where it came from
   neap status [--json] [FLAGS]  print how the running neap does
+  neap reset [--yes] [FLAGS]    forget what is on disk, after asking
 
 Flags:
   -c, --config FILE        read FILE and FILE.d/*.toml in place of
@@ -173,6 +188,7 @@ Flags:
   -v, --verbose            the same as --log-level debug
   -q, --quiet              check: print only what is wrong or odd
       --json               status: print JSON
+      --yes                reset: do not ask
   -h, --help               print this
   -V, --version            print the version
 
@@ -201,6 +217,8 @@ mod tests {
         assert_eq!(parse("check"), Ok(Command::Check { flags: none.clone(), quiet: false }));
         assert_eq!(parse("check -q"), Ok(Command::Check { flags: none.clone(), quiet: true }));
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
+        let none = Flags::default();
+        assert_eq!(parse("reset --yes"), Ok(Command::Reset { flags: none, yes: true }));
         assert_eq!(parse("status --help --nonsense"), Ok(Command::Help));
         assert_eq!(parse("-V"), Ok(Command::Version));
     }
@@ -231,6 +249,7 @@ mod tests {
             ("--verbose=yes", "unexpected argument for option '--verbose': \"yes\""),
             ("-c a -c b", "'-c' stands twice"),
             ("--json", "'--json' belongs to 'neap status'"),
+            ("--yes", "'--yes' belongs to 'neap reset'"),
             ("status --quiet", "'--quiet' belongs to 'neap check'"),
         ] {
             assert_eq!(parse(line), Err(fault.into()), "{line}");

@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod check;
 pub mod disk;
 pub mod ports;
+pub mod reset;
 pub mod run;
 pub mod start;
 pub mod status;
