@@ -93,7 +93,7 @@ impl Swarm {
         Self {
             own,
             role: network.role,
-            roster: Roster::new(network.max_peers, rng.fork()),
+            roster: Roster::new(own, network.max_peers, rng.fork()),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
             slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
@@ -111,11 +111,11 @@ impl Swarm {
     }
 
     /// When something has to happen although nothing came.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let shadows = self.shadows.values().filter_map(Shadow::due).min();
         let downloads = self.downloads.values().map(|download| download.ends).min();
         let engines = [
-            self.roster.poll_timeout(),
+            self.roster.poll_timeout(now),
             self.scheduler.poll_timeout(),
             self.slots.poll_timeout(),
             shadows,
