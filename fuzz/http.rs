@@ -58,8 +58,17 @@ pub(crate) fn response(data: &[u8]) {
     let length = if let Framing::Length(length) = framing { Some(length) } else { None };
     let to_close = framing == Framing::Close;
     let date = Some(Date(1_714_521_700));
-    let arrival =
-        Arrival { fetch, head, length, to_close, requested: NOW, date, plan: None, warning: None, records: Vec::new() };
+    let arrival = Arrival {
+        fetch,
+        head,
+        length,
+        to_close,
+        requested: NOW,
+        date,
+        plan: None,
+        warning: None,
+        records: Vec::new(),
+    };
     machine.handle(Input::Head(Box::new(arrival)), NOW + Duration::from_millis(80));
     for answer in outputs(&mut machine).1 {
         one_response(&answer);

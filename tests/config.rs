@@ -17,6 +17,7 @@ use neap::config::merge::Merge;
 use neap::config::model::{Config, LogTarget, Origin, Rung};
 use neap::config::problem::{Problem, exit_code};
 use neap::daemon::check::check;
+use neap::net::peer::identity::Identity;
 
 /// A folder that stands for `/` and is gone after the test.
 struct Root(PathBuf);
@@ -399,6 +400,27 @@ fn a_network_is_read_with_its_secret() {
     assert!(!outcome.out.contains("0123456789abcdef"), "{}", outcome.out);
     let line = format!("role = \"gateway\"  # {}/{LOCAL}:4\n", root.0.display());
     assert!(outcome.out.contains(&line), "{}", outcome.out);
+}
+
+#[test]
+fn a_witness_by_mistake_is_pointed_out() {
+    let root = Root::new();
+    let state = root.0.join("state");
+    let own = Identity::open(&state).expect("a key").key;
+    let more = format!("state = '{}'\nwitnesses = '{own}'\n", state.display());
+    root.write(LOCAL, with_network(&root, &more)).write("secret", "0123456789abcdef");
+    set_mode(&root.0.join("secret"), 0o600);
+    let warned = |root: &Root| {
+        let warnings = root.loaded().warnings;
+        warnings
+            .iter()
+            .any(|warning| warning.text.starts_with("the list holds this node's own key"))
+    };
+    assert!(warned(&root));
+    root.write(LOCAL, with_network(&root, &format!("{more}role = 'witness'\n")));
+    assert!(!warned(&root));
+    root.write(LOCAL, with_network(&root, &more.replace(&state.display().to_string(), "/none")));
+    assert!(!warned(&root));
 }
 
 #[test]

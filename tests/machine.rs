@@ -334,7 +334,8 @@ impl World {
                 1_760_000_000 + i64::try_from(self.now.as_micros() / 1_000_000).unwrap(),
             )),
             plan: None,
-            warning: None, records: Vec::new(),
+            warning: None,
+            records: Vec::new(),
         };
         self.turn(Input::Head(Box::new(arrival)));
         let unasked = self.downloads.get(&fetch).is_some_and(|download| download.taken.is_none());

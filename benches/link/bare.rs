@@ -1,10 +1,12 @@
-//! The measure: one rustls connection over one TCP connection, bytes from memory to nowhere. Raw
-//! keys and the same suite as a link has; nothing is verified.
+//! The measure: one rustls connection over one TCP connection, with a link's keys and suite, from
+//! as much memory as the nodes have to nowhere; and the same where the taker takes the digests.
 
+use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use neap::base::digest::Digest;
 use neap::net::peer::identity::Identity;
 use neap::net::peer::secure::Secure;
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
@@ -13,6 +15,15 @@ use crate::{Spent, Watch};
 
 /// Sends that many bytes; answers what the giver and the taker spent.
 pub fn run(bytes: u64) -> (Spent, Spent) {
+    exchange(bytes, |_| ())
+}
+
+/// The same with SHA-256 of all that comes: the least that verified bytes can cost.
+pub fn run_hashed(bytes: u64) -> (Spent, Spent) {
+    exchange(bytes, |piece| drop(black_box(Digest::of(piece))))
+}
+
+fn exchange(bytes: u64, take: fn(&[u8])) -> (Spent, Spent) {
     let secure = || Secure::raw(&Identity::passing().expect("a key")).expect("TLS");
     let (near, far) = (secure(), secure());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -22,12 +33,14 @@ pub fn run(bytes: u64) -> (Spent, Spent) {
         socket.set_nodelay(true).expect("set");
         let tls = ServerConnection::new(near.server()).expect("TLS");
         let mut stream = StreamOwned::new(tls, socket);
-        let piece = vec![7; 64 * 1024];
+        let film = vec![7; 32 << 20];
         let mut go = [0];
         stream.read_exact(&mut go).expect("the start");
         let watch = Watch::start();
-        for _ in 0..bytes / piece.len() as u64 {
-            stream.write_all(&piece).expect("written");
+        for _ in 0..bytes / film.len() as u64 {
+            for piece in film.chunks(64 * 1024) {
+                stream.write_all(piece).expect("written");
+            }
         }
         stream.flush().expect("written");
         watch.stop()
@@ -42,7 +55,9 @@ pub fn run(bytes: u64) -> (Spent, Spent) {
         let watch = Watch::start();
         let (mut piece, mut left) = (vec![0; 64 * 1024], bytes);
         while left > 0 {
-            left -= stream.read(&mut piece).expect("read") as u64;
+            let count = stream.read(&mut piece).expect("read");
+            take(&piece[..count]);
+            left -= count as u64;
         }
         watch.stop()
     });

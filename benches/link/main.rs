@@ -51,10 +51,13 @@ fn main() {
     let (rounds, bytes) = (number("--rounds", 5), number("--gigabytes", 2) << 30);
     println!("| round | what | MB/s | giver CPU s/GB | taker CPU s/GB | both |");
     println!("|---|---|---|---|---|---|");
-    let mut figures = [Vec::new(), Vec::new()];
+    let runs: [(&str, Run); 3] = [
+        ("bare rustls", bare::run),
+        ("bare rustls, hashed", bare::run_hashed),
+        ("link", node::run),
+    ];
+    let mut figures = runs.map(|_| Vec::new());
     for round in 1..=rounds {
-        let runs: [(&str, fn(u64) -> (Spent, Spent)); 2] =
-            [("bare rustls", bare::run), ("link", node::run)];
         for (place, (name, run)) in runs.into_iter().enumerate() {
             let (giver, taker) = run(bytes);
             let gigabytes = bytes as f64 / 1e9;
@@ -65,7 +68,8 @@ fn main() {
             println!("| {round} | {name} | {rate:.0} | {giver:.3} | {taker:.3} | {both:.3} |");
         }
     }
-    let [bare, link] = figures.map(|runs| {
+    println!();
+    let medians = figures.map(|runs| {
         let median = |pick: fn(&(f64, f64)) -> f64| {
             let mut all: Vec<f64> = runs.iter().map(pick).collect();
             all.sort_by(f64::total_cmp);
@@ -73,15 +77,15 @@ fn main() {
         };
         (median(|run| run.0), median(|run| run.1))
     });
-    println!();
-    println!(
-        "medians: bare {:.0} MB/s, {:.3} CPU s/GB; link {:.0} MB/s, {:.3} CPU s/GB; \
-         link over bare: rate {:.2}, CPU {:.2}",
-        bare.0,
-        bare.1,
-        link.0,
-        link.1,
-        link.0 / bare.0,
-        link.1 / bare.1
-    );
+    let (rate, cpu) = medians[0];
+    for ((name, _), median) in runs.into_iter().zip(medians) {
+        let (of_rate, of_cpu) = (median.0 / rate, median.1 / cpu);
+        println!(
+            "{name}: median {:.0} MB/s ({of_rate:.2}), {:.3} CPU s/GB ({of_cpu:.2})",
+            median.0, median.1
+        );
+    }
 }
+
+/// Sends that many bytes; answers what the giver and the taker spent.
+type Run = fn(u64) -> (Spent, Spent);

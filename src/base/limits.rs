@@ -501,3 +501,30 @@ pub const PACED_MOST: u64 = 25_000_000;
 
 /// What a player must hold before an object of unknown length is paced.
 pub const PACED_BUFFER: Duration = Duration::from_secs(12);
+/// Blocks that one peer may wait for: four pipelines of the greediest.
+pub const WAITING: u32 = 64;
+
+/// Blocks that are on their way to one peer: one in the carrier, one behind it.
+pub const FLIGHT_PEER: u32 = 2;
+
+/// Blocks that are on their way to all peers, read into memory: 512 KiB. While the local player
+/// is busy it is half.
+pub const FLIGHT: u32 = 8;
+
+/// How much of a slow line's time is on its way to peers.
+pub const FLIGHT_TIME: Duration = Duration::from_millis(200);
+
+/// How long one peer has the optimistic slot.
+pub const OPTIMISTIC: Duration = Duration::from_secs(10);
+
+/// In this time what was given and taken counts half.
+pub const FAIR_HALF: Duration = Duration::from_secs(60);
+
+/// Bytes that anyone is given before it counts whether it gives: two segments of a newcomer.
+pub const ADVANCE: u64 = 8 * 1024 * 1024;
+
+/// A peer that gives little, and waits this long while others are served, is told so.
+pub const CHOKE_AFTER: Duration = Duration::from_secs(2);
+
+/// Blocks of which is known how often they were given, so that all are given once first.
+pub const COPIES: usize = 4_096;

@@ -1,7 +1,7 @@
 //! The machine as the configuration meets it: memory, the cache's folder, certificate files.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
@@ -52,7 +52,7 @@ impl Site {
             folder: Folder::look(&config.cache.path),
             bad_certificates: certificates.filter_map(bad).collect(),
             bad_files: if network { bad_files(&config.network) } else { Vec::new() },
-            state: if network { Folder::look(&config.network.state) } else { Folder::default() },
+            state: if network { state(&config.network.state) } else { Folder::default() },
             own_key: own_key(&config.network.state).filter(|_| network),
         }
     }
@@ -116,12 +116,22 @@ fn bad_files(network: &Network) -> Vec<(&'static str, PathBuf, String)> {
     bad.collect()
 }
 
-/// The public half of the node's key, which stands beside the private one once it was made.
+/// The public half of the node's key: it stands last in the file (RFC 8410, 10.3), and no more
+/// than that is read.
 fn own_key(state: &Path) -> Option<NodeKey> {
-    let mut text = String::new();
-    let file = fs::File::open(state.join(PUBLIC_KEY)).ok()?;
-    file.take(PUBLIC_KEY_BYTES).read_to_string(&mut text).ok()?;
-    text.trim_end().parse().ok()
+    let mut file = fs::File::open(state.join(KEY_FILE)).ok()?;
+    file.seek(SeekFrom::End(-34)).ok()?;
+    let mut end = Vec::new();
+    file.take(34).read_to_end(&mut end).ok()?;
+    // A bit string of 33 bytes, none of whose bits is unused.
+    let key = end.strip_prefix(&[0x21, 0x00])?;
+    key.try_into().ok().map(NodeKey)
+}
+
+/// The folder of the node's key; it is made where it can be.
+fn state(path: &Path) -> Folder {
+    let near = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+    Folder::look(near)
 }
 
 fn certificate_fault(path: &Path) -> Option<String> {
@@ -143,11 +153,8 @@ fn certificate_fault(path: &Path) -> Option<String> {
 /// Bytes of a certificate file that are looked through; the whole Mozilla bundle is 220 KiB.
 const PEM: u64 = 1024 * 1024;
 
-/// The file with the node's public key, as `neap key` prints it.
-const PUBLIC_KEY: &str = "node.pub";
-
-/// Bytes of that file that are read: a key is 72 characters.
-const PUBLIC_KEY_BYTES: u64 = 128;
+/// The file with the node's key in the state folder.
+const KEY_FILE: &str = "node.key";
 
 /// Files of the cache's folder that are counted.
 const ENTRIES: usize = 1000;

@@ -74,7 +74,6 @@ impl Machine {
                 swarm.links.insert(peer, link);
                 let end = schedule::want::Link { key, tier, role };
                 swarm.scheduler.on_joined(peer, end, self.now);
-                swarm.slots.on_joined(peer, role, self.now);
                 self.report.add(Counter::PeersJoined, 1);
                 let line = format!("peer {} joined ({})", key.short(), role.name());
                 self.say(log::Level::Info, line);

@@ -170,8 +170,8 @@ impl Machine {
             Upload::Deny { peer, segment, blocks } => {
                 self.tell(peer, Message::Deny { segment, blocks });
             }
-            Upload::Choke { peer } => self.tell(peer, Message::Choke),
-            Upload::Unchoke { peer } => self.tell(peer, Message::Unchoke),
+            Upload::Choke(peer) => self.tell(peer, Message::Choke),
+            Upload::Unchoke(peer) => self.tell(peer, Message::Unchoke),
         }
     }
 
@@ -187,7 +187,7 @@ impl Machine {
             }
             _ => {
                 let Some(swarm) = &mut self.swarm else { return };
-                swarm.slots.on_given(peer, 0, self.now);
+                swarm.slots.on_given(peer, (segment, block, 0), self.now);
                 self.tell(peer, Message::Deny { segment, blocks: BlockSet::one(block) });
             }
         }
@@ -196,7 +196,7 @@ impl Machine {
     /// A block left, or was not here any more.
     pub(super) fn on_given(&mut self, peer: PeerId, (segment, block): (SegmentId, u8), bytes: u32) {
         let Some(swarm) = &mut self.swarm else { return };
-        swarm.slots.on_given(peer, bytes, self.now);
+        swarm.slots.on_given(peer, (segment, block, bytes), self.now);
         if let Some(link) = swarm.links.get_mut(&peer) {
             link.given += u64::from(bytes);
         }

@@ -95,7 +95,7 @@ impl Swarm {
             role: network.role,
             roster: Roster::new(network.max_peers, rng.fork()),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
-            slots: Slots::new(rng.fork()),
+            slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
             verifier: Verifier::new(&trusted),
             links: BTreeMap::new(),
@@ -191,6 +191,10 @@ impl Machine {
     pub(super) fn swarm_turn(&mut self) {
         if self.swarm.is_none() {
             return;
+        }
+        let busy = self.exchanges.values().any(|exchange| exchange.row.is_some());
+        if let Some(swarm) = &mut self.swarm {
+            swarm.slots.busy(busy);
         }
         self.refresh_shadows();
         self.end_late_downloads();

@@ -154,14 +154,15 @@ impl<'a> Body<'a> {
         Ok(SegmentId { resource: self.digest()?, number: self.word()? })
     }
 
-    /// A text of at most `longest` bytes behind its length in two bytes.
+    /// A text of at most `longest` bytes, without control characters, behind its length in two
+    /// bytes.
     pub(super) fn text(&mut self, longest: usize) -> Result<String, Breach> {
         let length = usize::from(self.array().map(u16::from_be_bytes)?);
         if length > longest {
             return Err(Breach::Text);
         }
         let text = core::str::from_utf8(self.bytes(length)?).map_err(|_| Breach::Text)?;
-        Ok(text.to_owned())
+        if text.contains(char::is_control) { Err(Breach::Text) } else { Ok(text.to_owned()) }
     }
 }
 
@@ -181,6 +182,20 @@ pub(super) fn write_segment(segment: SegmentId, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_bounded_and_plain() {
+        let read = |text: &[u8]| {
+            let mut body = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+            body.extend_from_slice(text);
+            Body(&body).text(5)
+        };
+        assert_eq!(read("/\u{fc} a".as_bytes()), Ok("/\u{fc} a".into()));
+        assert_eq!(read(b""), Ok(String::new()));
+        for wrong in [b"123456".as_slice(), b"a\r\nb", b"a\0", b"\x7f", b"\xff", b"\xc2\x85"] {
+            assert_eq!(read(wrong), Err(Breach::Text), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_header_is_read_as_it_is_written() {

@@ -45,8 +45,10 @@ pub struct Statement {
 }
 
 impl Record {
-    /// Signs a statement; one that nobody would read is a breach of ours.
-    pub fn sign(statement: Statement, signer: &Ed25519KeyPair) -> Result<Self, Breach> {
+    /// Signs a statement. A text that nobody would read, such as an entity tag without quotes, is
+    /// left out: a record without it is better than none. Other faults are breaches of ours.
+    pub fn sign(mut statement: Statement, signer: &Ed25519KeyPair) -> Result<Self, Breach> {
+        statement.leave_out_odd_texts();
         statement.check()?;
         let mut key = NodeKey([0; 32]);
         key.0.copy_from_slice(signer.public_key().as_ref());
@@ -89,18 +91,30 @@ impl Statement {
             (&self.etag, limits::ETAG),
             (&self.last_modified, limits::LAST_MODIFIED),
         ];
-        let plain = |(text, longest): (&String, usize)| {
-            text.len() <= longest && !text.contains(char::is_control)
-        };
-        if !texts.into_iter().all(plain) {
+        if !texts.into_iter().all(|(text, longest)| is_plain(text, longest)) {
             return Err(Breach::Text);
         }
-        if !self.etag.is_empty() && EntityTag::parse(&self.etag).is_none() {
+        if !is_tag(&self.etag) {
             return Err(Breach::EntityTag);
         }
         let blocks = self.segment.blocks(self.length).len();
         let said = u32::try_from(self.blocks.len()).ok();
         if blocks == 0 || said != Some(blocks) { Err(Breach::Digests) } else { Ok(()) }
+    }
+
+    fn leave_out_odd_texts(&mut self) {
+        for (text, longest) in [
+            (&mut self.content_type, limits::CONTENT_TYPE),
+            (&mut self.etag, limits::ETAG),
+            (&mut self.last_modified, limits::LAST_MODIFIED),
+        ] {
+            if !is_plain(text, longest) {
+                text.clear();
+            }
+        }
+        if !is_tag(&self.etag) {
+            self.etag.clear();
+        }
     }
 
     /// What is signed: the line that names the use, then the statement as it is written.
@@ -148,6 +162,15 @@ impl Statement {
         statement.check()?;
         Ok(statement)
     }
+}
+
+fn is_plain(text: &str, longest: usize) -> bool {
+    text.len() <= longest && !text.contains(char::is_control)
+}
+
+/// Whether it is an entity tag, or none is stated.
+fn is_tag(text: &str) -> bool {
+    text.is_empty() || EntityTag::parse(text).is_some()
 }
 
 /// The line in front of what is signed: a signature for one use holds for no other.
@@ -247,7 +270,18 @@ mod tests {
             (change(|s| s.segment.number = 1), Breach::Digests),
             (change(|s| (s.length, s.blocks) = (0, Vec::new())), Breach::Digests),
         ] {
-            assert_eq!(Record::sign(statement.clone(), &signer(1)), Err(breach), "{statement:?}");
+            assert_eq!(statement.check(), Err(breach), "{statement:?}");
+            let signed = Record::sign(statement.clone(), &signer(1));
+            if breach == Breach::Digests {
+                assert_eq!(signed, Err(breach));
+            } else {
+                let record = signed.expect("it is signed without the odd text");
+                let said = &record.statement;
+                let texts = [&said.content_type, &said.etag, &said.last_modified];
+                assert_eq!(texts.iter().filter(|text| text.is_empty()).count(), 1);
+                assert_eq!(Record::parse(&bytes(&record)), Ok(record.clone()));
+                assert!(record.holds());
+            }
             let written = bytes(&Record { statement, ..record(1) });
             assert!(written.len() <= limits::MESSAGE);
             assert!(!Record::parse(&written).is_ok_and(|record| record.holds()));

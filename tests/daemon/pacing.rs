@@ -85,3 +85,17 @@ fn a_shutdown_waits_for_no_pace() {
     assert_eq!(reply.body, bytes(1, SEGMENT));
     assert!(daemon.wait_end().success());
 }
+
+#[test]
+fn what_a_player_says_of_itself_goes_on_to_the_origin_as_it_was_sent() {
+    let origin = stream();
+    let daemon = Daemon::new(&origin);
+    let target = "/o/1.ts?CMCD=bl%3D20000%2Csid%3D%22a%22&token=1";
+    assert!(!daemon.get_with(target, HEALTHY).expect(200).is_hit());
+    let seen = &origin.seen("/1.ts")[0];
+    assert_eq!(seen.target, "/1.ts?CMCD=bl%3D20000%2Csid%3D%22a%22&token=1");
+    assert_eq!(seen.field("cmcd-request"), Some("bl=20000"));
+    assert_eq!(seen.field("cmcd-object"), Some("ot=v"));
+    // It says nothing about what is asked for.
+    assert!(daemon.get("/o/1.ts?CMCD=bl%3D1&token=1").expect(200).is_hit());
+}

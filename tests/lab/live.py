@@ -243,7 +243,7 @@ class Live:
         """What a node said of itself that should not be: printed, for whoever looks."""
         for node in nodes.all:
             for line in node.output().splitlines():
-                if re.search(r"panic|WARN|ERROR|warning|error", line):
+                if re.match(r"<[0-4]>|.*panic", line) and "plain HTTP" not in line:
                     print(f"         {node.host.name}: {line[:220]}")
 
 

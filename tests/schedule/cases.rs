@@ -37,6 +37,20 @@ fn nobody_else_is_waited_for_where_nobody_is() {
 }
 
 #[test]
+fn playlists_do_not_make_an_origin_slow() {
+    check(
+        "order a own
+         0 join a home
+         0 seek a
+         0 rate 2000000
+         0 playlists 600
+         0 want 1 in 3500 7
+         100 end",
+        "",
+    );
+}
+
+#[test]
 fn a_leader_that_announces_is_waited_for() {
     check(
         "order a own

@@ -189,6 +189,10 @@ impl Bench {
                 let bytes = bytes.parse().expect("bytes a second");
                 (0..20).for_each(|_| self.scheduler.on_origin_rate(bytes, Duration::from_secs(1)));
             }
+            ["playlists", bytes] => {
+                let (bytes, trip) = (bytes.parse().expect("bytes"), Duration::from_millis(50));
+                (0..20).for_each(|_| self.scheduler.on_origin_rate(bytes, trip));
+            }
             ["drop", number] => self.scheduler.drop(self.number(number), now),
             ["end"] => {}
             other => panic!("no such event: {other:?}"),

@@ -146,9 +146,13 @@ impl View<'_> {
                 (group.turn, group.again) = (None, true);
                 continue;
             }
+            if group.turn.is_none() {
+                group.orphaned = self.now;
+            }
+            // Who came since then may be before this node.
             let turn = match group.turn {
-                Some(turn) => turn,
-                None => self.turn(place),
+                Some(turn) if turn > self.now => turn,
+                _ => self.turn(place),
             };
             self.pursuit.groups[place].turn = Some(turn);
             if turn <= self.now {
@@ -183,10 +187,7 @@ impl View<'_> {
         }
         let far = members().filter(|source| source.link.tier != Tier::Home).count();
         wait += spread(far, drawn.draw);
-        if group.again {
-            return self.now + wait;
-        }
-        (pursuit.begun + self.news() + wait).max(self.now)
+        if group.again { group.orphaned + wait } else { pursuit.begun + self.news() + wait }
     }
 
     /// How long announcements of what others have or fetch take to come here.
@@ -202,14 +203,8 @@ impl View<'_> {
     /// What peers have, or are believed to fetch. Who fell silent is not believed any more.
     fn covered(&mut self) -> BlockSet {
         let mut covered = BlockSet::NONE;
-        let fetch = self.first_news();
-        for (peer, offer) in &mut self.pursuit.offers {
-            if self.peers.get(peer).is_none_or(|source| source.liar) {
-                continue;
-            }
-            if self.now >= offer.moved + Pursuit::patience(offer, fetch) {
-                offer.doubted = offer.coming;
-            }
+        self.pursuit.doubt(self.fetch_times(), self.now);
+        for offer in self.pursuit.offers.values() {
             covered = covered.or(offer.given(self.now)).or(offer.believed());
         }
         if !self.pursuit.want.known && !covered.is_empty() {
@@ -219,10 +214,14 @@ impl View<'_> {
         covered
     }
 
-    /// How long the origin takes until somebody who fetches has something to tell.
-    fn first_news(&self) -> Duration {
-        let blocks = 4 * limits::BLOCK;
-        self.origin.slow_time(if self.pursuit.want.known { blocks } else { self.usual })
+    /// How long the origin takes until somebody who fetches has something to tell, and until it
+    /// has told all.
+    fn fetch_times(&self) -> (Duration, Duration) {
+        let missing = u64::from(self.pursuit.missing().len()) * limits::BLOCK;
+        let known = self.pursuit.want.known;
+        let (first, all) =
+            if known { (4 * limits::BLOCK, missing) } else { (self.usual, self.usual) };
+        (self.origin.slow_time(first), self.origin.slow_time(all))
     }
 
     /// When something may have changed by time alone.
@@ -247,11 +246,10 @@ impl View<'_> {
         at(pursuit.rest.0);
         pursuit.grace.map(&mut at);
         pursuit.groups.iter().filter_map(|group| group.turn).for_each(&mut at);
-        let fetch = self.first_news();
+        if let Some(doubt) = pursuit.doubts(self.fetch_times(), open) {
+            at(doubt);
+        }
         for (peer, offer) in &pursuit.offers {
-            if !offer.believed().and(open).is_empty() {
-                at(offer.moved + Pursuit::patience(offer, fetch));
-            }
             if !offer.denied.0.and(open).is_empty() {
                 at(offer.denied.1);
             }

@@ -67,7 +67,7 @@ impl View<'_> {
             };
             if source.is_open(self.now) {
                 let (room, owed) = (source.room(), source.owed);
-                let (tier, rtt) = (source.link.tier, source.rtt.mean());
+                let (tier, rtt) = (source.link.tier, source.rtt);
                 let (peer, block) = (*peer, source.rate.time(limits::BLOCK));
                 let ask = BlockSet::NONE;
                 holders.push(Holder { peer, has, ask, room, owed, tier, rtt, block });
@@ -132,9 +132,7 @@ impl View<'_> {
                 *blocks = blocks.or(BlockSet::one(asked.block));
                 continue;
             }
-            if is_near {
-                self.hedge(asked);
-            }
+            self.hedge(asked, is_near);
             self.put_off(asked);
         }
         for (peer, blocks) in cancelled {
@@ -144,7 +142,7 @@ impl View<'_> {
 
     /// Looks at a late block again after as long as it took until now.
     fn put_off(&mut self, asked: Asked) {
-        let mut again = self.now + (self.now - asked.at).clamp(LEAST_LATE, limits::STALLED);
+        let mut again = self.now + (self.now - asked.at).clamp(LEAST_LATE, MOST_LATE);
         if let Some(source) = self.peers.get(&asked.peer) {
             again = again.min(source.stalls());
         }
@@ -154,16 +152,22 @@ impl View<'_> {
         }
     }
 
-    /// Asks a second peer for a late block, once.
-    fn hedge(&mut self, late: Asked) {
+    /// Asks a second peer for a late block that has it here sooner than the first took until now.
+    /// While there is time the first is not asked any more; else the faster one counts.
+    fn hedge(&mut self, late: Asked, is_near: bool) {
         let twice = self.pursuit.asked.iter().filter(|asked| asked.block == late.block).count() > 1;
-        if twice || !self.pursuit.missing().has(late.block) {
+        let block = BlockSet::one(late.block);
+        if twice || self.pursuit.missing().and(block).is_empty() {
             return;
         }
-        let mut holders = self.holders(BlockSet::one(late.block));
+        let mut holders = self.holders(block);
         holders.retain(|holder| holder.peer != late.peer && holder.room > 0);
-        if let Some(best) = holders.iter().min_by_key(|holder| holder.queue_time()) {
-            self.ask(best.peer, BlockSet::one(late.block));
+        let Some(best) = holders.iter().min_by_key(|holder| holder.queue_time()) else { return };
+        if is_near {
+            self.ask(best.peer, block);
+        } else if best.queue_time() < self.now - late.at {
+            self.cancel(block);
+            self.ask(best.peer, block);
         }
     }
 
@@ -237,6 +241,9 @@ impl Extract for Vec<Asked> {
 
 /// No block is late before this: a busy device pauses as long.
 const LEAST_LATE: Duration = Duration::from_millis(100);
+
+/// A late block is looked at again at least this often.
+const MOST_LATE: Duration = Duration::from_millis(300);
 
 /// A slower peer is asked all the same when it costs no more than this.
 const WORTH_WAITING: Duration = Duration::from_millis(50);

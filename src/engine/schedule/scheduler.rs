@@ -7,7 +7,7 @@ use super::decide::View;
 use super::rank::Member;
 use super::rate::Rate;
 use super::sources::{Source, back_off};
-use super::want::{Have, Link, Offer, Pursuit, Step, Want};
+use super::want::{Have, Link, Pursuit, Step, Want};
 use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::peer::{NodeKey, PeerId, Role};
@@ -68,7 +68,7 @@ impl Scheduler {
             let learnt = known && !pursuit.want.known;
             pursuit.want = Want { known, ..want };
             if blocks_changed || learnt {
-                pursuit.on_other_blocks();
+                pursuit.on_other_blocks(now);
             }
             self.touch(segment, now);
             return true;
@@ -82,9 +82,7 @@ impl Scheduler {
         let mut pursuit = Pursuit::new(want, step, now);
         for (peer, source) in &mut self.peers {
             if let Some(have) = source.early(segment) {
-                let mut offer = Offer::new(now);
-                offer.update(have, now);
-                pursuit.offers.insert(*peer, offer);
+                pursuit.on_have(*peer, have, now);
             }
         }
         self.wants.insert(segment, pursuit);
@@ -99,7 +97,7 @@ impl Scheduler {
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         pursuit.want.known = true;
         pursuit.want.blocks = pursuit.want.blocks.and(all);
-        pursuit.on_other_blocks();
+        pursuit.on_other_blocks(now);
         self.touch(segment, now);
     }
 
@@ -120,8 +118,7 @@ impl Scheduler {
             source.on_early(have);
             return;
         };
-        let offer = pursuit.offers.entry(peer).or_insert_with(|| Offer::new(now));
-        offer.update(have, now);
+        pursuit.on_have(peer, have, now);
         if source.link.role == Role::Witness {
             source.on_seek(pursuit.want.topic, now);
         }
@@ -257,9 +254,12 @@ impl Scheduler {
         self.touch(segment, now);
     }
 
-    /// The origin gave `bytes` in this time.
+    /// The origin gave `bytes` in this time. What is shorter than a block, as playlists are, tells
+    /// how far away it is and not how fast.
     pub fn on_origin_rate(&mut self, bytes: u64, took: Duration) {
-        self.origin.sample(bytes, took);
+        if bytes >= limits::BLOCK {
+            self.origin.sample(bytes, took);
+        }
     }
 
     /// What is on its way here, as peers that seek the segment are told it, and how far away the

@@ -18,7 +18,8 @@ pub(super) struct Source {
     pub(super) link: Link,
     pub(super) frail: bool,
     pub(super) rate: Rate,
-    pub(super) rtt: Delay,
+    /// The way there and back, as short as it was seen.
+    pub(super) rtt: Duration,
     /// Time from question to block.
     pub(super) delay: Delay,
     /// Blocks that were asked of it and are not here.
@@ -49,7 +50,7 @@ impl Source {
             link,
             frail: false,
             rate: Rate::new(rate),
-            rtt: Delay::new(rtt),
+            rtt,
             delay: Delay::new(rtt * 2),
             owed: 0,
             moved: now,
@@ -106,13 +107,13 @@ impl Source {
 
     /// How many blocks more may be asked of it.
     pub(super) fn room(&self) -> u64 {
-        let depth = self.rate.blocks_in(limits::PIPE_TIME + self.rtt.mean());
+        let depth = self.rate.blocks_in(limits::PIPE_TIME);
         depth.clamp(limits::PIPE_LEAST, limits::PIPE_MOST).saturating_sub(self.owed)
     }
 
     /// How long a block takes that is asked of it now, when `more` are asked before.
     pub(super) fn queue_time(&self, more: u64) -> Duration {
-        self.rtt.mean() + self.rate.time((self.owed + more + 1) * limits::BLOCK)
+        self.rtt + self.rate.time((self.owed + more + 1) * limits::BLOCK)
     }
 
     /// A block is asked of it.
@@ -127,9 +128,11 @@ impl Source {
     pub(super) fn on_given(&mut self, asked: Instant, bytes: u32, now: Instant) {
         self.delay.sample(now - asked);
         if self.idle {
-            // The first block after a rest shows the way there and back, the next ones the rate.
-            let carried = self.rate.time(u64::from(bytes));
-            self.rtt.sample((now - asked).saturating_sub(carried).max(LEAST_RTT));
+            // What the first block after a rest took beyond the way there and back is the rate
+            // that this node has a share of, a queue at the peer with it.
+            let took = now - asked;
+            self.rtt = self.rtt.min(took).max(LEAST_RTT);
+            self.rate.sample(u64::from(bytes), took.saturating_sub(self.rtt).max(LEAST_RTT));
             (self.idle, self.measured, self.burst) = (false, now, 0);
         } else {
             self.burst += u64::from(bytes);

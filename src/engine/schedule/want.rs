@@ -138,7 +138,7 @@ pub(super) struct Offer {
     pub(super) coming: BlockSet,
     pub(super) hops: u8,
     /// When it last said something new.
-    pub(super) moved: Instant,
+    moved: Instant,
     /// What it said to be coming and is not believed any more.
     pub(super) doubted: BlockSet,
     /// What it denied, and until when that stands.
@@ -151,8 +151,12 @@ pub(super) struct Group {
     pub(super) blocks: BlockSet,
     /// When it is this node's turn, while nobody fetches them.
     pub(super) turn: Option<Instant>,
+    /// Since when that is so.
+    pub(super) orphaned: Instant,
     /// Whether somebody fetched them before.
     pub(super) again: bool,
+    /// When there last was a sign that somebody fetches them.
+    pub(super) moved: Instant,
 }
 
 impl Pursuit {
@@ -171,13 +175,14 @@ impl Pursuit {
             grace: None,
             alarm: None,
         };
-        pursuit.regroup();
+        pursuit.regroup(now);
         pursuit
     }
 
     /// Makes the groups anew: one of all blocks while no record is known.
-    pub(super) fn regroup(&mut self) {
-        let group = |blocks| Group { blocks, turn: None, again: false };
+    fn regroup(&mut self, now: Instant) {
+        let moved = now;
+        let group = |blocks| Group { blocks, turn: None, orphaned: now, again: false, moved };
         self.groups = if self.want.known {
             rank::groups(self.want.blocks).map(group).collect()
         } else {
@@ -185,10 +190,52 @@ impl Pursuit {
         };
     }
 
+    /// A peer said what it has.
+    pub(super) fn on_have(&mut self, peer: PeerId, have: Have, now: Instant) {
+        let before = self.offers.values().fold(BlockSet::NONE, |sum, o| sum.or(o.believed()));
+        let offer = self.offers.entry(peer).or_insert_with(|| Offer::new(now));
+        let news = offer.update(have, now);
+        // Hearsay of what was heard before is no sign of life: it may be an echo.
+        let news = if have.hops == 0 { news } else { news.less(before).or(news.and(have.here)) };
+        for group in self.groups.iter_mut().filter(|g| !g.blocks.and(news).is_empty()) {
+            group.moved = now;
+        }
+    }
+
+    /// Stops to believe who fell silent, when `fetch` is how long the origin takes until there is
+    /// something to tell, and `all` until it has told all that is missing.
+    pub(super) fn doubt(&mut self, (fetch, all): (Duration, Duration), now: Instant) {
+        for offer in self.offers.values_mut().filter(|offer| !offer.believed().is_empty()) {
+            if offer.hops == 0 {
+                if now >= offer.moved + PATIENCE + fetch {
+                    offer.doubted = offer.coming;
+                }
+                continue;
+            }
+            for group in &self.groups {
+                if now >= group.moved + group.patience(offer, all) {
+                    offer.doubted = offer.doubted.or(offer.coming.and(group.blocks));
+                }
+            }
+        }
+    }
+
+    /// When somebody who fetches `open` blocks will have been silent for too long.
+    pub(super) fn doubts(&self, fetch: (Duration, Duration), open: BlockSet) -> Option<Instant> {
+        let believed = |offer: &&Offer| !offer.believed().and(open).is_empty();
+        let moments = self.offers.values().filter(believed).flat_map(|offer| {
+            let direct = (offer.hops == 0).then_some(offer.moved + PATIENCE + fetch.0);
+            let touches = |group: &&Group| !group.blocks.and(offer.believed()).is_empty();
+            let groups = self.groups.iter().filter(move |group| offer.hops > 0 && touches(group));
+            direct.into_iter().chain(groups.map(move |g| g.moved + g.patience(offer, fetch.1)))
+        });
+        moments.min()
+    }
+
     /// Other blocks are needed, or it is known at last which there are.
-    pub(super) fn on_other_blocks(&mut self) {
+    pub(super) fn on_other_blocks(&mut self, now: Instant) {
         self.own = self.own.and(self.want.blocks);
-        self.regroup();
+        self.regroup(now);
     }
 
     /// Forgets what was asked of a peer; answers how much that was.
@@ -226,16 +273,17 @@ impl Pursuit {
     pub(super) fn outstanding(&self) -> BlockSet {
         self.asked.iter().map(|asked| asked.block).collect()
     }
+}
 
-    /// The longest silence in which somebody who fetches is believed; `fetch` is how long the
-    /// origin takes for what must come before anything can be told.
-    pub(super) fn patience(offer: &Offer, fetch: Duration) -> Duration {
-        PATIENCE + fetch + limits::WAN_NEWS * u32::from(offer.hops)
+impl Group {
+    /// How long hearsay of the group is believed: its fetch may come after that of all others.
+    fn patience(&self, offer: &Offer, all: Duration) -> Duration {
+        PATIENCE + all + limits::WAN_NEWS * u32::from(offer.hops)
     }
 }
 
 impl Offer {
-    pub(super) fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self {
             here: BlockSet::NONE,
             coming: BlockSet::NONE,
@@ -246,17 +294,20 @@ impl Offer {
         }
     }
 
-    /// Takes in what the peer says now.
-    pub(super) fn update(&mut self, have: Have, now: Instant) {
+    /// Takes in what the peer says now; answers what is new about it: blocks that it has now, or
+    /// fetches now, or has heard of.
+    fn update(&mut self, have: Have, now: Instant) -> BlockSet {
         let coming = if have.hops < limits::HOPS { have.coming } else { BlockSet::NONE };
-        let nearer = have.hops < self.hops || self.coming.is_empty();
-        let news = if nearer { coming } else { coming.less(self.coming) };
+        // Who begins to fetch what it had only heard of tells something new.
+        let is_first = have.hops == 0 && self.hops > 0;
+        let news = if is_first { coming } else { coming.less(self.coming) };
         let given = have.here.less(self.here);
         if !news.is_empty() || !given.is_empty() {
             self.moved = now;
         }
         self.doubted = self.doubted.less(news).and(coming);
         (self.here, self.coming, self.hops) = (have.here, coming.less(have.here), have.hops);
+        given.or(news)
     }
 
     /// What it can be asked for.

@@ -25,7 +25,7 @@ use crate::net::ground::door::Door;
 use crate::net::ground::patience::Patience;
 use crate::net::ground::reactor;
 use crate::node::peering::{Parting, PeerOrder, Peering};
-use crate::wire::membership::Side;
+use crate::wire::membership::{Denial, Side};
 
 /// The port to every peer.
 pub struct Port {
@@ -121,7 +121,7 @@ impl Port {
         for address in &self.settings.listen {
             let listener = match tcp::bind(*address) {
                 // Some kernels are built without IPv6.
-                Err(error) if address.is_ipv6() && !bound.is_empty() => {
+                Err(error) if address.is_ipv6() && error.kind() != io::ErrorKind::AddrInUse => {
                     log::info!("no peers over IPv6: {error}");
                     continue;
                 }
@@ -331,9 +331,13 @@ impl Port {
     fn look_at_admission(&self) {
         let Some(admission) = &self.settings.admission else { return };
         let by = [admission.operator];
-        if let Err(denial) = admission.check(self.key(), &by, (self.door.date)()) {
-            log::warn!("this node's admission is of no use ({denial:?}): it is {}", self.key());
-        }
+        let what = match admission.check(self.key(), &by, (self.door.date)()) {
+            Ok(()) => return,
+            Err(Denial::ExpiredAdmission) => "is over",
+            Err(_) => "was made for another key or is damaged",
+        };
+        let key = self.key();
+        log::warn!("this node's admission {what}: make one with 'neap admit {key}'");
     }
 }
 

@@ -330,7 +330,8 @@ impl World {
             requested: download.requested,
             date,
             plan: reply.plan,
-            warning: None, records: Vec::new(),
+            warning: None,
+            records: Vec::new(),
         };
         let collects = download.collects;
         self.nodes[node].asking = Some(fetch);
