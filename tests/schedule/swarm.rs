@@ -486,6 +486,7 @@ fn wan(nodes: usize, degree: usize) -> World {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the table is what a reader wants to see")]
 fn run(worlds: &[World], seed: u64) -> Vec<Outcome> {
     println!(
         "| swarm | nodes | links | copies | first | late ones | added median | p95 | worst | late \

@@ -250,7 +250,8 @@ impl Scheduler {
         self.touch(segment, now);
     }
 
-    /// None of the node's own fetches of a segment runs any more. After a bad end the origin is left alone for a moment.
+    /// None of the node's own fetches of a segment runs any more. After a bad end the origin is
+    /// left alone for a moment.
     pub fn on_origin_ended(&mut self, segment: SegmentId, good: bool, now: Instant) {
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         let whole = !pursuit.want.known;
