@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use neap::daemon::arguments::{Command, HELP, VERSION};
 use neap::daemon::check::{Outcome, check};
 use neap::daemon::sign::command::sign;
-use neap::daemon::{key, start, status};
+use neap::daemon::{key, reset, start, status};
 
 fn main() -> ExitCode {
     let said = |out: &str| Outcome { out: out.into(), ..Outcome::default() };
@@ -16,6 +16,10 @@ fn main() -> ExitCode {
         Ok(Command::Check { flags, quiet }) => check(&Default::default(), &flags, quiet),
         Ok(Command::Run(flags)) => start::run(&Default::default(), &flags),
         Ok(Command::Sign(wanted)) => sign(&wanted),
+        Ok(Command::Reset { flags, yes }) => {
+            let from = (&Default::default(), &flags);
+            reset::outcome(from, yes, &mut std::io::stdin().lock(), &mut std::io::stderr())
+        }
         Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
         Ok(Command::Key { flags, new }) => key::print(&Default::default(), &flags, new),
         Ok(Command::Admit { flags, node, days, key }) => {

@@ -21,7 +21,9 @@ unit() {
     mkdir -p "$work/units/neap.service.d"
     sed 's,^ExecStart=/usr/bin/neap,ExecStart=/bin/true,' neap.service >"$work/units/neap.service"
     cp neap.socket "$work/units/"
-    if [ $# -gt 1 ]; then cp "$2" "$work/units/neap.service.d/"; fi
+    if [ $# -gt 1 ]; then
+        sed 's,^ExecStart=/usr/bin/neap,ExecStart=/bin/true,' "$2" >"$work/units/neap.service.d/$(basename "$2")"
+    fi
     echo "$work/units/$1"
 }
 
@@ -103,6 +105,12 @@ if grep -Evq '^(#.*|(enable|disable) neap\.(service|socket))$' neap.preset; then
     bad 'preset: a line that is no rule'
 else
     good 'preset: enables the service, not the socket'
+fi
+
+if sh -n sleep/neap && [ -z "$(sh sleep/neap pre suspend)" ]; then
+    good 'sleep: the hook does nothing on the way to standby'
+else
+    bad 'sleep: the hook'
 fi
 
 [ "$faults" -eq 0 ] || { echo "$faults faults" >&2; exit 1; }

@@ -49,6 +49,13 @@ pub enum Command {
     },
     /// Make the records of a publisher's media.
     Sign(Sign),
+    /// Forget what was written on this device.
+    Reset {
+        /// The layer above the files; the cache's folder comes from there.
+        flags: Flags,
+        /// Do not ask.
+        yes: bool,
+    },
     /// Print [`HELP`].
     Help,
     /// Print [`VERSION`].
@@ -115,6 +122,7 @@ struct Seen {
     days: Option<u32>,
     key: Option<PathBuf>,
     sign: Sign,
+    yes: bool,
 }
 
 impl Seen {
@@ -163,18 +171,22 @@ impl Seen {
                 let wrong = || Usage(format!("'--days {}' is no number of days", clean(&days)));
                 self.days = Some(number.ok_or_else(wrong)?);
             }
+            "--yes" => self.yes = true,
             _ => return Err(unknown("flag", flag, &FLAGS)),
         }
         Ok(())
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet, new, node, days, key, sign } = self;
+        let Self { word, flags, json, quiet, yes, new, node, days, key, sign } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
         if quiet && word != Some("check") {
             return Err(Usage("'--quiet' belongs to 'neap check'".into()));
+        }
+        if yes && word != Some("reset") {
+            return Err(Usage("'--yes' belongs to 'neap reset'".into()));
         }
         if new && word != Some("key") {
             return Err(Usage("'--new' belongs to 'neap key'".into()));
@@ -197,6 +209,7 @@ impl Seen {
                 let node = node.ok_or_else(|| Usage("'neap admit' wants a node's key".into()))?;
                 Command::Admit { flags, node, days: days.unwrap_or(YEAR), key }
             }
+            Some("reset") => Command::Reset { flags, yes },
             Some("check") => Command::Check { flags, quiet },
             Some("status") => Command::Status { flags, json },
             _ => Command::Run(flags),
@@ -236,9 +249,9 @@ fn clean(text: &str) -> String {
 /// Days of an admission that says nothing else.
 const YEAR: u32 = 365;
 
-const WORDS: [&str; 5] = ["check", "status", "sign", "key", "admit"];
+const WORDS: [&str; 6] = ["check", "status", "sign", "key", "admit", "reset"];
 
-const FLAGS: [&str; 14] = [
+const FLAGS: [&str; 15] = [
     "--config",
     "--origin",
     "--listen",
@@ -251,6 +264,7 @@ const FLAGS: [&str; 14] = [
     "--key",
     "--base",
     "--valid",
+    "--yes",
     "--help",
     "--version",
 ];
@@ -273,6 +287,7 @@ Usage:
   neap sign --key FILE [--origin NAME[=URL]] [--base URL-OR-PATH] PLACE...
                                 make the records of media for 'publisher'; each
                                 PLACE is a folder, a playlist or a media file
+  neap reset [--yes] [FLAGS]    forget what is on disk, after asking
 
 Flags:
   -c, --config FILE        read FILE and FILE.d/*.toml in place of
@@ -290,6 +305,7 @@ Flags:
                            'neap key' made
       --base URL-OR-PATH   sign: where PLACE lies at the origin
       --valid TIME         sign: how long the records count, '30 d' if not said
+      --yes                reset: do not ask
   -h, --help               print this
   -V, --version            print the version
 
@@ -318,6 +334,8 @@ mod tests {
         assert_eq!(parse("check"), Ok(Command::Check { flags: none.clone(), quiet: false }));
         assert_eq!(parse("check -q"), Ok(Command::Check { flags: none.clone(), quiet: true }));
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
+        let none = Flags::default();
+        assert_eq!(parse("reset --yes"), Ok(Command::Reset { flags: none, yes: true }));
         assert_eq!(parse("status --help --nonsense"), Ok(Command::Help));
         let sign = Sign {
             key: "k".into(),
@@ -365,6 +383,7 @@ mod tests {
             ("--verbose=yes", "unexpected argument for option '--verbose': \"yes\""),
             ("-c a -c b", "'-c' stands twice"),
             ("--json", "'--json' belongs to 'neap status'"),
+            ("--yes", "'--yes' belongs to 'neap reset'"),
             ("status --quiet", "'--quiet' belongs to 'neap check'"),
             ("status --new", "'--new' belongs to 'neap key'"),
             ("key --days 3", "'--days' belongs to 'neap admit'"),

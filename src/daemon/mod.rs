@@ -7,6 +7,7 @@ pub mod disk;
 pub mod key;
 pub mod network;
 pub mod ports;
+pub mod reset;
 pub mod run;
 pub mod sign;
 pub mod start;

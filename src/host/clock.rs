@@ -33,9 +33,12 @@ pub const BUILD_DATE: Date = Date(match option_env!("SOURCE_DATE_EPOCH") {
 /// 2026-11-22, the day on which this version's sources were closed; moved with each release.
 const RELEASED: i64 = 1_795_305_600;
 
+/// A C library whose seconds have 32 bits cannot tell the time after 2038: that clock counts as
+/// one that was never set.
 fn system_date() -> Date {
-    let time = clock_gettime(ClockId::CLOCK_REALTIME).expect("every system has CLOCK_REALTIME");
-    Date(time.tv_sec())
+    #[allow(clippy::useless_conversion, reason = "seconds have 32 bits on some 32-bit systems")]
+    let date = |time: nix::sys::time::TimeSpec| Date(time.tv_sec().into());
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(Date(0), date)
 }
 
 fn plausible(date: Date) -> Option<Date> {

@@ -12,6 +12,7 @@ use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
+use crate::engine::peers::trust::Sentence;
 use crate::engine::schedule::scheduler::Arrival;
 use crate::engine::schedule::want::{Step, Why};
 use crate::engine::verify::verifier::{Check, From};
@@ -128,7 +129,7 @@ impl Machine {
             Check::Bad { .. } => {
                 self.report.add(Counter::BadBlocks, 1);
                 swarm.scheduler.on_bad(peer, self.now);
-                if swarm.trust.on_bad(key, self.now) {
+                if swarm.trust.on_bad_block(key, self.now) == Sentence::Ban {
                     self.ban(peer, Parting::Liar("it gave blocks that are not what was signed"));
                 }
                 return;

@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod files;
 pub mod flow;
+pub mod forget;
 pub mod load;
 pub mod memory;
 pub mod notice;

@@ -193,6 +193,6 @@ fn find(files: &dyn Files, name: SheetName) -> Result<Found, Loss> {
 }
 
 /// Our sub-folders are named by two lower-case hexadecimal digits.
-fn is_sub_folder(name: &str) -> bool {
+pub(super) fn is_sub_folder(name: &str) -> bool {
     name.len() == 2 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

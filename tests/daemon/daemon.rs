@@ -90,9 +90,14 @@ impl Setup {
     }
 }
 
+/// The binary under test; `NEAP_BIN` names another, such as one for ARM under an emulator.
+fn binary() -> PathBuf {
+    std::env::var_os("NEAP_BIN").map_or_else(|| env!("CARGO_BIN_EXE_neap").into(), PathBuf::from)
+}
+
 /// The command that runs neap with the configuration in a folder.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neap"));
+    let mut command = Command::new(binary());
     command.arg("--config").arg(folder.join("neap.toml")).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     for name in ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "WATCHDOG_USEC", "JOURNAL_STREAM"] {

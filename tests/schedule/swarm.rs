@@ -56,7 +56,7 @@ const BLOCK: u64 = limits::BLOCK;
 const FIRST_BYTE: Duration = Duration::from_millis(60);
 const BATCH: Duration = Duration::from_millis(10);
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Learn(usize, u32),
     Poll(usize),

@@ -67,7 +67,7 @@ impl Node {
             ports[0], ports[1]
         );
         std::fs::write(&path, text).expect("a file in the temp folder");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_neap"));
+        let mut command = Command::new(binary());
         command.arg("--config").arg(&path).stderr(Stdio::piped()).stdout(Stdio::null());
         change(&mut command);
         let mut child = command.spawn().expect("the binary starts");
@@ -160,4 +160,9 @@ impl Drop for Node {
 /// A disk tier in `path`.
 pub fn disk_tier(path: &Path, size: &str) -> String {
     format!("[cache]\ndisk = \"{size}\"\npath = \"{}\"\n", path.display())
+}
+
+/// The binary under test; `NEAP_BIN` names another, such as one for ARM under an emulator.
+fn binary() -> PathBuf {
+    std::env::var_os("NEAP_BIN").map_or_else(|| env!("CARGO_BIN_EXE_neap").into(), PathBuf::from)
 }

@@ -1,0 +1,57 @@
+################################################################################
+#
+# neap
+#
+################################################################################
+
+NEAP_VERSION = 0.1.0
+NEAP_SITE = $(call qstrip,$(NEAP_RELEASES))
+NEAP_SOURCE = neap-$(NEAP_VERSION).tar.gz
+NEAP_LICENSE = Apache-2.0 or MIT
+NEAP_LICENSE_FILES = LICENSE-APACHE LICENSE-MIT cross/third-party.txt
+NEAP_CPE_ID_VENDOR = neap
+
+# local.mk may say NEAP_OVERRIDE_SRCDIR = .../neap to build a tree.
+
+ifeq ($(BR2_PACKAGE_NEAP_SMALL),y)
+NEAP_CARGO_ENV = \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=z \
+	CARGO_PROFILE_RELEASE_LTO=fat \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
+endif
+NEAP_CARGO_BUILD_OPTS = --bin neap
+NEAP_CARGO_INSTALL_OPTS = --bin neap
+
+define NEAP_INSTALL_CONFIG
+	$(INSTALL) -D -m 0644 $(@D)/systemd/neap.toml \
+		$(TARGET_DIR)/etc/neap/neap.toml
+endef
+NEAP_POST_INSTALL_TARGET_HOOKS += NEAP_INSTALL_CONFIG
+
+define NEAP_INSTALL_INIT_SYSTEMD
+	$(INSTALL) -D -m 0644 $(@D)/systemd/neap.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/neap.service
+	$(INSTALL) -D -m 0644 $(@D)/systemd/neap.socket \
+		$(TARGET_DIR)/usr/lib/systemd/system/neap.socket
+	$(INSTALL) -D -m 0644 $(@D)/systemd/neap.tmpfiles.conf \
+		$(TARGET_DIR)/usr/lib/tmpfiles.d/neap.conf
+endef
+
+define NEAP_INSTALL_INIT_SYSV
+	$(INSTALL) -D -m 0755 $(NEAP_PKGDIR)/S80neap \
+		$(TARGET_DIR)/etc/init.d/S80neap
+endef
+
+define NEAP_USERS
+	neap -1 neap -1 * - - - neap video cache
+endef
+
+# epoll, timers, events and signals as files; nothing that an ordinary kernel leaves out.
+define NEAP_LINUX_CONFIG_FIXUPS
+	$(call KCONFIG_ENABLE_OPT,CONFIG_EPOLL)
+	$(call KCONFIG_ENABLE_OPT,CONFIG_TIMERFD)
+	$(call KCONFIG_ENABLE_OPT,CONFIG_EVENTFD)
+	$(call KCONFIG_ENABLE_OPT,CONFIG_SIGNALFD)
+endef
+
+$(eval $(cargo-package))

@@ -1,0 +1,131 @@
+//! `neap reset`: forgets what this device learnt, after asking, as when it changes hands.
+
+use std::io::{BufRead, Write};
+
+use super::check::{Outcome, complaint};
+use crate::base::units::Size;
+use crate::config::layers::{Flags, Paths};
+use crate::config::model::Config;
+use crate::config::problem::exit_code;
+use crate::store::files::{Fault, Files, Folder};
+use crate::store::forget::{Forgotten, forget};
+
+/// Removes what neap wrote; asks on `ask` and reads `answer` unless `yes` is said already.
+///
+/// The configuration is the owner's and stays. Counters live in memory and end with the process.
+pub fn outcome(
+    (paths, flags): (&Paths, &Flags),
+    yes: bool,
+    answer: &mut dyn BufRead,
+    ask: &mut dyn Write,
+) -> Outcome {
+    let path = match Config::load(paths, flags) {
+        Ok(loaded) => loaded.config.cache.path,
+        Err(problems) => {
+            let code = exit_code(&problems);
+            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
+        }
+    };
+    let place = path.display().to_string();
+    if !path.exists() {
+        return said(format!("neap: there is no {place}: nothing to forget\n"));
+    }
+    let folder = Folder::new(path);
+    let found = match folder.prepare().and_then(|_| forget(&folder, false)) {
+        Ok(found) => found,
+        Err(fault) => return failed(fault, &place),
+    };
+    if !yes && !agreed(&found, &place, answer, ask) {
+        return Outcome {
+            err: "neap: nothing was removed\n".into(),
+            code: 70,
+            ..said(String::new())
+        };
+    }
+    match forget(&folder, true) {
+        Ok(gone) => said(format!("neap: removed {} from {place}\n", words(&gone))),
+        Err(fault) => failed(fault, &place),
+    }
+}
+
+fn agreed(found: &Forgotten, place: &str, answer: &mut dyn BufRead, ask: &mut dyn Write) -> bool {
+    let question = format!("Remove {} from {place}? Type yes: ", words(found));
+    let asked = ask.write_all(question.as_bytes()).and_then(|()| ask.flush());
+    let mut line = String::new();
+    asked.and_then(|()| answer.read_line(&mut line)).is_ok() && line.trim() == "yes"
+}
+
+fn words(found: &Forgotten) -> String {
+    format!("{} files ({})", found.files, Size(found.bytes))
+}
+
+fn said(out: String) -> Outcome {
+    Outcome { out, ..Outcome::default() }
+}
+
+fn failed(fault: Fault, place: &str) -> Outcome {
+    let code = if fault == Fault::Denied { 77 } else { 70 };
+    let hint = if fault == Fault::Locked { ": stop neap first" } else { "" };
+    Outcome { err: format!("neap: {place}: {fault}{hint}\n"), code, ..Outcome::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// A folder with one slice, and the flags that lead to it.
+    fn device(name: &str) -> (PathBuf, Flags) {
+        let root = std::env::temp_dir().join(format!("neap-reset-{name}-{}", std::process::id()));
+        let slice =
+            root.join("cache/ab").join(format!("ab{}-{:08x}-{:016x}", "0".repeat(30), 0, 1));
+        fs::create_dir_all(root.join("cache/ab")).unwrap();
+        fs::write(slice, "slice").unwrap();
+        let file = root.join("neap.toml");
+        fs::write(&file, format!("[cache]\npath = \"{}\"\n", root.join("cache").display()))
+            .unwrap();
+        (root, Flags { config: Some(file), ..Flags::default() })
+    }
+
+    fn reset(flags: &Flags, yes: bool, typed: &str) -> (Outcome, String) {
+        let mut asked = Vec::new();
+        let from = (&Paths::default(), flags);
+        let outcome = outcome(from, yes, &mut typed.as_bytes(), &mut asked);
+        (outcome, String::from_utf8(asked).unwrap())
+    }
+
+    fn slices(root: &Path) -> usize {
+        fs::read_dir(root.join("cache/ab")).unwrap().count()
+    }
+
+    #[test]
+    fn nothing_goes_before_the_owner_says_yes() {
+        let (root, flags) = device("asks");
+        for typed in ["no\n", "", "y\n"] {
+            let (outcome, asked) = reset(&flags, false, typed);
+            assert_eq!((outcome.code, slices(&root)), (70, 1), "{typed}");
+            assert!(asked.starts_with("Remove 1 files (5 B) from "), "{asked}");
+        }
+        let (outcome, _) = reset(&flags, false, "yes\n");
+        assert_eq!((outcome.code, slices(&root)), (0, 0));
+        assert!(outcome.out.starts_with("neap: removed 1 files"), "{}", outcome.out);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_folder_in_use_stays() {
+        let (root, flags) = device("locked");
+        let other = Folder::new(root.join("cache"));
+        other.prepare().unwrap();
+        let (outcome, asked) = reset(&flags, true, "");
+        assert_eq!((outcome.code, slices(&root), asked.as_str()), (70, 1, ""));
+        assert!(outcome.err.ends_with("another process uses the folder: stop neap first\n"));
+        drop(other);
+        assert_eq!(reset(&flags, true, "").0.code, 0);
+        assert_eq!(slices(&root), 0);
+        fs::remove_dir_all(&root).unwrap();
+        assert!(reset(&flags, true, "").0.code != 0, "the configuration is gone too");
+    }
+}
