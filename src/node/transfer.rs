@@ -171,10 +171,9 @@ impl Machine {
             return false;
         }
         download.holes.insert(id, at);
-        if due < download.deadline {
-            download.deadline = due;
-            self.want(resource);
-        }
+        download.deadline = download.deadline.min(due);
+        download.ends = download.ends.min(self.now.max(due) + limits::HOLE_TIME);
+        self.want(resource);
         self.set_source(id, Source::Peers);
         true
     }
