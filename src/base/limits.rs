@@ -460,6 +460,10 @@ pub const SWARM_RANGE: u64 = 16 * SEGMENT;
 /// How long a download that nobody waits for goes on behind its deadline.
 pub const DOWNLOAD_TIME: Duration = Duration::from_secs(30);
 
+/// How long behind its deadline a byte may be missing that a player waits for and that this node
+/// does not fetch: then the origin is asked plainly.
+pub const HOLE_TIME: Duration = Duration::from_secs(2);
+
 /// How often a download's origin may fail before its players are told.
 pub const DOWNLOAD_FAILURES: u8 = 3;
 

@@ -100,7 +100,11 @@ impl Machine {
         }
         let failed = download.failures >= limits::DOWNLOAD_FAILURES;
         let headless = download.row.is_none();
-        for segment in segments {
+        // Of a segment several parts may be on their way at once.
+        let more = |segment: &SegmentId| {
+            download.fetches.values().any(|others| others.contains(segment))
+        };
+        for segment in segments.into_iter().filter(|segment| !more(segment)) {
             swarm.scheduler.on_origin_ended(segment, good, self.now);
         }
         if failed || headless {
@@ -172,10 +176,9 @@ impl Machine {
             return false;
         }
         download.holes.insert(id, at);
-        if due < download.deadline {
-            download.deadline = due;
-            self.want(resource);
-        }
+        download.deadline = download.deadline.min(due);
+        download.ends = download.ends.min(self.now.max(due) + limits::HOLE_TIME);
+        self.want(resource);
         self.set_source(id, Source::Peers);
         true
     }

@@ -71,6 +71,8 @@ impl Scheduler {
             let known = want.known || pursuit.want.known;
             let learnt = known && !pursuit.want.known;
             pursuit.want = Want { known, ..want };
+            // What had to make room before it was read is needed again.
+            pursuit.here = pursuit.here.less(want.blocks);
             if blocks_changed || learnt {
                 pursuit.on_other_blocks(now);
             }
