@@ -5,7 +5,7 @@
 //! turn, polling 3.11); it keeps what is rare: connecting, timers, signals, the blocking pool.
 
 use core::cell::{Cell, RefCell};
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
@@ -55,6 +55,12 @@ struct Bell {
     asleep: AtomicBool,
 }
 
+/// Wakes the reactor's thread for its main future alone.
+struct Call {
+    called: AtomicBool,
+    bell: Arc<Bell>,
+}
+
 impl Reactor {
     /// A reactor; fails when the system has no file descriptor left.
     pub fn new() -> io::Result<Rc<Self>> {
@@ -89,7 +95,7 @@ impl Reactor {
     pub fn run<T>(&self, executor: &LocalExecutor<'_>, main: impl Future<Output = T>) -> T {
         let waker = Waker::from(Arc::clone(&self.bell));
         let mut context = Context::from_waker(&waker);
-        let mut main = pin!(executor.run(main));
+        let mut main = pin!(executor.run(self.called(main)));
         let mut events = [EpollEvent::empty(); EVENTS];
         loop {
             if self.bell.rung.swap(false, Ordering::SeqCst) {
@@ -104,6 +110,18 @@ impl Reactor {
             self.bell.asleep.store(false, Ordering::SeqCst);
             events[..count].iter().for_each(|event| self.wake(*event));
         }
+    }
+
+    /// Polls `main` only when it was woken itself: it waits for what is rare, such as signals,
+    /// and asking for that costs a system call in each turn of a busy player's connection.
+    fn called<T>(&self, main: impl Future<Output = T>) -> impl Future<Output = T> {
+        let call = Arc::new(Call { called: AtomicBool::new(true), bell: Arc::clone(&self.bell) });
+        let waker = Waker::from(Arc::clone(&call));
+        let mut main = Box::pin(main);
+        poll_fn(move |_| match call.called.swap(false, Ordering::SeqCst) {
+            true => main.as_mut().poll(&mut Context::from_waker(&waker)),
+            false => Poll::Pending,
+        })
     }
 
     fn wake(&self, event: EpollEvent) {
@@ -275,6 +293,17 @@ impl Wake for Bell {
             // A full counter rings as well.
             let _ = self.event.write(1);
         }
+    }
+}
+
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.called.store(true, Ordering::SeqCst);
+        self.bell.wake_by_ref();
     }
 }
 
