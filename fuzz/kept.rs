@@ -18,6 +18,8 @@ use neap::config::problem::Problem;
 use neap::config::show;
 use neap::daemon::check;
 use neap::store::sheet::{FIXED, Head};
+use neap::wire::cmcd::Cmcd;
+use neap::wire::http::fields::Fields;
 
 /// One URL or reference a line: what is read is written so, and joined it stays in its place.
 pub(crate) fn url(data: &[u8]) {
@@ -71,6 +73,29 @@ pub(crate) fn units(data: &[u8]) {
         if duration < Duration::from_millis(SHOWABLE) {
             let shown = units::plain(duration).to_string();
             assert_eq!(units::duration(&shown), Ok(duration), "{line:?} as {shown:?}");
+        }
+    }
+}
+
+/// What a player says about itself, one request a line: what is read is within its bounds, and
+/// the next object stays at its origin.
+pub(crate) fn cmcd(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    let base = &places().0[0].bases[0];
+    for line in text.lines().take(LINES) {
+        let fields = [("CMCD-Request", line)].into_iter().collect();
+        for said in [Cmcd::of(line, &Fields::new()), Cmcd::of("/", &fields)] {
+            let times = [said.buffer, said.deadline, said.duration];
+            assert!(times.into_iter().flatten().all(|time| time <= limits::CMCD_TIME), "{line:?}");
+            let rates = [said.bitrate, said.top_bitrate, said.throughput, said.wished_rate];
+            let bounded = |rate: Rate| rate.0 > 0 && rate <= limits::CMCD_RATE;
+            assert!(rates.into_iter().flatten().all(bounded), "{line:?}");
+            let names = [said.session, said.content].into_iter().flatten();
+            assert!(names.map(|name| name.len()).all(|bytes| bytes <= limits::CMCD_NAME));
+            if let Some(next) = said.next {
+                let led = base.join(&next).expect("a reference");
+                assert_eq!(led.server(), base.server(), "{line:?}");
+            }
         }
     }
 }

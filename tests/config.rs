@@ -7,13 +7,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use neap::base::limits;
+use neap::base::peer::{NodeKey, Role};
 use neap::base::units::Size;
 use neap::base::url::Url;
 use neap::config::file::Text;
 use neap::config::keys::{KEYS, ORIGIN_KEYS, SECTIONS};
 use neap::config::layers::{Flags, Loaded, Paths};
 use neap::config::merge::Merge;
-use neap::config::model::{Config, LogTarget, Origin};
+use neap::config::model::{Config, LogTarget, Origin, Rung};
 use neap::config::problem::{Problem, exit_code};
 use neap::daemon::check::check;
 
@@ -369,6 +370,124 @@ fn two_doors_at_one_address_are_refused() {
     assert!(read(free).is_ok());
 }
 
+/// A local file that names a network whose secret is in `/secret`.
+fn with_network(root: &Root, more: &str) -> String {
+    let secret = root.0.join("secret");
+    format!("[network]\nname = 'home'\nsecret-file = '{}'\n{more}", secret.display())
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    fs::set_permissions(path, mode).expect("own file");
+}
+
+#[test]
+fn a_network_is_read_with_its_secret() {
+    let root = Root::new();
+    let key = format!("ed25519:{}", "0f".repeat(32));
+    let more = format!("role = 'gateway'\nwitnesses = '{key}'\nmax-peers = 0x10\nlisten = []\n");
+    root.write(LOCAL, with_network(&root, &more)).write("secret", "0123456789abcdef\r\n\n");
+    set_mode(&root.0.join("secret"), 0o640);
+    let network = root.loaded().config.network;
+    let secret = network.secret.clone().expect("a secret");
+    assert_eq!(secret.bytes(), b"0123456789abcdef");
+    assert!(!format!("{network:?}").contains("0123456789abcdef"));
+    assert_eq!((network.max_peers, network.role), (16, Role::Gateway));
+    assert_eq!(network.trusted(Rung::Witness), [NodeKey([0x0f; 32])]);
+    let outcome = check(&root.paths(), &Flags::default(), false);
+    assert_eq!(outcome.code, 0, "{}", outcome.err);
+    assert!(!outcome.out.contains("0123456789abcdef"), "{}", outcome.out);
+    let line = format!("role = \"gateway\"  # {}/{LOCAL}:4\n", root.0.display());
+    assert!(outcome.out.contains(&line), "{}", outcome.out);
+}
+
+#[test]
+fn a_secret_that_does_not_serve_is_refused() {
+    let root = Root::new();
+    root.write(LOCAL, with_network(&root, ""));
+    let file = root.0.join("secret");
+    let problem = |text: &str| {
+        let shown = root.problems(&Flags::default());
+        assert_eq!(shown, [format!("/{LOCAL}:3: network.secret-file: /secret: {text}")]);
+    };
+    problem("there is no such file");
+    root.write("secret", "0123456789abcde\n");
+    set_mode(&file, 0o600);
+    problem("it holds 15 bytes, and at least 16 are needed");
+    root.write("secret", "x".repeat(4097));
+    problem("it holds more than 4096 bytes");
+    root.write("secret", "0123456789abcdef");
+    set_mode(&file, 0o644);
+    problem("everybody on this device may use it: take that away by chmod o=");
+    fs::remove_file(&file).expect("own file");
+    fs::create_dir(&file).expect("a folder");
+    problem("it is no regular file");
+    // What is not used is not read.
+    root.write(LOCAL, with_network(&root, "").replace("'home'", "''"));
+    assert_eq!(root.loaded().config.network.secret, None);
+}
+
+#[test]
+fn a_network_that_anybody_could_join_is_refused() {
+    check_problems(
+        "[network]\nname = 'home'\n",
+        &["2: network.name: anybody could join: the key 'secret-file', 'operators' or 'ca' is \
+           missing"],
+    );
+    check_problems(
+        "[network]\nname = 'home'\nca = '/c'\nprivate-key = '/k'\n",
+        &["3: network.ca: it needs the key 'certificate' beside it"],
+    );
+    let key = format!("ed25519:{}", "0f".repeat(32));
+    assert!(read(&format!("[network]\nname = 'home'\noperators = '{key}'\n")).is_ok());
+}
+
+#[test]
+fn a_wrong_network_says_what_is_wrong() {
+    let peer = "expected the address and port of a node, such as \"192.168.1.5:8644\", found";
+    let key = "expected 'ed25519:' and 64 hex digits, as 'neap key' prints them, found";
+    let number = "expected a number from 1 to 256, without quotes, found";
+    check_problems(
+        "[network]\nname = 'my home'\nsecret-file = 'secret'\noperators = 'ed25519:00'\n\
+         listen = 'localhost'\npeers = ['0.0.0.0:1', '10.0.0.1:0']\nmax-peers = '24'\n\
+         role = 'server'\nverify = 'quorum'\ndiscovery = 'no'\n[sharing]\nenabled = 1\n",
+        &[
+            "2: network.name: expected a name of at most 64 letters, digits, '-', '_' and '.', \
+             such as \"home\", or \"\", found \"my home\"",
+            "3: network.secret-file: expected an absolute path, such as \"/var/cache/neap\", \
+             found \"secret\"",
+            &format!("4: network.operators: {key} \"ed25519:00\""),
+            "5: network.listen: expected an address and a port, such as \"127.0.0.1:8642\" or \
+             \"[::1]:8642\", found \"localhost\"",
+            &format!("6: network.peers: {peer} \"0.0.0.0:1\""),
+            &format!("6: network.peers: {peer} \"10.0.0.1:0\""),
+            &format!("7: network.max-peers: {number} \"24\""),
+            "8: network.role: expected \"device\", \"gateway\" or \"witness\", found \"server\"",
+            "9: network.verify: expected \"publisher\" or \"witness\", found \"quorum\"",
+            "10: network.discovery: expected true or false, found \"no\"",
+            "12: sharing.enabled: expected true or false, found 1",
+        ],
+    );
+    for (written, found) in [("0", "0"), ("257", "257"), ("-1", "-1"), ("1.0", "1.0")] {
+        let text = format!("[network]\nmax-peers = {written}\n");
+        check_problems(&text, &[&format!("2: network.max-peers: {number} {found}")]);
+    }
+    let keys: Vec<_> = (0..65).map(|n| format!("'ed25519:{n:064x}'")).collect();
+    let text = format!("[network]\nwitnesses = [{}]\n", keys.join(", "));
+    check_problems(&text, &["2: network.witnesses: the list holds more than 64"]);
+}
+
+#[test]
+fn a_door_for_nodes_is_not_that_of_players() {
+    let text = "[network]\nlisten = '127.0.0.1:8642'\n";
+    assert!(read(text).is_ok());
+    let key = format!("ed25519:{}", "0f".repeat(32));
+    check_problems(
+        &format!("{text}name = 'home'\noperators = '{key}'\n"),
+        &["2: network.listen: player.listen has 127.0.0.1:8642 as well"],
+    );
+}
+
 #[test]
 fn a_file_is_bounded() {
     let root = Root::new();
@@ -410,7 +529,9 @@ const RICH: &str = "# ä\n[player]\nlisten = [\"0.0.0.0:80\", '[::1]:8642'] # bo
     url = \"https://a.example/x/../y\"\nheaders = { A = \"1\", \"B\" = '''2''' }\n\
     timeout = \"1.5 min\"\n[[origin]]\nname = 'b'\nurl = ['https://b', 'http://[::1]:81/']\n\
     follow-redirects = false\nignore-query = '*'\n[origin.headers]\nC = \"\"\"\n3\"\"\"\n\
-    [cache]\nmemory = \"1.5 MiB\"\ndisk = '0'\npath = '/x'\n[log]\nlevel = \"trace\"\n";
+    [cache]\nmemory = \"1.5 MiB\"\ndisk = '0'\npath = '/x'\n\
+    [network]\nname = \"\"\nmax-peers = 8\nlisten = ['[::]:8644']\nverify = 'witness'\n\
+    [sharing]\nenabled = true\n[log]\nlevel = \"trace\"\n";
 
 #[test]
 fn every_prefix_of_a_file_is_read_or_refused() {

@@ -6,6 +6,8 @@ mod entry;
 mod http;
 #[path = "../fuzz/kept.rs"]
 mod kept;
+#[path = "../fuzz/link.rs"]
+mod link;
 
 use std::fs;
 use std::path::Path;
@@ -125,9 +127,12 @@ corpora! {
     directives_never_lose_a_prohibition: "cache_control", http::cache_control;
     what_is_stored_is_valid_against_itself: "conditions", http::conditions;
     a_list_is_its_members: "lists", http::lists;
+    any_word_of_a_player_is_borne: "cmcd", kept::cmcd;
     any_note_beside_a_slice_is_borne: "memo", http::memo;
     urls_stay_in_their_place: "url", kept::url;
     units_read_as_they_are_shown: "units", kept::units;
     any_configuration_is_listed_or_named_wrong: "config", kept::config;
     any_head_of_a_slice_file_is_borne: "sheet", kept::sheet;
+    what_a_link_says_is_written_as_it_is_read: "frames", link::frames;
+    no_record_is_believed_but_as_it_was_signed: "record", link::record;
 }

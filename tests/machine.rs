@@ -183,7 +183,7 @@ impl World {
                     row.disk.remove(&slice);
                 }
             }
-            Output::Adopt { .. } | Output::Say { .. } => {}
+            Output::Adopt { .. } | Output::Say { .. } | Output::Peer(_) => {}
         }
     }
 

@@ -2,12 +2,61 @@
 
 use core::time::Duration;
 
+use super::units::Rate;
+
 /// Bytes of a block: the unit of exchange and of verification (docs: the block grid).
 pub const BLOCK: u64 = 64 * 1024;
 
 /// Bytes of a slice, the unit of eviction and of the disk tier: sixteen blocks, so that a
 /// large file is kept where it is watched and a usual segment is two to eight slices.
 pub const SLICE: u64 = 16 * BLOCK;
+
+/// Blocks of a segment as peers exchange it: they fit in the bits of one number, and a record of
+/// them in 2 KiB; a usual media segment is one, a 4K one two or three.
+pub const SEGMENT_BLOCKS: u64 = 64;
+
+/// Bytes of such a segment: 4 MiB.
+pub const SEGMENT: u64 = SEGMENT_BLOCKS * BLOCK;
+
+/// Bytes of a frame's body on a link: one block, its head, and room for what a newer version
+/// adds. A longer one is a breach, whatever its kind.
+pub const FRAME: usize = 68 * 1024;
+
+/// Bytes of the body of a message that is no block. The longest is a record of 64 blocks with
+/// the longest texts, 2655 bytes; the rest is for what a newer version adds.
+pub const MESSAGE: usize = 4 * 1024;
+
+/// Bytes of a media type in a record; RFC 6838, 4.2 allows 127 each side of the slash, real ones
+/// with parameters are below 80.
+pub const CONTENT_TYPE: usize = 128;
+
+/// Bytes of an entity tag in a record; CDNs write up to 70.
+pub const ETAG: usize = 256;
+
+/// Bytes of a `Last-Modified` in a record; an IMF-fixdate has 29 (RFC 9110, 5.6.7).
+pub const LAST_MODIFIED: usize = 64;
+
+/// Segments of which a record, or that it is contested, is in memory: a witness's hundred live
+/// streams with forty segments each.
+pub const RECORDS: usize = 4 * 1024;
+
+/// Bytes of the records in memory: those of 2000 usual segments, which is 4 GB of video.
+pub const RECORD_MEMORY: usize = 2 * 1024 * 1024;
+
+/// How long a record is held where no date is known by which to judge when it expires.
+pub const UNDATED: Duration = Duration::from_secs(24 * 3600);
+
+/// Segments of which it is noted on whose word peers' blocks were taken, 100 bytes each: 64 GiB
+/// of segments as long as they may be.
+pub const RESTING: usize = 16 * 1024;
+
+/// Segments of one signer that the origin's own bytes must contradict before all of its records
+/// are dropped. One or two may be content that changed behind its URL.
+pub const CONTRADICTIONS: u16 = 3;
+
+/// Segments whose outcome counts for a signer's standing; what is older weighs half, so that a
+/// good past covers no more than this many lies.
+pub const STANDING: u16 = 32;
 
 /// Bytes of a request or response head. nginx stops at 8 KiB a line and 32 KiB in all; signed
 /// CDN cookies reach 4 KiB.
@@ -148,6 +197,18 @@ pub const PROBLEMS: usize = 100;
 
 /// Characters of an origin's name: it is a part of every URL that players see.
 pub const NAME: usize = 64;
+/// Bytes of a network's secret at least: 128 bits cannot be guessed.
+pub const SECRET_LEAST: usize = 16;
+
+/// Bytes of a network's secret at most; more adds nothing, and points to the wrong file.
+pub const SECRET_MOST: u64 = 4096;
+
+/// Links to peers at once that may be configured; each costs two sockets' buffers and a TLS
+/// state of about 40 KiB.
+pub const LINKS: usize = 256;
+
+/// Keys or addresses in one list of `[network]`: an operator names a handful.
+pub const NAMED_NODES: usize = 64;
 /// Lines that wait for a log reader; a burst at start is tens, so 256 lose nothing and hold
 /// at most 256 KiB while syslogd is away.
 pub const LOG_LINES: usize = 256;
@@ -217,3 +278,80 @@ pub const PROBATION: u64 = 32 * 1024 * 1024;
 /// much). Left alone it grows to 4 MiB a player; bounded, what is copied is still in the
 /// processor's cache when it goes out: 2 MB bodies cost 0.18 CPU seconds a GB in place of 0.30.
 pub const SEND_BUFFER: usize = 256 * 1024;
+
+/// Bytes of one value of CMCD; all keys of CTA-5004 with a long next object are 1 KiB.
+pub const CMCD: usize = 4 * 1024;
+
+/// Pairs of one value of CMCD: eighteen keys are defined, vendors add a few of their own.
+pub const CMCD_PAIRS: usize = 64;
+
+/// Bytes of a session's or content's name in CMCD (CTA-5004, table 1).
+pub const CMCD_NAME: usize = 64;
+
+/// The longest buffer, deadline or object that is believed: more is a mistake of units.
+pub const CMCD_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// The highest rate that is believed; 8K video is at 0.1 Gbit/s.
+pub const CMCD_RATE: Rate = Rate(100_000_000_000);
+/// Segments that a node wants at once: thirty renditions of a minute of short parts.
+pub const WANTS: usize = 2_048;
+
+/// Fewest blocks of a segment that are elected apart: 256 KiB are worth an origin's request.
+pub const GROUP_BLOCKS: u32 = 4;
+
+/// Most groups of a segment that are elected apart.
+pub const GROUPS: u32 = 16;
+
+/// A peer that sought something of a topic this long ago still shares its work.
+pub const TOPIC_FRESH: Duration = Duration::from_secs(30);
+
+/// Topics of one peer that are remembered: renditions of a few players behind one gateway.
+pub const TOPICS: usize = 16;
+
+/// What a peer has of segments that are not wanted yet: the start of a playlist's window.
+pub const EARLY: usize = 64;
+
+/// How far hearsay of a fetch is believed and passed on; a network of 24 links a node and
+/// ten thousand nodes is three hops wide.
+pub const HOPS: u8 = 4;
+
+/// The shortest and longest wait of one rank for the one before it.
+pub const RANK_WAIT: (Duration, Duration) =
+    (Duration::from_millis(150), Duration::from_millis(250));
+
+/// How long announcements of peers in the home take, with room for a busy television.
+pub const HOME_NEWS: Duration = Duration::from_millis(20);
+
+/// How long announcements of peers elsewhere take: two round trips of a bad line.
+pub const WAN_NEWS: Duration = Duration::from_millis(250);
+
+/// What others give a witness before they go to the origin: it has to go in any case.
+pub const WITNESS_LEAD: Duration = Duration::from_millis(300);
+
+/// What is kept in hand when the origin must still be able to make a deadline: a new
+/// connection and a slow first byte.
+pub const SWITCH_MARGIN: Duration = Duration::from_millis(750);
+
+/// A deadline nearer than this to the origin's last chance has late blocks asked for twice.
+pub const NEAR: Duration = Duration::from_secs(1);
+
+/// Fewest blocks that are asked of one peer at once: one on its way while one is read.
+pub const PIPE_LEAST: u64 = 2;
+
+/// Most blocks that are asked of one peer at once: 1 MiB.
+pub const PIPE_MOST: u64 = 16;
+
+/// How much of a peer's time its pipeline aims at.
+pub const PIPE_TIME: Duration = Duration::from_millis(300);
+
+/// A block that a peer denied is not asked of it again for this long.
+pub const DENIED: Duration = Duration::from_secs(1);
+
+/// A peer that gave nothing of what was asked for this long, at least, is left to rest.
+pub const STALLED: Duration = Duration::from_secs(1);
+
+/// The longest such rest, and the longest wait after an origin that failed.
+pub const REST: Duration = Duration::from_secs(16);
+
+/// Bytes a second that are reckoned with before an origin has shown its own rate.
+pub const ORIGIN_GUESS: u64 = 1024 * 1024;

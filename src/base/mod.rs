@@ -3,8 +3,10 @@
 pub mod digest;
 pub mod id;
 pub mod limits;
+pub mod peer;
 pub mod range;
 pub mod rng;
+pub mod segment;
 pub mod time;
 pub mod units;
 pub mod url;

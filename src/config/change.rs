@@ -34,6 +34,11 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes: Vec<_> = changed
         .map(|key| Change { key: key.path(), kind: Kind::Changed, live: key.live })
         .collect();
+    let (before, after) = (&old.network, &new.network);
+    if before.secret != after.secret && before.secret_file == after.secret_file {
+        let key = "network.secret-file".into();
+        changes.push(Change { key, kind: Kind::Changed, live: false });
+    }
     origins(&old.origins, &new.origins, &mut changes);
     changes
 }
@@ -45,6 +50,7 @@ impl Config {
         taken.player.listen.clone_from(&self.player.listen);
         taken.admin.clone_from(&self.admin);
         taken.cache.path.clone_from(&self.cache.path);
+        taken.network.clone_from(&self.network);
         taken.log.target = self.log.target;
         taken
     }
@@ -89,6 +95,7 @@ mod tests {
     use crate::base::units::Size;
     use crate::base::url::Url;
 
+    use super::super::secret::Secret;
     use super::*;
 
     fn origin(name: &str) -> Origin {
@@ -141,12 +148,29 @@ mod tests {
         assert_eq!(difference(&old, &new).len(), KEYS.len() + 1);
     }
 
+    #[test]
+    fn another_secret_in_the_same_file_is_a_change() {
+        let secret = |byte| Secret::new(vec![byte; 16]).ok();
+        let mut old = Config::default();
+        old.network.secret_file = Some("/s".into());
+        old.network.secret = secret(1);
+        let mut new = old.clone();
+        new.network.secret = secret(2);
+        assert_eq!(shown(&old, &new), ["network.secret-file changed, which needs a restart"]);
+    }
+
     fn with_all_changed() -> Config {
         let text = "[player]\nlisten='127.0.0.1:1'\nallow='::1'\nhost-names='a'\ncors=[]\n\
                     [admin]\nlisten=''\ncontrol=''\n\
                     [cache]\nmemory='1 B'\ndisk='1 B'\npath='/x'\nmax-object='1 B'\n\
+                    [network]\nname='a'\nsecret-file='/s'\nadmission-file='/a'\n\
+                    operators='KEY'\nlisten=[]\npeers='[::1]:1'\nmax-peers=1\n\
+                    role='gateway'\nwitnesses='KEY'\npublishers='KEY'\nverify=[]\n\
+                    state='/x'\ndiscovery=false\nca='/c'\ncertificate='/c'\n\
+                    private-key='/k'\n[sharing]\nenabled=false\n\
                     [log]\ntarget='stderr'\nlevel='warn'\n";
-        let text = super::super::file::Text::new("n".as_ref(), text.into());
+        let text = text.replace("KEY", &format!("ed25519:{}", "a5".repeat(32)));
+        let text = super::super::file::Text::new("n".as_ref(), text);
         let mut merge = super::super::merge::Merge::default();
         merge.file(&text);
         merge.finish().expect("a configuration").0

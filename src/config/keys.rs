@@ -1,13 +1,13 @@
 //! The one table of keys: how each is read, shown, and when a change of it takes effect.
 
-use core::fmt;
-
+use crate::base::limits;
 use crate::base::units::plain;
 
-use super::model::{Config, LogTarget, Network, Origin};
+use super::model::{Config, Origin};
 use super::problem::Source;
 use super::read::{self, Read, Value};
 use super::show;
+use super::words;
 
 /// One key of the file; `T` is what it belongs to: the configuration, or one origin.
 #[derive(Debug)]
@@ -43,10 +43,10 @@ impl Sources {
 }
 
 /// The sections in the order of the shipped file; `origin` is a list of tables.
-pub const SECTIONS: [&str; 5] = ["player", "admin", "origin", "cache", "log"];
+pub const SECTIONS: [&str; 7] = ["player", "admin", "origin", "cache", "network", "sharing", "log"];
 
 /// The keys beside the origins', in the order of the shipped file.
-pub const KEYS: [Key<Config>; 12] = [
+pub const KEYS: [Key<Config>; 29] = [
     Key {
         section: "player",
         name: "listen",
@@ -134,17 +134,154 @@ pub const KEYS: [Key<Config>; 12] = [
         show: |config| show::text(&config.cache.max_object.to_string()),
     },
     Key {
+        section: "network",
+        name: "name",
+        live: false,
+        set: |config, value| put(&mut config.network.name, read::one(value, read::network_name)),
+        show: |config| show::text(&config.network.name),
+    },
+    Key {
+        section: "network",
+        name: "secret-file",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.secret_file, read::one(value, read::maybe(read::path)))
+        },
+        show: |config| show::maybe(config.network.secret_file.as_ref().map(|path| path.display())),
+    },
+    Key {
+        section: "network",
+        name: "admission-file",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.admission, read::one(value, read::maybe(read::path)))
+        },
+        show: |config| show::maybe(config.network.admission.as_ref().map(|path| path.display())),
+    },
+    Key {
+        section: "network",
+        name: "operators",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.operators, read::listed(value, read::node_key))
+        },
+        show: |config| show::list(&config.network.operators),
+    },
+    Key {
+        section: "network",
+        name: "listen",
+        live: false,
+        set: |config, value| put(&mut config.network.listen, read::listed(value, read::socket)),
+        show: |config| show::list(&config.network.listen),
+    },
+    Key {
+        section: "network",
+        name: "peers",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.peers, read::listed(value, read::peer_address))
+        },
+        show: |config| show::list(&config.network.peers),
+    },
+    Key {
+        section: "network",
+        name: "max-peers",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.max_peers, read::number(value, 1..=limits::LINKS))
+        },
+        show: |config| config.network.max_peers.to_string(),
+    },
+    Key {
+        section: "network",
+        name: "role",
+        live: false,
+        set: |config, value| put(&mut config.network.role, read::one(value, words::role)),
+        show: |config| show::text(config.network.role.name()),
+    },
+    Key {
+        section: "network",
+        name: "witnesses",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.witnesses, read::listed(value, read::node_key))
+        },
+        show: |config| show::list(&config.network.witnesses),
+    },
+    Key {
+        section: "network",
+        name: "publishers",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.publishers, read::listed(value, read::node_key))
+        },
+        show: |config| show::list(&config.network.publishers),
+    },
+    Key {
+        section: "network",
+        name: "verify",
+        live: false,
+        set: |config, value| put(&mut config.network.verify, read::listed(value, words::rung)),
+        show: |config| show::list(&config.network.verify),
+    },
+    Key {
+        section: "network",
+        name: "state",
+        live: false,
+        set: |config, value| put(&mut config.network.state, read::one(value, read::path)),
+        show: |config| show::text(&config.network.state.display().to_string()),
+    },
+    Key {
+        section: "network",
+        name: "discovery",
+        live: false,
+        set: |config, value| put(&mut config.network.discovery, read::switch(value)),
+        show: |config| config.network.discovery.to_string(),
+    },
+    Key {
+        section: "network",
+        name: "ca",
+        live: false,
+        set: |config, value| put(&mut config.network.ca, read::one(value, read::maybe(read::path))),
+        show: |config| show::maybe(config.network.ca.as_ref().map(|path| path.display())),
+    },
+    Key {
+        section: "network",
+        name: "certificate",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.certificate, read::one(value, read::maybe(read::path)))
+        },
+        show: |config| show::maybe(config.network.certificate.as_ref().map(|path| path.display())),
+    },
+    Key {
+        section: "network",
+        name: "private-key",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.private_key, read::one(value, read::maybe(read::path)))
+        },
+        show: |config| show::maybe(config.network.private_key.as_ref().map(|path| path.display())),
+    },
+    Key {
+        section: "sharing",
+        name: "enabled",
+        live: true,
+        set: |config, value| put(&mut config.sharing.enabled, read::switch(value)),
+        show: |config| config.sharing.enabled.to_string(),
+    },
+    Key {
         section: "log",
         name: "target",
         live: false,
-        set: |config, value| put(&mut config.log.target, read::one(value, target)),
+        set: |config, value| put(&mut config.log.target, read::one(value, words::target)),
         show: |config| show::text(&config.log.target.to_string()),
     },
     Key {
         section: "log",
         name: "level",
         live: true,
-        set: |config, value| put(&mut config.log.level, read::one(value, level)),
+        set: |config, value| put(&mut config.log.level, read::one(value, words::level)),
         show: |config| show::text(&config.log.level.as_str().to_ascii_lowercase()),
     },
 ];
@@ -216,37 +353,4 @@ pub const ORIGIN_KEYS: [Key<Origin>; 7] = [
 fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
     *place = read?;
     Ok(())
-}
-
-fn target(text: &str) -> Result<LogTarget, &'static str> {
-    let all = [LogTarget::Auto, LogTarget::Syslog, LogTarget::Stderr];
-    let named = all.into_iter().find(|target| target.to_string() == text);
-    named.ok_or("\"auto\", \"syslog\" or \"stderr\"")
-}
-
-fn level(text: &str) -> Result<log::LevelFilter, &'static str> {
-    let expected = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
-    // `log` would take "INFO" and "off" as well: one way to write it is enough.
-    let lower = !text.contains(|c: char| c.is_ascii_uppercase()) && text != "off";
-    text.parse().ok().filter(|_| lower).ok_or(expected)
-}
-
-impl fmt::Display for LogTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Syslog => "syslog",
-            Self::Stderr => "stderr",
-        })
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let single = if self.address.is_ipv4() { 32 } else { 128 };
-        match self.bits {
-            bits if bits == single => write!(f, "{}", self.address),
-            bits => write!(f, "{}/{bits}", self.address),
-        }
-    }
 }

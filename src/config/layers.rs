@@ -76,6 +76,7 @@ impl Config {
             Err(problem) => merge.problem(problem),
         }
         read_flags(&mut merge, flags);
+        merge.read_secret();
         let (config, sources) = merge.finish()?;
         let warnings = odd::odd(&config, &sources, &Site::look(&config));
         Ok(Loaded { config, sources, warnings })

@@ -13,6 +13,7 @@ use super::model::{Config, Origin};
 use super::nearest::nearest;
 use super::problem::{Problem, Source};
 use super::read::{self, Fault, Read, Value};
+use super::secret::Secret;
 
 /// The configuration so far, with the faults so far.
 #[derive(Debug, Default)]
@@ -218,13 +219,67 @@ impl Merge {
             let text = format!("origin: more than {} origins", limits::ORIGINS);
             found.push(Problem::new(self.sources.of(&format!("origin.{last}")), text));
         }
-        let admin = self.config.admin.listen.filter(|address| address.port() != 0);
-        if let Some(address) = admin.filter(|a| self.config.player.listen.contains(a)) {
-            let text = format!("admin.listen: player.listen has {address} as well");
-            found.push(Problem::new(self.sources.of("admin.listen"), text));
-        }
+        self.check_doors(&mut found);
+        self.check_network(&mut found);
         for problem in found {
             self.problem(problem);
+        }
+    }
+}
+
+impl Merge {
+    /// No two doors stand at one address; port 0 is any free one.
+    fn check_doors(&self, found: &mut Vec<Problem>) {
+        let config = &self.config;
+        let player = config.player.listen.iter().map(|address| ("player.listen", address));
+        let admin = config.admin.listen.iter().map(|address| ("admin.listen", address));
+        let peers = config.network.listen.iter().filter(|_| config.network.exists());
+        let peers = peers.map(|address| ("network.listen", address));
+        let doors: Vec<_> = player.chain(admin).chain(peers).collect();
+        for (index, (key, address)) in doors.iter().enumerate() {
+            let same = doors[..index].iter().find(|(_, other)| other == address);
+            if let Some((other, _)) = same.filter(|_| address.port() != 0) {
+                let text = format!("{key}: {other} has {address} as well");
+                found.push(Problem::new(self.sources.of(key), text));
+            }
+        }
+    }
+
+    /// Nobody may come into a network unasked, and a certificate is of no use alone.
+    fn check_network(&self, found: &mut Vec<Problem>) {
+        let network = &self.config.network;
+        let wrong = |problem: &Problem| problem.text.starts_with("network.");
+        if !network.exists() || self.broken || self.problems.iter().any(wrong) {
+            return;
+        }
+        let mut fault = |key: &str, text: &str| {
+            let text = format!("network.{key}: {text}");
+            found.push(Problem::new(self.sources.of(&format!("network.{key}")), text));
+        };
+        let closed = network.secret_file.is_some() || network.ca.is_some();
+        if !closed && network.operators.is_empty() {
+            let text = "anybody could join: the key 'secret-file', 'operators' or 'ca' is missing";
+            fault("name", text);
+        }
+        let parts = [
+            ("ca", &network.ca),
+            ("certificate", &network.certificate),
+            ("private-key", &network.private_key),
+        ];
+        let given = parts.iter().find(|(_, path)| path.is_some());
+        let missing = parts.iter().find(|(_, path)| path.is_none());
+        if let (Some((given, _)), Some((missing, _))) = (given, missing) {
+            fault(given, &format!("it needs the key '{missing}' beside it"));
+        }
+    }
+
+    /// Reads the files that the configuration is not complete without.
+    pub fn read_secret(&mut self) {
+        let network = &self.config.network;
+        let Some(path) = network.secret_file.as_ref().filter(|_| network.exists()) else { return };
+        match Secret::read(path, &self.sources.of("network.secret-file")) {
+            Ok(secret) => self.config.network.secret = Some(secret),
+            Err(problem) => self.problem(problem),
         }
     }
 }

@@ -10,5 +10,7 @@ pub mod nearest;
 pub mod odd;
 pub mod problem;
 pub mod read;
+pub mod secret;
 pub mod show;
 pub mod site;
+pub mod words;

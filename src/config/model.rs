@@ -4,8 +4,11 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::path::PathBuf;
 
+use crate::base::peer::{NodeKey, Role};
 use crate::base::units::Size;
 use crate::base::url::{Place, Places, Url};
+
+use super::secret::Secret;
 
 /// Everything that the file, its neighbours and the flags say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,10 @@ pub struct Config {
     pub origins: Vec<Origin>,
     /// The cache in memory and on disk.
     pub cache: Cache,
+    /// The nodes that this one belongs to.
+    pub network: Network,
+    /// Whether anything is taken from them and given to them.
+    pub sharing: Sharing,
     /// The log.
     pub log: Log,
 }
@@ -28,7 +35,7 @@ pub struct Player {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
     /// Networks whose clients are answered; loopback always is.
-    pub allow: Vec<Network>,
+    pub allow: Vec<Subnet>,
     /// Names beside addresses and `localhost` that the `Host` field may bear (DNS rebinding).
     pub host_names: Vec<String>,
     /// Web origins that may read replies: `*`, or a list such as `https://tv.example`.
@@ -37,7 +44,7 @@ pub struct Player {
 
 /// An address block such as `192.168.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub struct Subnet {
     /// The block's first address.
     pub address: IpAddr,
     /// Leading bits that count.
@@ -87,6 +94,61 @@ pub struct Cache {
     pub max_object: Size,
 }
 
+/// `[network]`: the operator's group of nodes, and this node's place in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// What the group is called; without a name there are no peers at all.
+    pub name: String,
+    /// The file with the secret that all nodes of the network know.
+    pub secret_file: Option<PathBuf>,
+    /// What that file holds; read where a network is named.
+    pub secret: Option<Secret>,
+    /// The file with this node's admission, signed by an operator.
+    pub admission: Option<PathBuf>,
+    /// Those whose admissions count.
+    pub operators: Vec<NodeKey>,
+    /// Addresses on which other nodes are awaited; opened only where a network is named.
+    pub listen: Vec<SocketAddr>,
+    /// Nodes that are asked without having been found.
+    pub peers: Vec<SocketAddr>,
+    /// Links to other nodes at once.
+    pub max_peers: usize,
+    /// What this node is there for.
+    pub role: Role,
+    /// Nodes whose records are trusted.
+    pub witnesses: Vec<NodeKey>,
+    /// Publishers whose records are trusted.
+    pub publishers: Vec<NodeKey>,
+    /// Whose records are relied on, best first.
+    pub verify: Vec<Rung>,
+    /// The folder with what must outlive a start, such as the node's key.
+    pub state: PathBuf,
+    /// Whether nodes in the same local network are looked for, and this one is announced.
+    pub discovery: bool,
+    /// A PEM file with the vendor's roots, where nodes show certificates (X.509).
+    pub ca: Option<PathBuf>,
+    /// A PEM file with this node's certificate.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file with its private key.
+    pub private_key: Option<PathBuf>,
+}
+
+/// One way to know that a block is what the origin sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// The publisher signed a record of it.
+    Publisher,
+    /// A witness took it from the origin itself and signed a record of it.
+    Witness,
+}
+
+/// `[sharing]`: whether peers are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Whether anything is taken and given; without a network there is nobody to share with.
+    pub enabled: bool,
+}
+
 /// `[log]`: where to and how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -128,7 +190,49 @@ impl Default for Config {
                 path: "/var/cache/neap".into(),
                 max_object: Size(16 << 30),
             },
+            network: Network::default(),
+            sharing: Sharing { enabled: true },
             log: Log { target: LogTarget::Auto, level: log::LevelFilter::Info },
+        }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            secret_file: None,
+            secret: None,
+            admission: None,
+            operators: Vec::new(),
+            listen: vec![([0; 4], PEER_PORT).into(), ([0_u16; 8], PEER_PORT).into()],
+            peers: Vec::new(),
+            max_peers: 24,
+            role: Role::Device,
+            witnesses: Vec::new(),
+            publishers: Vec::new(),
+            verify: vec![Rung::Publisher, Rung::Witness],
+            state: "/var/lib/neap".into(),
+            discovery: true,
+            ca: None,
+            certificate: None,
+            private_key: None,
+        }
+    }
+}
+
+impl Network {
+    /// Whether there is a network at all.
+    pub fn exists(&self) -> bool {
+        !self.name.is_empty()
+    }
+
+    /// The keys whose records count by one rung; none where `verify` leaves it out.
+    pub fn trusted(&self, rung: Rung) -> &[NodeKey] {
+        match rung {
+            _ if !self.verify.contains(&rung) => &[],
+            Rung::Publisher => &self.publishers,
+            Rung::Witness => &self.witnesses,
         }
     }
 }
@@ -166,7 +270,7 @@ impl Config {
     }
 }
 
-impl Network {
+impl Subnet {
     /// Whether `address` lies in the block; an IPv4-mapped IPv6 address counts as IPv4.
     pub fn holds(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -182,3 +286,6 @@ impl Network {
         }
     }
 }
+
+/// The port on which nodes await each other, next to the player's and the status page's.
+const PEER_PORT: u16 = 8644;

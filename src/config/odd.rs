@@ -2,10 +2,11 @@
 
 use core::net::SocketAddr;
 
+use crate::base::peer::Role;
 use crate::base::url::Scheme;
 
-use super::keys::Sources;
-use super::model::{Config, Origin};
+use super::keys::{KEYS, Sources};
+use super::model::{Config, Origin, Rung};
 use super::problem::Warning;
 use super::site::Site;
 
@@ -16,6 +17,8 @@ pub fn odd(config: &Config, sources: &Sources, site: &Site) -> Vec<Warning> {
     odd.ports(config);
     odd.origins(config, site);
     odd.cache(config, site);
+    odd.network(config, site);
+    odd.trust(config, site);
     odd.warnings
 }
 
@@ -136,13 +139,95 @@ impl Odd<'_> {
     }
 }
 
+impl Odd<'_> {
+    fn network(&mut self, config: &Config, site: &Site) {
+        let network = &config.network;
+        if !network.exists() {
+            return self.unused(config);
+        }
+        if !config.sharing.enabled {
+            let text = "nothing is taken from other nodes and nothing is given to them";
+            self.warn("sharing.enabled", text);
+        }
+        if !network.listen.is_empty() && network.listen.iter().all(|at| at.ip().is_loopback()) {
+            let text = "other devices do not reach this one: all addresses are of this device";
+            self.warn("network.listen", text);
+        }
+        let admission = "network.admission-file";
+        match (network.operators.is_empty(), &network.admission) {
+            (false, None) => {
+                let text = "none is given, so nodes with the same operators turn this one away";
+                self.warn(admission, format!("{text}: make one with 'neap admit'"));
+            }
+            (true, Some(_)) => {
+                self.warn(admission, "no operators are named, so nobody needs an admission");
+            }
+            _ => {}
+        }
+        for (key, path, why) in &site.bad_files {
+            self.warn(*key, format!("{}: {why}", path.display()));
+        }
+        if let Some(fault) = site.state.fault {
+            let path = network.state.display();
+            self.warn("network.state", format!("{path} {fault}: the node's key cannot be kept"));
+        }
+    }
+
+    /// Whose records are relied on, and whether that can lead anywhere.
+    fn trust(&mut self, config: &Config, site: &Site) {
+        let network = &config.network;
+        if !network.exists() {
+            return;
+        }
+        let witness = network.role == Role::Witness;
+        let secure = |origin: &Origin| origin.urls.iter().any(|url| url.scheme == Scheme::Https);
+        if witness && !config.origins.iter().any(secure) {
+            let text = "a witness signs what it takes over TLS, and no origin has an https URL";
+            self.warn("network.role", text);
+        }
+        let lists = [
+            ("publishers", &network.publishers, Rung::Publisher),
+            ("witnesses", &network.witnesses, Rung::Witness),
+        ];
+        for (name, keys, rung) in lists {
+            if !keys.is_empty() && !network.verify.contains(&rung) {
+                let text =
+                    format!("it leaves out \"{rung}\", so network.{name} counts for nothing");
+                self.warn("network.verify", text);
+            }
+        }
+        let nobody = lists.iter().all(|(.., rung)| network.trusted(*rung).is_empty());
+        if nobody && !witness {
+            let text = "no witness and no publisher is trusted, so nothing is taken from other";
+            self.warn("network.witnesses", format!("{text} nodes, however many there are"));
+        }
+        if site.own_key.is_some_and(|own| network.witnesses.contains(&own)) && !witness {
+            let text = "the list holds this node's own key, but network.role is not \"witness\"";
+            self.warn("network.witnesses", text);
+        }
+    }
+
+    /// Keys of a network that there is not.
+    fn unused(&mut self, config: &Config) {
+        let usual = Config::default();
+        let keys = KEYS.iter().filter(|key| key.section == "network");
+        let mut changed = keys.filter(|key| (key.show)(config) != (key.show)(&usual));
+        if let Some(key) = changed.next() {
+            let text = "is not used: network.name is empty, so there are no other nodes";
+            self.warn(key.path(), text);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
+    use crate::base::peer::NodeKey;
     use crate::base::units::Size;
     use crate::base::url::Url;
 
+    use super::super::model::Network;
     use super::super::read::network;
     use super::super::site::Folder;
     use super::*;
@@ -254,5 +339,91 @@ mod tests {
         let site = Site { folder, ..Site::default() };
         let none = "cache.path: /var/cache/neap is not a folder: nothing is kept on disk";
         check(&site, |config| config.cache.disk = Size(1), &[none]);
+    }
+
+    /// A network that is as it should be.
+    fn grouped(config: &mut Config) {
+        let key = |byte| NodeKey([byte; 32]);
+        config.network.name = "home".into();
+        config.network.secret_file = Some("/s".into());
+        config.network.witnesses = vec![key(1)];
+    }
+
+    fn check_network(change: impl Fn(&mut Network), expected: &[&str]) {
+        let site = Site { own_key: Some(NodeKey([9; 32])), ..Site::default() };
+        let grouped = |config: &mut Config| {
+            grouped(config);
+            change(&mut config.network);
+        };
+        check(&site, grouped, expected);
+    }
+
+    #[test]
+    fn a_network_that_leads_nowhere_is_pointed_out() {
+        check_network(|_| {}, &[]);
+        let nobody = "network.witnesses: no witness and no publisher is trusted, so nothing is \
+                      taken from other nodes, however many there are";
+        check_network(|network| network.witnesses.clear(), &[nobody]);
+        let left_out = "network.verify: it leaves out \"witness\", so network.witnesses counts for \
+                        nothing";
+        check_network(|network| network.verify = vec![Rung::Publisher], &[left_out, nobody]);
+        let own = "network.witnesses: the list holds this node's own key, but network.role is not \
+                   \"witness\"";
+        check_network(|network| network.witnesses.push(NodeKey([9; 32])), &[own]);
+        let loopback = "network.listen: other devices do not reach this one: all addresses are of \
+                        this device";
+        let listen = |network: &mut Network| {
+            network.listen = vec!["127.0.0.1:1".parse().expect("an address")];
+        };
+        check_network(listen, &[loopback]);
+        check_network(|network| network.listen.clear(), &[]);
+        let none = "network.admission-file: none is given, so nodes with the same operators turn \
+                    this one away: make one with 'neap admit'";
+        check_network(|network| network.operators = vec![NodeKey([2; 32])], &[none]);
+        let nobody_asks = "network.admission-file: no operators are named, so nobody needs an \
+                           admission";
+        check_network(|network| network.admission = Some("/a".into()), &[nobody_asks]);
+        let unused = "network.secret-file: is not used: network.name is empty, so there are no \
+                      other nodes";
+        check_network(|network| network.name.clear(), &[unused]);
+        let off = "sharing.enabled: nothing is taken from other nodes and nothing is given to them";
+        let switched = |config: &mut Config| {
+            grouped(config);
+            config.sharing.enabled = false;
+        };
+        check(&Site::default(), switched, &[off]);
+    }
+
+    #[test]
+    fn a_witness_without_a_secure_origin_is_pointed_out() {
+        check_network(
+            |network| {
+                network.role = Role::Witness;
+                network.witnesses = vec![NodeKey([9; 32])];
+            },
+            &[],
+        );
+        let insecure = "network.role: a witness signs what it takes over TLS, and no origin has an \
+                        https URL";
+        let plain = "origin.tv.url: http://cdn.example/ is fetched over plain HTTP, which anyone \
+                     on the way can read and change";
+        let witness = |config: &mut Config| {
+            grouped(config);
+            config.network.role = Role::Witness;
+            config.origins = vec![origin("tv", "http://cdn.example/")];
+        };
+        check(&Site::default(), witness, &[plain, insecure]);
+    }
+
+    #[test]
+    fn files_of_a_network_that_do_not_serve_are_pointed_out() {
+        let site = Site {
+            bad_files: vec![("network.ca", "/c".into(), "there is no such file".into())],
+            state: Folder { fault: Some("is not a folder"), ..Folder::default() },
+            ..Site::default()
+        };
+        let state = "network.state: /var/lib/neap is not a folder: the node's key cannot be kept";
+        check(&site, grouped, &["network.ca: /c: there is no such file", state]);
+        check(&site, |_| {}, &[]);
     }
 }

@@ -2,6 +2,7 @@
 
 use core::fmt::Display;
 use core::net::{IpAddr, SocketAddr};
+use core::ops::RangeInclusive;
 use core::str::FromStr;
 use core::time::Duration;
 use std::path::PathBuf;
@@ -9,10 +10,12 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use crate::base::limits;
+use crate::base::peer::NodeKey;
 use crate::base::units::{self, Size};
 use crate::base::url::{Url, without_dots};
 
-use super::model::Network;
+use super::model::Subnet;
 
 /// A TOML value with the place where it stands.
 pub type Value<'i> = Spanned<DeValue<'i>>;
@@ -84,6 +87,31 @@ pub fn some<T: PartialEq>(
     }
 }
 
+/// As [`list`], of words that `meant` understands, and no more than a network may name.
+pub fn listed<T: PartialEq>(
+    value: &Value<'_>,
+    meant: impl Fn(&str) -> Result<T, &'static str>,
+) -> Read<Vec<T>> {
+    let read = list(value, |item| one(item, &meant))?;
+    if read.len() > limits::NAMED_NODES {
+        let text = format!("the list holds more than {}", limits::NAMED_NODES);
+        return Err(vec![Fault::at(value, text)]);
+    }
+    Ok(read)
+}
+
+/// A whole number within bounds.
+pub fn number(value: &Value<'_>, bounds: RangeInclusive<usize>) -> Read<usize> {
+    let written = match value.get_ref() {
+        DeValue::Integer(number) => usize::from_str_radix(number.as_str(), number.radix()).ok(),
+        _ => None,
+    };
+    let (least, most) = (bounds.start(), bounds.end());
+    let expected = || format!("a number from {least} to {most}, without quotes");
+    let fits = written.filter(|number| bounds.contains(number));
+    fits.ok_or_else(|| vec![Fault::expected(value, &expected())])
+}
+
 /// `true` or `false`.
 pub fn switch(value: &Value<'_>) -> Read<bool> {
     value.get_ref().as_bool().ok_or_else(|| vec![Fault::expected(value, "true or false")])
@@ -129,7 +157,7 @@ pub fn maybe<T>(
 }
 
 /// A network: `192.168.0.0/16`, or a single address; bits behind the prefix are cleared.
-pub fn network(text: &str) -> Result<Network, &'static str> {
+pub fn network(text: &str) -> Result<Subnet, &'static str> {
     let expected = "a network or an address, such as \"192.168.0.0/16\"";
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
     let address: IpAddr = address.parse().map_err(|_| expected)?;
@@ -144,9 +172,9 @@ pub fn network(text: &str) -> Result<Network, &'static str> {
     Ok(match (masked(address, bits), address.to_canonical()) {
         // Clients of a mapped block come in with plain IPv4 addresses (RFC 4291, 2.5.5.2).
         (mapped @ IpAddr::V6(_), IpAddr::V4(_)) if bits >= 96 => {
-            Network { address: mapped.to_canonical(), bits: bits - 96 }
+            Subnet { address: mapped.to_canonical(), bits: bits - 96 }
         }
-        (address, _) => Network { address, bits },
+        (address, _) => Subnet { address, bits },
     })
 }
 
@@ -161,6 +189,27 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
             IpAddr::V6((v6.to_bits() & mask).into())
         }
     }
+}
+
+/// The name of a network, or nothing: it stands in announcements and in the log.
+pub fn network_name(text: &str) -> Result<String, &'static str> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let fits = text.len() <= limits::NAME && text.bytes().all(allowed);
+    fits.then(|| text.into())
+        .ok_or("a name of at most 64 letters, digits, '-', '_' and '.', such as \"home\", or \"\"")
+}
+
+/// A node's key.
+pub fn node_key(text: &str) -> Result<NodeKey, &'static str> {
+    text.parse().map_err(|_| "'ed25519:' and 64 hex digits, as 'neap key' prints them")
+}
+
+/// Where another node is reached.
+pub fn peer_address(text: &str) -> Result<SocketAddr, &'static str> {
+    let expected = "the address and port of a node, such as \"192.168.1.5:8644\"";
+    let address = socket(text).map_err(|_| expected)?;
+    let usable = address.port() != 0 && !address.ip().is_unspecified();
+    usable.then_some(address).ok_or(expected)
 }
 
 /// A host as URLs name it, lower case: no scheme, no port, no brackets.

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::unistd::{AccessFlags, access};
 
+use crate::base::peer::NodeKey;
 use crate::base::units::Size;
 
-use super::model::Config;
+use super::file::unreadable;
+use super::model::{Config, Network};
 
 /// What was found; `None` where the system did not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,12 @@ pub struct Site {
     pub folder: Folder,
     /// Certificate files that cannot be read or hold no certificate, with the reason.
     pub bad_certificates: Vec<(PathBuf, String)>,
+    /// Keys of the network whose files cannot be used, with the file and the reason.
+    pub bad_files: Vec<(&'static str, PathBuf, String)>,
+    /// The folder of what the network needs to outlive a start.
+    pub state: Folder,
+    /// This node's own key, once it has one.
+    pub own_key: Option<NodeKey>,
 }
 
 /// A folder for the disk tier.
@@ -38,10 +46,14 @@ impl Site {
     pub fn look(config: &Config) -> Self {
         let certificates = config.origins.iter().filter_map(|origin| origin.ca.as_ref());
         let bad = |path: &PathBuf| Some((path.clone(), certificate_fault(path)?));
+        let network = config.network.exists();
         Self {
             memory: fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_memory(&text)),
             folder: Folder::look(&config.cache.path),
             bad_certificates: certificates.filter_map(bad).collect(),
+            bad_files: if network { bad_files(&config.network) } else { Vec::new() },
+            state: if network { Folder::look(&config.network.state) } else { Folder::default() },
+            own_key: own_key(&config.network.state).filter(|_| network),
         }
     }
 }
@@ -85,6 +97,33 @@ fn total_memory(text: &str) -> Option<Size> {
     Some(Size(kib.saturating_mul(1024)))
 }
 
+fn bad_files(network: &Network) -> Vec<(&'static str, PathBuf, String)> {
+    let missing = |path: &Path| {
+        let error = fs::File::open(path).err()?;
+        Some(unreadable(path, &error).text)
+    };
+    let files = [
+        ("network.admission-file", &network.admission, None),
+        ("network.ca", &network.ca, Some(())),
+        ("network.certificate", &network.certificate, Some(())),
+        ("network.private-key", &network.private_key, None),
+    ];
+    let bad = files.into_iter().filter_map(|(key, path, certificate)| {
+        let path = path.as_ref()?;
+        let why = certificate.map_or_else(|| missing(path), |()| certificate_fault(path))?;
+        Some((key, path.clone(), why))
+    });
+    bad.collect()
+}
+
+/// The public half of the node's key, which stands beside the private one once it was made.
+fn own_key(state: &Path) -> Option<NodeKey> {
+    let mut text = String::new();
+    let file = fs::File::open(state.join(PUBLIC_KEY)).ok()?;
+    file.take(PUBLIC_KEY_BYTES).read_to_string(&mut text).ok()?;
+    text.trim_end().parse().ok()
+}
+
 fn certificate_fault(path: &Path) -> Option<String> {
     let mut text = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(PEM).read_to_end(&mut text));
@@ -103,6 +142,12 @@ fn certificate_fault(path: &Path) -> Option<String> {
 
 /// Bytes of a certificate file that are looked through; the whole Mozilla bundle is 220 KiB.
 const PEM: u64 = 1024 * 1024;
+
+/// The file with the node's public key, as `neap key` prints it.
+const PUBLIC_KEY: &str = "node.pub";
+
+/// Bytes of that file that are read: a key is 72 characters.
+const PUBLIC_KEY_BYTES: u64 = 128;
 
 /// Files of the cache's folder that are counted.
 const ENTRIES: usize = 1000;

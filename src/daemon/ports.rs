@@ -71,6 +71,7 @@ impl Ports {
             }
             Output::Adopt { token, row } => self.shelf.adopt(&self.store, token, row),
             Output::Unlink { row, slice } => self.store.unlink(row, slice),
+            Output::Peer(_) => {}
             Output::Say { level, line } => log::log!(level, "{line}"),
         }
     }

@@ -8,6 +8,7 @@ use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::range::{ByteRange, RangeSet};
 use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
+use crate::node::peering::{PeerOrder, Peering};
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::ResponseHead;
 use crate::wire::plan::{Fault, Plan};
@@ -56,6 +57,8 @@ pub enum Input {
     },
     /// A slice came from disk into memory, or went to disk, or could not.
     Disk(Disk),
+    /// Something happened with peers.
+    Peer(Box<Peering>),
     /// The system's date, where its clock is set: what is found on disk is as old as it tells.
     Dated(Date),
     /// The moment that [`crate::node::machine::Machine::poll_timeout`] named has come.
@@ -333,6 +336,8 @@ pub enum Output {
         /// Which slice.
         slice: u32,
     },
+    /// Something is to be done with peers.
+    Peer(Box<PeerOrder>),
     /// A line for the log.
     Say {
         /// How important.

@@ -121,6 +121,7 @@ impl Machine {
             Input::Received { fetch, upto } => self.on_received(fetch, upto),
             Input::Ended { fetch, end } => self.on_ended(fetch, end),
             Input::Disk(disk) => self.on_disk(disk),
+            Input::Peer(_) => {}
             Input::Dated(date) => self.dated = Some((now, date)),
             Input::Tick => {}
         }

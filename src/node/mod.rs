@@ -10,6 +10,7 @@ pub mod health;
 pub mod keep;
 pub mod machine;
 pub mod memo;
+pub mod peering;
 pub mod report;
 pub mod response;
 pub mod serve;

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::BytesMut;
+
 use crate::base::id::RowId;
 use crate::base::limits;
 use crate::base::range::{ByteRange, RangeSet};
@@ -108,6 +110,28 @@ impl Store {
             row.wake_writers();
         });
         before - self.memory()
+    }
+
+    /// Puts bytes that came whole and verified into a row, at most to the block border, and
+    /// publishes them to its readers. Those that are here already stay as they are; answers how
+    /// many were new. The caller has made room for them.
+    pub fn place(&self, row: RowId, at: u64, data: BytesMut) -> u64 {
+        let memory = Rc::clone(&self.0.memory);
+        let placed = self.with(row, |row| {
+            let range = ByteRange::new(at, at + data.len() as u64);
+            let inside = row.block(at).covers(range);
+            if row.closed || range.is_empty() || !inside {
+                return 0;
+            }
+            let charge = memory.charge(data.capacity() as u64);
+            let added = row.insert(at, data, &charge);
+            row.seats.wake_readers(range);
+            row.let_pass();
+            // What lies without a gap has grown: a writer may serve nobody now.
+            row.wake_writers();
+            added
+        });
+        placed.unwrap_or(0)
     }
 
     /// Bytes of RAM held, by allocation: rows' bytes, writers' buffers, blocks on their way to

@@ -5,6 +5,7 @@ use core::time::Duration;
 use crate::base::range::ByteRange;
 use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
+use crate::wire::plan::Kind;
 
 /// When a playlist came.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,23 @@ pub struct Wanted {
     pub range: Option<ByteRange>,
     /// How long it plays; zero for init segments.
     pub duration: Duration,
+    /// Segments between the player and it.
+    pub between: u32,
+    /// Whether its stream is live.
+    pub live: bool,
+}
+
+/// A segment as its stream lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed<'a> {
+    /// The media playlist or manifest.
+    pub playlist: &'a Locator,
+    /// Which rendition of it: the same word in every update.
+    pub rendition: &'a str,
+    /// What it is.
+    pub kind: Kind,
+    /// How long segments of its stream play, at most.
+    pub target: Duration,
     /// Whether its stream is live.
     pub live: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answer::{Arrival, Life, Playing, Wanted};
+use super::answer::{Arrival, Life, Listed, Playing, Wanted};
 use super::index::{Index, Place};
 use super::leaving::Leaving;
 use super::row::{Content, is_at};
@@ -137,17 +137,17 @@ impl Timeline {
             if row.play.asked.is_none_or(|asked| now - asked > stream.pace.patience()) {
                 row.play.asked = None;
                 idle.push((*id, *index));
-            } else if let Some(segment) = row.take(&stream.pace, now) {
-                wanted = Some((*id, *index, segment, stream.pace.live));
+            } else if let Some((segment, between)) = row.take(&stream.pace, now) {
+                wanted = Some((*id, *index, segment, (between, stream.pace.live)));
                 break;
             }
         }
         self.active.retain(|row| !idle.contains(row));
-        let (id, row, segment, live) = wanted?;
+        let (id, row, segment, (between, live)) = wanted?;
         let row = usize::try_from(row).unwrap_or(usize::MAX);
         self.leave_by_clock((id, row), segment.sequence, &segment.locator);
         let Segment { locator, range, duration, .. } = segment;
-        Some(Wanted { locator, range, duration, live })
+        Some(Wanted { locator, range, duration, between, live })
     }
 
     /// When [`poll_wanted`](Self::poll_wanted) should be asked again although nothing came:
@@ -190,6 +190,21 @@ impl Timeline {
         }
         let live = self.streams.get(&found.stream).is_some_and(|stream| stream.pace.live);
         Some(Life::Segment { live, gone_at })
+    }
+
+    /// How its stream lists a segment; `None` for what no stream lists as media.
+    pub fn listed(&self, asked: &Locator, range: Option<ByteRange>) -> Option<Listed<'_>> {
+        let found = self.find(&name(&self.ignored, asked), range)?;
+        let stream = self.streams.get(&found.stream)?;
+        let row = stream.rows.get(usize::try_from(found.row).ok()?)?;
+        let whole = !matches!(row.content, Content::File(_));
+        (found.kind != Kind::Key && whole).then_some(Listed {
+            playlist: &stream.playlist,
+            rendition: &row.name,
+            kind: found.kind,
+            target: stream.pace.target,
+            live: stream.pace.live,
+        })
     }
 
     /// The streams that are or were lately played.

@@ -73,8 +73,8 @@ pub(super) struct Pace {
 /// What of a rendition has to be fetched next.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    /// This segment, now.
-    Now(Segment),
+    /// This segment, now; so many others lie between the player and it.
+    Now(Segment, u32),
     /// Something that will exist at this moment.
     At(Instant),
     /// Nothing until the playlist or the player says more.
@@ -146,7 +146,8 @@ impl Play {
                 Kind::Part | Kind::Key => continue,
             };
             if !self.recent.contains(&(segment.sequence, init)) {
-                return Next::Now(segment.clone());
+                let between = u32::try_from(media).unwrap_or(u32::MAX);
+                return Next::Now(segment.clone(), between);
             }
             media += usize::from(!init);
             if media == ahead {
@@ -159,17 +160,17 @@ impl Play {
 
 impl Row {
     /// What to fetch now; a segment is handed out once.
-    pub(super) fn take(&mut self, pace: &Pace, now: Instant) -> Option<Segment> {
-        let Next::Now(segment) = self.next(pace, now) else { return None };
+    pub(super) fn take(&mut self, pace: &Pace, now: Instant) -> Option<(Segment, u32)> {
+        let Next::Now(segment, between) = self.next(pace, now) else { return None };
         self.play.note((segment.sequence, segment.kind == Kind::Init));
-        Some(segment)
+        Some((segment, between))
     }
 
     /// When the clock will announce what to fetch next.
     pub(super) fn waits(&self, pace: &Pace) -> Option<Instant> {
         match self.next(pace, Instant::default()) {
             Next::At(moment) => Some(moment),
-            Next::Now(_) | Next::Nothing => None,
+            Next::Now(..) | Next::Nothing => None,
         }
     }
 
@@ -182,11 +183,12 @@ impl Row {
             Content::Listed(segments) => self.play.next_of(segments, position, ahead),
             Content::Named(named) => {
                 let mut behind = position;
-                for _ in 0..ahead {
+                for between in 0..ahead {
                     let Some(slot) = named.after(behind, pace) else { break };
                     behind = named.template.position(&slot);
                     if !self.play.recent.contains(&(behind, false)) {
-                        return named.there(&slot, pace, now);
+                        let between = u32::try_from(between).unwrap_or(u32::MAX);
+                        return named.there((&slot, between), pace, now);
                     }
                 }
                 Next::Nothing
@@ -205,7 +207,7 @@ impl Named {
         if endless && !pace.live { None } else { slot() }
     }
 
-    fn there(&self, slot: &Slot, pace: &Pace, now: Instant) -> Next {
+    fn there(&self, (slot, between): (&Slot, u32), pace: &Pace, now: Instant) -> Next {
         if pace.live && !slot.listed {
             let ends = self.start.saturating_add(self.template.ends(slot));
             match pace.moment(ends) {
@@ -214,7 +216,7 @@ impl Named {
                 Some(_) => {}
             }
         }
-        self.segment(slot).map_or(Next::Nothing, Next::Now)
+        self.segment(slot).map_or(Next::Nothing, |segment| Next::Now(segment, between))
     }
 
     fn segment(&self, slot: &Slot) -> Option<Segment> {

@@ -124,7 +124,7 @@ const PRIVATE: [(&str, &str); 2] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Network, Origin};
+    use crate::config::model::{Origin, Subnet};
 
     fn gate(change: impl FnOnce(&mut Config)) -> Gate {
         let base = Url::parse("http://cdn.example/").expect("a URL");
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn loopback_and_allowed_networks_are_answered() {
-        let home = Network { address: IpAddr::from([192, 168, 1, 0]), bits: 24 };
+        let home = Subnet { address: IpAddr::from([192, 168, 1, 0]), bits: 24 };
         let gate = gate(|config| config.player.allow.push(home));
         for (client, admitted) in [
             ("127.0.0.1", true),

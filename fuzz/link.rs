@@ -1,0 +1,60 @@
+//! What is done with fuzzed bytes of links: frames, messages and records.
+
+use neap::base::limits;
+use neap::wire::frame::{Breach, Header, Kind};
+use neap::wire::message::{BlockHead, Message};
+use neap::wire::record::Record;
+
+/// A stream of frames, as a link reads it: what is said is bounded, and written as it was read.
+pub(crate) fn frames(data: &[u8]) {
+    let mut rest = data;
+    while let Some((header, behind)) = rest.split_first_chunk::<{ Header::SIZE }>() {
+        let Ok(header) = Header::parse(header) else { return };
+        assert!(header.length <= limits::FRAME && header.length <= header.kind.longest());
+        assert_eq!(Header::parse(&header.to_bytes()), Ok(header));
+        let Some((body, next)) = behind.split_at_checked(header.length) else { return };
+        match Message::parse(header.kind, body) {
+            Err(breach) => return assert!(!breach.sentence().is_empty()),
+            Ok(None) => {}
+            Ok(Some(message)) => said(header, body, &message),
+        }
+        if header.kind == Kind::BLOCK {
+            alone(header, body);
+        }
+        rest = next;
+    }
+}
+
+/// The message is written as the body began; the rest is a newer version's.
+fn said(header: Header, body: &[u8], message: &Message) {
+    let mut out = Vec::new();
+    message.write(&mut out);
+    let (written, again) = out.split_first_chunk().expect("a frame has a header");
+    let written = Header::parse(written).expect("a frame of ours");
+    assert_eq!(written.kind, header.kind);
+    assert!(written.length <= header.length && body.starts_with(again), "{message:?}");
+}
+
+/// A block's head says the same before its bytes are here.
+fn alone(header: Header, body: &[u8]) {
+    let head = body.first_chunk().expect("it was read with its bytes");
+    let head = BlockHead::parse(head, header).expect("it was read with its bytes");
+    let bytes = usize::try_from(head.length).expect("a block is 64 KiB");
+    assert_eq!(BlockHead::SIZE + bytes + head.extra, header.length);
+    assert!(bytes as u64 <= limits::BLOCK && u64::from(head.block) < limits::SEGMENT_BLOCKS);
+}
+
+/// A record: bounded, written as it was read, and believed only as it was signed.
+pub(crate) fn record(data: &[u8]) {
+    let record = match Record::parse(data) {
+        Ok(record) => record,
+        Err(breach) => return assert_ne!(breach, Breach::Long),
+    };
+    let mut out = Vec::new();
+    record.write(&mut out);
+    assert!(data.starts_with(&out) && out.len() <= limits::MESSAGE);
+    assert_eq!(record.statement.check(), Ok(()));
+    if record.holds() {
+        assert_eq!(record.signer.short(), "8a88e3dd", "somebody forged the sample's signer");
+    }
+}

@@ -1,0 +1,119 @@
+//! Other nodes as every room names them: their keys, links, tiers and roles.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// A link to a peer: a small number that never leaves this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u64);
+
+/// A node's identity: its Ed25519 public key (RFC 8032), written `ed25519:` and 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeKey(pub [u8; 32]);
+
+/// How near a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// In the same local network.
+    Home,
+    /// At the same provider.
+    Isp,
+    /// Anywhere else.
+    Wan,
+}
+
+/// What a node is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// A television or box with a player of its own.
+    #[default]
+    Device,
+    /// A home's router: gives without return.
+    Gateway,
+    /// Takes each segment from the origin itself and signs records of it.
+    Witness,
+}
+
+/// A text that is no node key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoKey;
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected 'ed25519:' and 64 hex digits, as 'neap key' prints them")
+    }
+}
+
+impl FromStr for NodeKey {
+    type Err = NoKey;
+
+    fn from_str(text: &str) -> Result<Self, NoKey> {
+        let digits = text.strip_prefix("ed25519:").ok_or(NoKey)?;
+        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(NoKey);
+        }
+        let mut key = [0; 32];
+        for (byte, pair) in key.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            let pair = core::str::from_utf8(pair).map_err(|_| NoKey)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| NoKey)?;
+        }
+        Ok(Self(key))
+    }
+}
+
+impl fmt::Display for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ed25519:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeKey({self})")
+    }
+}
+
+impl NodeKey {
+    /// The key's first eight digits: enough for people to tell nodes apart.
+    pub fn short(&self) -> String {
+        self.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Tier {
+    /// The word for people, files and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::Isp => "isp",
+            Self::Wan => "wan",
+        }
+    }
+}
+
+impl Role {
+    /// The word for people, files and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Gateway => "gateway",
+            Self::Witness => "witness",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_is_printed() {
+        let key = NodeKey([0xa5; 32]);
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(key.short(), "a5a5a5a5");
+        for wrong in ["", "ed25519:", "ed25519:zz", &"a5".repeat(32), &format!("{key}0")] {
+            assert_eq!(wrong.parse::<NodeKey>(), Err(NoKey), "{wrong}");
+        }
+    }
+}

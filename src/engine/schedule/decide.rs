@@ -1,0 +1,290 @@
+//! What is done for one segment now: pull from peers, take a turn at the origin, or wait.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::rank::{self, Member};
+use super::rate::Rate;
+use super::sources::Source;
+use super::want::{Pursuit, Step, Why};
+use crate::base::limits;
+use crate::base::peer::{PeerId, Role, Tier};
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::Instant;
+
+/// One pursuit with all that its decisions rest on.
+pub(super) struct View<'a> {
+    pub(super) segment: SegmentId,
+    pub(super) pursuit: &'a mut Pursuit,
+    pub(super) peers: &'a mut BTreeMap<PeerId, Source>,
+    pub(super) own: Member,
+    pub(super) origin: &'a Rate,
+    /// Bytes of a usual segment, for one whose record is unknown.
+    pub(super) usual: u64,
+    pub(super) steps: &'a mut VecDeque<Step>,
+    pub(super) now: Instant,
+}
+
+impl View<'_> {
+    /// Decides, and answers when to look again.
+    pub(super) fn decide(&mut self) -> Option<Instant> {
+        if self.pursuit.missing().is_empty() {
+            self.cancel(BlockSet(u64::MAX));
+            return None;
+        }
+        let switch = self.switch();
+        let is_near = self.now + limits::NEAR >= switch;
+        self.chase(is_near);
+        let is_pressed = self.pursuit.want.urgent || self.now >= switch;
+        let is_pressed = is_pressed && !self.is_home_faster();
+        if self.pursuit.want.known {
+            let by = is_pressed.then(|| self.last_look());
+            self.pull(self.open(), is_near, by);
+        }
+        self.go_to_the_origin(is_pressed);
+        if self.pursuit.want.known && self.now >= self.pursuit.own_due {
+            // The own fetch is slow: what peers have of it is asked of them too.
+            let late = self.pursuit.own.less(self.pursuit.outstanding());
+            self.pull(late.and(self.pursuit.missing()), is_near, None);
+        }
+        self.next()
+    }
+
+    /// What is missing and on no way here.
+    fn open(&self) -> BlockSet {
+        self.pursuit.missing().less(self.pursuit.own).less(self.pursuit.outstanding())
+    }
+
+    /// Bytes that are missing and that the own fetch does not bring.
+    fn remaining(&self) -> u64 {
+        let blocks = self.pursuit.missing().less(self.pursuit.own).len();
+        let bytes = u64::from(blocks) * limits::BLOCK;
+        if self.pursuit.want.known { bytes } else { bytes.min(self.usual) }
+    }
+
+    /// The last moment at which the origin can still make the deadline.
+    fn switch(&self) -> Instant {
+        self.before_deadline(self.origin.slow_time(self.remaining()) + limits::SWITCH_MARGIN)
+    }
+
+    /// The last moment at which the origin can still bring in time what was asked of peers.
+    fn last_look(&self) -> Instant {
+        let bytes = u64::from(self.pursuit.outstanding().len()) * limits::BLOCK;
+        self.before_deadline(self.origin.slow_time(bytes) + limits::SWITCH_MARGIN / 3)
+    }
+
+    fn before_deadline(&self, spare: Duration) -> Instant {
+        let left = self.pursuit.want.deadline - Instant::default();
+        Instant::default() + left.saturating_sub(spare)
+    }
+
+    fn go_to_the_origin(&mut self, is_pressed: bool) {
+        let open = self.pursuit.missing().less(self.pursuit.own);
+        if open.is_empty() || self.now < self.pursuit.rest.0 {
+            return;
+        }
+        if self.own.role == Role::Witness {
+            self.take(open, Why::Elected);
+        } else if is_pressed {
+            let late = open.less(self.in_time(self.last_look()));
+            let first = self.pursuit.want.urgent;
+            self.take(join(late, open), if first { Why::First } else { Why::Late });
+        } else {
+            self.take_turns();
+        }
+    }
+
+    /// Whether peers at home have all of it and may be trusted with it for a moment, though the
+    /// origin could not make the deadline after them.
+    fn is_home_faster(&mut self) -> bool {
+        let open = self.pursuit.missing().less(self.pursuit.own);
+        if let Some(until) = self.pursuit.grace {
+            return self.now < until;
+        }
+        if !self.pursuit.want.known {
+            return false;
+        }
+        let (mut held, mut rate) = (BlockSet::NONE, 0);
+        for (peer, offer) in &self.pursuit.offers {
+            let source = self.peers.get(peer).filter(|source| source.link.tier == Tier::Home);
+            if let Some(source) = source.filter(|source| source.is_open(self.now)) {
+                held = held.or(offer.given(self.now));
+                rate = source.rate.low().max(rate);
+            }
+        }
+        let bytes = u64::from(open.len()) * limits::BLOCK;
+        let needs = Duration::from_micros(bytes * 1_000_000 / rate.max(1));
+        let is_faster = held.covers(open) && needs * 2 <= self.origin.slow_time(bytes);
+        if is_faster {
+            self.pursuit.grace = Some(self.now + (needs * 2).max(LEAST_GRACE).min(MOST_GRACE));
+        }
+        is_faster
+    }
+
+    fn take(&mut self, blocks: BlockSet, why: Why) {
+        if blocks.is_empty() {
+            return;
+        }
+        let pursuit = &mut *self.pursuit;
+        let known = pursuit.want.known;
+        pursuit.own = pursuit.own.or(if known { blocks } else { pursuit.want.blocks });
+        let bytes = u64::from(pursuit.own.and(pursuit.missing()).len()) * limits::BLOCK;
+        let bytes = if known { bytes } else { bytes.min(self.usual) };
+        pursuit.own_due = self.now + self.origin.slow_time(bytes) + limits::SWITCH_MARGIN;
+        let blocks = known.then_some(blocks);
+        self.steps.push_back(Step::Origin { segment: self.segment, blocks, why });
+    }
+
+    /// Takes the groups for which it is this node's turn, since nobody has them or fetches them.
+    fn take_turns(&mut self) {
+        let orphans = self.open().less(self.covered());
+        let mut mine = BlockSet::NONE;
+        for place in 0..self.pursuit.groups.len() {
+            let group = &mut self.pursuit.groups[place];
+            let blocks = group.blocks.and(orphans);
+            if blocks.is_empty() {
+                (group.turn, group.again) = (None, true);
+                continue;
+            }
+            let turn = match group.turn {
+                Some(turn) => turn,
+                None => self.turn(place),
+            };
+            self.pursuit.groups[place].turn = Some(turn);
+            if turn <= self.now {
+                mine = mine.or(blocks);
+            }
+        }
+        let alone = !self.peers.values().any(|s| s.shares(self.pursuit.want.topic, self.now));
+        self.take(mine, if alone { Why::Nobody } else { Why::Elected });
+    }
+
+    /// When it is this node's turn to fetch a group.
+    fn turn(&self, place: usize) -> Instant {
+        let pursuit = &*self.pursuit;
+        let group = &pursuit.groups[place];
+        let topic = pursuit.want.topic;
+        // Who announced it and then did not fetch it is not waited for again.
+        let failed = |peer: &PeerId| {
+            let offer = pursuit.offers.get(peer);
+            offer.is_some_and(|offer| !offer.doubted.and(group.blocks).is_empty())
+        };
+        let members = || {
+            let sharing = |(peer, source): &(&PeerId, &Source)| {
+                source.shares(topic, self.now) && source.rest.0 <= self.now && !failed(peer)
+            };
+            self.peers.iter().filter(sharing).map(|(_, source)| source)
+        };
+        let number = u8::try_from(place).unwrap_or(u8::MAX);
+        let drawn = rank::place(self.own, members().map(Source::member), (self.segment, number));
+        let mut wait = pursuit.step.saturating_mul(drawn.rank);
+        if members().any(|source| source.link.role == Role::Witness) {
+            wait += limits::WITNESS_LEAD;
+        }
+        let far = members().filter(|source| source.link.tier != Tier::Home).count();
+        wait += spread(far, drawn.draw);
+        if group.again {
+            return self.now + wait;
+        }
+        (pursuit.begun + self.news() + wait).max(self.now)
+    }
+
+    /// How long announcements of what others have or fetch take to come here.
+    fn news(&self) -> Duration {
+        let farthest = self.peers.values().map(|source| source.link.tier).max();
+        match farthest {
+            None => Duration::ZERO,
+            Some(Tier::Home) => limits::HOME_NEWS,
+            Some(Tier::Isp | Tier::Wan) => limits::WAN_NEWS,
+        }
+    }
+
+    /// What peers have, or are believed to fetch. Who fell silent is not believed any more.
+    fn covered(&mut self) -> BlockSet {
+        let mut covered = BlockSet::NONE;
+        let fetch = self.first_news();
+        for (peer, offer) in &mut self.pursuit.offers {
+            if self.peers.get(peer).is_none_or(|source| source.liar) {
+                continue;
+            }
+            if self.now >= offer.moved + Pursuit::patience(offer, fetch) {
+                offer.doubted = offer.coming;
+            }
+            covered = covered.or(offer.given(self.now)).or(offer.believed());
+        }
+        if !self.pursuit.want.known && !covered.is_empty() {
+            // Nobody can tell yet how long it is: who has some of it, or fetches it, has all.
+            return self.pursuit.want.blocks;
+        }
+        covered
+    }
+
+    /// How long the origin takes until somebody who fetches has something to tell.
+    fn first_news(&self) -> Duration {
+        let blocks = 4 * limits::BLOCK;
+        self.origin.slow_time(if self.pursuit.want.known { blocks } else { self.usual })
+    }
+
+    /// When something may have changed by time alone.
+    fn next(&self) -> Option<Instant> {
+        let pursuit = &*self.pursuit;
+        let now = self.now;
+        let missing = pursuit.missing();
+        let open = missing.less(pursuit.own);
+        let mut next = pursuit.asked.iter().map(|asked| asked.late).min();
+        let mut at = |moment: Instant| {
+            if moment > now && next.is_none_or(|other| moment < other) {
+                next = Some(moment);
+            }
+        };
+        if !pursuit.own.and(missing).is_empty() {
+            at(pursuit.own_due);
+        }
+        if open.is_empty() {
+            return next;
+        }
+        at(self.switch());
+        at(pursuit.rest.0);
+        pursuit.grace.map(&mut at);
+        pursuit.groups.iter().filter_map(|group| group.turn).for_each(&mut at);
+        let fetch = self.first_news();
+        for (peer, offer) in &pursuit.offers {
+            if !offer.believed().and(open).is_empty() {
+                at(offer.moved + Pursuit::patience(offer, fetch));
+            }
+            if !offer.denied.0.and(open).is_empty() {
+                at(offer.denied.1);
+            }
+            if !offer.here.and(open).is_empty() {
+                at(self.peers.get(peer).map_or(now, |source| source.rest.0));
+            }
+        }
+        next
+    }
+}
+
+/// Where not all know each other, the first of each neighbourhood would go at once: their draws
+/// spread them, so that the news of the first reaches the others before their turn.
+fn spread(far: usize, draw: u32) -> Duration {
+    let far = u32::try_from(far).unwrap_or(u32::MAX);
+    let part = f64::from(draw) / f64::from(u32::MAX);
+    // The chance that somebody of so many drew less.
+    let before = 1.0 - (1.0 - part).powi(i32::try_from(far).unwrap_or(i32::MAX));
+    (SPREAD * far).min(MOST_SPREAD).mul_f64(before)
+}
+
+/// Joins runs that one missing block parts, since a request costs more than a block.
+fn join(late: BlockSet, missing: BlockSet) -> BlockSet {
+    let gaps = BlockSet(late.0 << 1).and(BlockSet(late.0 >> 1));
+    late.or(gaps.and(missing))
+}
+
+/// How much the first of each neighbourhood are spread for each member elsewhere.
+const SPREAD: Duration = Duration::from_millis(40);
+
+const MOST_SPREAD: Duration = Duration::from_millis(1_000);
+
+/// How long peers at home are trusted past the origin's last chance.
+const LEAST_GRACE: Duration = Duration::from_millis(100);
+
+const MOST_GRACE: Duration = Duration::from_millis(500);

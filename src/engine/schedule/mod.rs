@@ -1,0 +1,10 @@
+//! Whence each block comes and when: from a peer while there is time, else from the origin.
+
+pub mod deadline;
+mod decide;
+mod pull;
+pub mod rank;
+pub mod rate;
+pub mod scheduler;
+mod sources;
+pub mod want;

@@ -1,0 +1,242 @@
+//! Which blocks are asked of which peers: shortest queue first, rarest block first.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use super::decide::View;
+use super::rank;
+use super::want::{Asked, Step};
+use crate::base::limits;
+use crate::base::peer::{PeerId, Tier};
+use crate::base::segment::BlockSet;
+use crate::base::time::Instant;
+
+/// A peer that has blocks which nobody was asked for.
+struct Holder {
+    peer: PeerId,
+    has: BlockSet,
+    /// What it is asked for in this round.
+    ask: BlockSet,
+    /// What may be asked of it, its round trip and its time for one block.
+    room: u64,
+    owed: u64,
+    tier: Tier,
+    rtt: Duration,
+    block: Duration,
+}
+
+impl Holder {
+    /// How long the next block takes that is asked of it.
+    fn queue_time(&self) -> Duration {
+        let queue = u32::try_from(self.owed + 1).unwrap_or(u32::MAX);
+        self.rtt + self.block.saturating_mul(queue)
+    }
+}
+
+impl View<'_> {
+    /// Asks peers for what is open, as far as their pipelines have room. Where the deadline is
+    /// `pressed` near, only who gives a block before this is asked.
+    pub(super) fn pull(&mut self, open: BlockSet, is_near: bool, pressed: Option<Instant>) {
+        if open.is_empty() {
+            return;
+        }
+        let mut holders = self.holders(open);
+        let longest = pressed.map_or(Duration::MAX, |by| (by - self.now) / 2);
+        if holders.iter().any(|holder| holder.room > 0) {
+            for block in self.in_order(&holders, open, is_near) {
+                if !share_out(&mut holders, block, (is_near, longest)) {
+                    break;
+                }
+            }
+        }
+        for holder in holders {
+            let left = holder.has.less(holder.ask);
+            if holder.room == 0 && !left.is_empty() {
+                self.note_useful(holder.peer);
+            }
+            self.ask(holder.peer, holder.ask);
+        }
+    }
+
+    fn holders(&mut self, open: BlockSet) -> Vec<Holder> {
+        let mut holders = Vec::new();
+        for (peer, offer) in &self.pursuit.offers {
+            let has = offer.given(self.now).and(open);
+            let Some(source) = self.peers.get_mut(peer).filter(|_| !has.is_empty()) else {
+                continue;
+            };
+            if source.is_open(self.now) {
+                let (room, owed) = (source.room(), source.owed);
+                let (tier, rtt) = (source.link.tier, source.rtt.mean());
+                let (peer, block) = (*peer, source.rate.time(limits::BLOCK));
+                let ask = BlockSet::NONE;
+                holders.push(Holder { peer, has, ask, room, owed, tier, rtt, block });
+            } else {
+                source.useful.insert((self.pursuit.want.deadline, self.segment));
+            }
+        }
+        holders
+    }
+
+    /// The open blocks that somebody has, the one that is to be asked for first in front.
+    fn in_order(&self, holders: &[Holder], open: BlockSet, is_near: bool) -> Vec<u8> {
+        let held = holders.iter().fold(BlockSet::NONE, |sum, holder| sum.or(holder.has));
+        let mut blocks: Vec<u8> = held.and(open).iter().collect();
+        if is_near {
+            return blocks;
+        }
+        let mut copies = [0_u32; 64];
+        for offer in self.pursuit.offers.values() {
+            offer.here.iter().for_each(|block| copies[usize::from(block)] += 1);
+        }
+        let draw = |block: u8| rank::draw(self.own.key, self.segment, block);
+        blocks.sort_by_cached_key(|block| (copies[usize::from(*block)], draw(*block)));
+        blocks
+    }
+
+    fn note_useful(&mut self, peer: PeerId) {
+        if let Some(source) = self.peers.get_mut(&peer) {
+            source.useful.insert((self.pursuit.want.deadline, self.segment));
+        }
+    }
+
+    /// Asks one peer for blocks and notes when they should be here.
+    pub(super) fn ask(&mut self, peer: PeerId, blocks: BlockSet) {
+        let Some(source) = self.peers.get_mut(&peer).filter(|_| !blocks.is_empty()) else { return };
+        for block in blocks.iter() {
+            let time = source.queue_time(0);
+            let late = (time * 2).max(source.delay.late()).max(LEAST_LATE);
+            let at = self.now;
+            self.pursuit.asked.push(Asked { block, peer, at, late: at + late });
+            source.on_asked(self.now);
+        }
+        let (segment, within) = (self.segment, self.pursuit.want.deadline - self.now);
+        self.steps.push_back(Step::Ask { peer, segment, blocks, within });
+    }
+
+    /// Takes late blocks elsewhere: a peer that stalls is left alone, and where the deadline is
+    /// near a block is asked of a second peer too.
+    pub(super) fn chase(&mut self, is_near: bool) {
+        let now = self.now;
+        let late: Vec<Asked> =
+            self.pursuit.asked.iter().filter(|asked| asked.late <= now).copied().collect();
+        let mut cancelled: BTreeMap<PeerId, BlockSet> = BTreeMap::new();
+        for asked in late {
+            let Some(source) = self.peers.get_mut(&asked.peer) else { continue };
+            if source.stalls() <= now || source.rest.0 > now {
+                source.on_stalled(now);
+                source.on_settled();
+                let gone = |other: &Asked| other.block == asked.block && other.peer == asked.peer;
+                self.pursuit.asked.retain(|other| !gone(other));
+                let blocks = cancelled.entry(asked.peer).or_default();
+                *blocks = blocks.or(BlockSet::one(asked.block));
+                continue;
+            }
+            if is_near {
+                self.hedge(asked);
+            }
+            self.put_off(asked);
+        }
+        for (peer, blocks) in cancelled {
+            self.steps.push_back(Step::Cancel { peer, segment: self.segment, blocks });
+        }
+    }
+
+    /// Looks at a late block again after as long as it took until now.
+    fn put_off(&mut self, asked: Asked) {
+        let mut again = self.now + (self.now - asked.at).clamp(LEAST_LATE, limits::STALLED);
+        if let Some(source) = self.peers.get(&asked.peer) {
+            again = again.min(source.stalls());
+        }
+        let same = |other: &&mut Asked| other.block == asked.block && other.peer == asked.peer;
+        if let Some(late) = self.pursuit.asked.iter_mut().find(same) {
+            late.late = again;
+        }
+    }
+
+    /// Asks a second peer for a late block, once.
+    fn hedge(&mut self, late: Asked) {
+        let twice = self.pursuit.asked.iter().filter(|asked| asked.block == late.block).count() > 1;
+        if twice || !self.pursuit.missing().has(late.block) {
+            return;
+        }
+        let mut holders = self.holders(BlockSet::one(late.block));
+        holders.retain(|holder| holder.peer != late.peer && holder.room > 0);
+        if let Some(best) = holders.iter().min_by_key(|holder| holder.queue_time()) {
+            self.ask(best.peer, BlockSet::one(late.block));
+        }
+    }
+
+    /// Takes back what was asked of peers and is not needed any more.
+    pub(super) fn cancel(&mut self, blocks: BlockSet) {
+        let mut cancelled: BTreeMap<PeerId, BlockSet> = BTreeMap::new();
+        for asked in self.pursuit.asked.extract(blocks) {
+            if let Some(source) = self.peers.get_mut(&asked.peer) {
+                source.on_settled();
+            }
+            let blocks = cancelled.entry(asked.peer).or_default();
+            *blocks = blocks.or(BlockSet::one(asked.block));
+        }
+        for (peer, blocks) in cancelled {
+            self.steps.push_back(Step::Cancel { peer, segment: self.segment, blocks });
+        }
+    }
+
+    /// What was asked of peers and is here, or seen to be late, before `by`.
+    pub(super) fn in_time(&self, by: Instant) -> BlockSet {
+        let in_time = |asked: &&Asked| asked.late > self.now && asked.late <= by;
+        self.pursuit.asked.iter().filter(in_time).map(|asked| asked.block).collect()
+    }
+}
+
+/// Gives a block to the holder that has it here first; false when no pipeline has room.
+fn share_out(holders: &mut [Holder], block: u8, (is_near, longest): (bool, Duration)) -> bool {
+    let mut room = false;
+    let mut best: Option<(Duration, usize)> = None;
+    let mut soonest = (Duration::MAX, Tier::Wan);
+    for (place, holder) in holders.iter().enumerate() {
+        room |= holder.room > 0;
+        if !holder.has.has(block) {
+            continue;
+        }
+        let time = holder.queue_time();
+        soonest = soonest.min((time, holder.tier));
+        if holder.room > 0 && best.is_none_or(|(other, _)| time < other) {
+            best = Some((time, place));
+        }
+    }
+    if let Some((time, place)) = best {
+        let holder = &mut holders[place];
+        // A slower peer is little help while a fast one has it, and one farther away is spared:
+        // the block waits for that one.
+        let is_worth = if holder.tier > soonest.1 {
+            time <= soonest.0
+        } else {
+            time <= soonest.0 * 2 + WORTH_WAITING
+        };
+        if time <= longest && (is_near || is_worth) {
+            holder.ask = holder.ask.or(BlockSet::one(block));
+            (holder.room, holder.owed) = (holder.room - 1, holder.owed + 1);
+        }
+    }
+    room
+}
+
+/// Takes what is about some blocks out of a list.
+trait Extract {
+    fn extract(&mut self, blocks: BlockSet) -> Vec<Asked>;
+}
+
+impl Extract for Vec<Asked> {
+    fn extract(&mut self, blocks: BlockSet) -> Vec<Asked> {
+        let (out, kept) = self.drain(..).partition(|asked: &Asked| blocks.has(asked.block));
+        *self = kept;
+        out
+    }
+}
+
+/// No block is late before this: a busy device pauses as long.
+const LEAST_LATE: Duration = Duration::from_millis(100);
+
+/// A slower peer is asked all the same when it costs no more than this.
+const WORTH_WAITING: Duration = Duration::from_millis(50);

@@ -1,0 +1,374 @@
+//! All wanted segments at once: what happened is noted, and what follows from it is handed out.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::decide::View;
+use super::rank::Member;
+use super::rate::Rate;
+use super::sources::{Source, back_off};
+use super::want::{Have, Link, Offer, Pursuit, Step, Want};
+use crate::base::digest::Digest;
+use crate::base::limits;
+use crate::base::peer::{NodeKey, PeerId, Role};
+use crate::base::rng::Rng;
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::Instant;
+
+/// Decides for every wanted segment whence its blocks come. One change, then `poll` until it is
+/// empty.
+#[derive(Debug)]
+pub struct Scheduler {
+    rng: Rng,
+    own: Member,
+    peers: BTreeMap<PeerId, Source>,
+    wants: BTreeMap<SegmentId, Pursuit>,
+    origin: Rate,
+    /// Bytes of a usual segment.
+    usual: u64,
+    steps: VecDeque<Step>,
+    alarms: BTreeSet<(Instant, SegmentId)>,
+    /// Peers that may be asked for more than before.
+    freed: BTreeSet<PeerId>,
+}
+
+/// A good block that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Which block.
+    pub block: u8,
+    /// From whom; none where it came from the origin or was here already.
+    pub from: Option<PeerId>,
+    /// How long it is.
+    pub bytes: u32,
+}
+
+impl Scheduler {
+    /// The scheduler of the node with this key and role.
+    pub fn new(rng: Rng, own: NodeKey, role: Role) -> Self {
+        Self {
+            rng,
+            own: Member { key: own, role, frail: false },
+            peers: BTreeMap::new(),
+            wants: BTreeMap::new(),
+            origin: Rate::new(limits::ORIGIN_GUESS),
+            usual: limits::SEGMENT / 4,
+            steps: VecDeque::new(),
+            alarms: BTreeSet::new(),
+            freed: BTreeSet::new(),
+        }
+    }
+
+    /// A segment is wanted, or wanted otherwise than before. False when so many are wanted that
+    /// this one is not taken on.
+    pub fn want(&mut self, segment: SegmentId, want: Want, now: Instant) -> bool {
+        if let Some(pursuit) = self.wants.get_mut(&segment) {
+            let blocks_changed = pursuit.want.blocks != want.blocks;
+            let known = want.known || pursuit.want.known;
+            let learnt = known && !pursuit.want.known;
+            pursuit.want = Want { known, ..want };
+            if blocks_changed || learnt {
+                pursuit.on_other_blocks();
+            }
+            self.touch(segment, now);
+            return true;
+        }
+        if self.wants.len() >= limits::WANTS {
+            return false;
+        }
+        let (least, most) = limits::RANK_WAIT;
+        let span = u64::try_from((most - least).as_micros()).unwrap_or(0);
+        let step = least + Duration::from_micros(self.rng.below(span));
+        let mut pursuit = Pursuit::new(want, step, now);
+        for (peer, source) in &mut self.peers {
+            if let Some(have) = source.early(segment) {
+                let mut offer = Offer::new(now);
+                offer.update(have, now);
+                pursuit.offers.insert(*peer, offer);
+            }
+        }
+        self.wants.insert(segment, pursuit);
+        self.touch(segment, now);
+        true
+    }
+
+    /// A record came: `all` are the blocks of the segment.
+    pub fn on_known(&mut self, segment: SegmentId, all: BlockSet, now: Instant) {
+        let usual = u64::from(all.len()) * limits::BLOCK;
+        self.usual = (self.usual * 7 + usual) / 8;
+        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        pursuit.want.known = true;
+        pursuit.want.blocks = pursuit.want.blocks.and(all);
+        pursuit.on_other_blocks();
+        self.touch(segment, now);
+    }
+
+    /// A segment is wanted no more: what was asked of peers is taken back.
+    pub fn drop(&mut self, segment: SegmentId, now: Instant) {
+        if self.wants.contains_key(&segment) {
+            self.view(segment, now, |view| view.cancel(BlockSet(u64::MAX)));
+        }
+        if let Some(alarm) = self.wants.remove(&segment).and_then(|pursuit| pursuit.alarm) {
+            self.alarms.remove(&(alarm, segment));
+        }
+    }
+
+    /// A peer said what it has.
+    pub fn on_have(&mut self, peer: PeerId, have: Have, now: Instant) {
+        let Some(source) = self.peers.get_mut(&peer).filter(|source| !source.liar) else { return };
+        let Some(pursuit) = self.wants.get_mut(&have.segment) else {
+            source.on_early(have);
+            return;
+        };
+        let offer = pursuit.offers.entry(peer).or_insert_with(|| Offer::new(now));
+        offer.update(have, now);
+        if source.link.role == Role::Witness {
+            source.on_seek(pursuit.want.topic, now);
+        }
+        self.touch(have.segment, now);
+    }
+
+    /// A peer seeks a segment of a topic: it shares that topic's work.
+    pub fn on_seek(&mut self, peer: PeerId, topic: Digest, now: Instant) {
+        if let Some(source) = self.peers.get_mut(&peer) {
+            source.on_seek(topic, now);
+        }
+    }
+
+    /// A good block is here.
+    pub fn on_block(&mut self, segment: SegmentId, arrival: Arrival, now: Instant) {
+        let Arrival { block, from, bytes } = arrival;
+        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        let one = BlockSet::one(block);
+        pursuit.here = pursuit.here.or(one);
+        pursuit.own = pursuit.own.less(one);
+        let given = pursuit.asked.iter().position(|a| a.block == block && Some(a.peer) == from);
+        if let Some(asked) = given.map(|place| pursuit.asked.swap_remove(place)) {
+            self.freed.insert(asked.peer);
+            if let Some(source) = self.peers.get_mut(&asked.peer) {
+                source.on_given(asked.at, bytes, now);
+            }
+        }
+        self.freed.extend(pursuit.asked.iter().filter(|a| a.block == block).map(|a| a.peer));
+        self.view(segment, now, |view| view.cancel(one));
+        self.touch(segment, now);
+    }
+
+    /// A peer gave a block that is not what the record says: it is not asked for anything more.
+    pub fn on_bad(&mut self, peer: PeerId, now: Instant) {
+        if let Some(source) = self.peers.get_mut(&peer) {
+            source.liar = true;
+        }
+        self.forget_questions(peer, now);
+        for pursuit in self.wants.values_mut() {
+            pursuit.offers.remove(&peer);
+        }
+    }
+
+    /// A peer cannot give some blocks now.
+    pub fn on_deny(
+        &mut self,
+        peer: PeerId,
+        (segment, blocks): (SegmentId, BlockSet),
+        now: Instant,
+    ) {
+        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        if let Some(offer) = pursuit.offers.get_mut(&peer) {
+            let before = if now < offer.denied.1 { offer.denied.0 } else { BlockSet::NONE };
+            offer.denied = (before.or(blocks), now + limits::DENIED);
+        }
+        let settled = pursuit.settle(peer, blocks);
+        if let Some(source) = self.peers.get_mut(&peer) {
+            (0..settled).for_each(|_| source.on_settled());
+        }
+        self.freed.insert(peer);
+        self.touch(segment, now);
+    }
+
+    /// A link stands.
+    pub fn on_joined(&mut self, peer: PeerId, link: Link, now: Instant) {
+        self.peers.insert(peer, Source::new(link, now));
+    }
+
+    /// A peer is on battery, or its line is metered, as far as that is known: it goes last.
+    pub fn on_frail(&mut self, peer: PeerId, frail: bool) {
+        if let Some(source) = self.peers.get_mut(&peer) {
+            source.frail = frail;
+        }
+    }
+
+    /// The same of this node.
+    pub const fn set_frail(&mut self, frail: bool) {
+        self.own.frail = frail;
+    }
+
+    /// A link is no more: what its peer fetched or was asked for is looked for elsewhere.
+    pub fn on_gone(&mut self, peer: PeerId, now: Instant) {
+        let Some(gone) = self.peers.remove(&peer) else { return };
+        let mut touched = Vec::new();
+        for (segment, pursuit) in &mut self.wants {
+            let offered = pursuit.offers.remove(&peer).is_some();
+            pursuit.settle(peer, BlockSet(u64::MAX));
+            let shared = gone.shares(pursuit.want.topic, now);
+            if shared {
+                pursuit.groups.iter_mut().for_each(|group| group.turn = None);
+            }
+            if offered || shared {
+                touched.push(*segment);
+            }
+        }
+        touched.into_iter().for_each(|segment| self.touch(segment, now));
+    }
+
+    /// A peer gives nothing for a while, or gives again. What was asked of it is forgotten.
+    pub fn on_choke(&mut self, peer: PeerId, choked: bool, now: Instant) {
+        let Some(source) = self.peers.get_mut(&peer) else { return };
+        source.choked = choked;
+        if choked {
+            self.forget_questions(peer, now);
+        } else {
+            self.freed.insert(peer);
+        }
+    }
+
+    /// The node fetches blocks from the origin by itself; none stands for the whole.
+    pub fn on_origin(&mut self, segment: SegmentId, blocks: Option<BlockSet>, now: Instant) {
+        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        let own = blocks.unwrap_or(pursuit.want.blocks);
+        pursuit.own = pursuit.own.or(own.and(pursuit.missing()));
+        self.touch(segment, now);
+    }
+
+    /// The node's own fetch is over. After a bad end the origin is left alone for a moment.
+    pub fn on_origin_ended(&mut self, segment: SegmentId, good: bool, now: Instant) {
+        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        let whole = !pursuit.want.known;
+        let own = core::mem::take(&mut pursuit.own);
+        pursuit.groups.iter_mut().for_each(|group| group.turn = None);
+        if good {
+            pursuit.rest.1 = 0;
+            if whole {
+                pursuit.here = pursuit.here.or(own);
+            }
+        } else {
+            let times = pursuit.rest.1;
+            pursuit.rest = (now + back_off(times), times.saturating_add(1));
+        }
+        self.touch(segment, now);
+    }
+
+    /// The origin gave `bytes` in this time.
+    pub fn on_origin_rate(&mut self, bytes: u64, took: Duration) {
+        self.origin.sample(bytes, took);
+    }
+
+    /// What is on its way here, as peers that seek the segment are told it, and how far away the
+    /// one is who fetches it: the own fetch alone while there is one, hearsay else.
+    pub fn coming(&self, segment: SegmentId) -> (BlockSet, u8) {
+        let Some(pursuit) = self.wants.get(&segment) else { return (BlockSet::NONE, 0) };
+        let own = pursuit.own.less(pursuit.here);
+        if !own.is_empty() {
+            return (own, 0);
+        }
+        pursuit.hearsay()
+    }
+
+    /// What is to be done next; none when nothing is before [`Self::poll_timeout`].
+    pub fn poll(&mut self, now: Instant) -> Option<Step> {
+        loop {
+            if let Some(step) = self.steps.pop_front() {
+                return Some(step);
+            }
+            if let Some((_, segment)) = self.alarms.first().filter(|(at, _)| *at <= now) {
+                self.decide(*segment, now);
+            } else if let Some(peer) = self.freed.pop_first() {
+                self.ask_more(peer, now);
+            } else {
+                return None;
+            }
+        }
+    }
+
+    /// When `poll` may have something again by time alone.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// How many segments are wanted.
+    pub fn len(&self) -> usize {
+        self.wants.len()
+    }
+
+    /// Whether nothing is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.wants.is_empty()
+    }
+
+    /// Whatever was asked of a peer is asked of others.
+    fn forget_questions(&mut self, peer: PeerId, now: Instant) {
+        let Some(source) = self.peers.get_mut(&peer) else { return };
+        source.owed = 0;
+        let mut touched = Vec::new();
+        for (segment, pursuit) in &mut self.wants {
+            if pursuit.settle(peer, BlockSet(u64::MAX)) > 0 || pursuit.offers.contains_key(&peer) {
+                touched.push(*segment);
+            }
+        }
+        touched.into_iter().for_each(|segment| self.touch(segment, now));
+    }
+
+    /// Looks at a segment at the next poll.
+    fn touch(&mut self, segment: SegmentId, now: Instant) {
+        self.wake(segment, Some(now));
+    }
+
+    fn wake(&mut self, segment: SegmentId, at: Option<Instant>) {
+        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        if pursuit.alarm == at {
+            return;
+        }
+        if let Some(before) = core::mem::replace(&mut pursuit.alarm, at) {
+            self.alarms.remove(&(before, segment));
+        }
+        if let Some(at) = at {
+            self.alarms.insert((at, segment));
+        }
+    }
+
+    fn decide(&mut self, segment: SegmentId, now: Instant) {
+        let next = self.view(segment, now, |view| view.decide());
+        self.wake(segment, next.flatten());
+    }
+
+    /// A peer has room: the segments for which that is of use, the nearest deadline first.
+    fn ask_more(&mut self, peer: PeerId, now: Instant) {
+        while let Some(source) = self.peers.get_mut(&peer) {
+            if source.room() == 0 || !source.is_open(now) {
+                return;
+            }
+            let Some((deadline, segment)) = source.useful.pop_first() else { return };
+            if self.wants.get(&segment).is_some_and(|pursuit| pursuit.want.deadline == deadline) {
+                self.decide(segment, now);
+            }
+        }
+    }
+
+    fn view<T>(
+        &mut self,
+        segment: SegmentId,
+        now: Instant,
+        look: impl FnOnce(&mut View<'_>) -> T,
+    ) -> Option<T> {
+        let pursuit = self.wants.get_mut(&segment)?;
+        Some(look(&mut View {
+            segment,
+            pursuit,
+            peers: &mut self.peers,
+            own: self.own,
+            origin: &self.origin,
+            usual: self.usual,
+            steps: &mut self.steps,
+            now,
+        }))
+    }
+}

@@ -1,0 +1,187 @@
+//! Peers as sources: how fast each is, what it still owes, whether it may be asked.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::rank::Member;
+use super::rate::{Delay, Rate};
+use super::want::{Have, Link};
+use crate::base::digest::Digest;
+use crate::base::limits;
+use crate::base::peer::Tier;
+use crate::base::segment::SegmentId;
+use crate::base::time::Instant;
+
+/// A linked peer.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) link: Link,
+    pub(super) frail: bool,
+    pub(super) rate: Rate,
+    pub(super) rtt: Delay,
+    /// Time from question to block.
+    pub(super) delay: Delay,
+    /// Blocks that were asked of it and are not here.
+    pub(super) owed: u64,
+    /// When it last gave something, or was first asked after it owed nothing.
+    pub(super) moved: Instant,
+    /// It owed nothing when it was last asked.
+    idle: bool,
+    /// Bytes that came since `measured`, while it owed more.
+    burst: u64,
+    measured: Instant,
+    pub(super) choked: bool,
+    /// It gave a bad block: it is not asked any more.
+    pub(super) liar: bool,
+    /// Until when it is left alone, and how often in a row.
+    pub(super) rest: (Instant, u32),
+    topics: BTreeMap<Digest, Instant>,
+    /// What it has of segments that are not wanted yet.
+    early: VecDeque<Have>,
+    /// Wanted segments of which it has something, by deadline, for when it may be asked more.
+    pub(super) useful: BTreeSet<(Instant, SegmentId)>,
+}
+
+impl Source {
+    pub(super) fn new(link: Link, now: Instant) -> Self {
+        let (rtt, rate) = guess(link.tier);
+        Self {
+            link,
+            frail: false,
+            rate: Rate::new(rate),
+            rtt: Delay::new(rtt),
+            delay: Delay::new(rtt * 2),
+            owed: 0,
+            moved: now,
+            idle: true,
+            burst: 0,
+            measured: now,
+            choked: false,
+            liar: false,
+            rest: (now, 0),
+            topics: BTreeMap::new(),
+            early: VecDeque::new(),
+            useful: BTreeSet::new(),
+        }
+    }
+
+    /// It as a member of its topics.
+    pub(super) const fn member(&self) -> Member {
+        Member { key: self.link.key, role: self.link.role, frail: self.frail }
+    }
+
+    /// Whether it shares the work of a topic.
+    pub(super) fn shares(&self, topic: Digest, now: Instant) -> bool {
+        let sought = self.topics.get(&topic);
+        !self.liar && sought.is_some_and(|at| now - *at <= limits::TOPIC_FRESH)
+    }
+
+    pub(super) fn on_seek(&mut self, topic: Digest, now: Instant) {
+        self.topics.insert(topic, now);
+        if self.topics.len() > limits::TOPICS {
+            let oldest = self.topics.iter().min_by_key(|(_, at)| **at).map(|(topic, _)| *topic);
+            oldest.map(|topic| self.topics.remove(&topic));
+        }
+    }
+
+    /// Remembers what it has of a segment that is not wanted yet.
+    pub(super) fn on_early(&mut self, have: Have) {
+        self.early.retain(|early| early.segment != have.segment);
+        self.early.push_back(have);
+        if self.early.len() > limits::EARLY {
+            self.early.pop_front();
+        }
+    }
+
+    /// What it said of a segment before that was wanted.
+    pub(super) fn early(&mut self, segment: SegmentId) -> Option<Have> {
+        let place = self.early.iter().position(|early| early.segment == segment)?;
+        self.early.remove(place)
+    }
+
+    /// Whether it may be asked at all now.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        !self.choked && !self.liar && self.rest.0 <= now
+    }
+
+    /// How many blocks more may be asked of it.
+    pub(super) fn room(&self) -> u64 {
+        let depth = self.rate.blocks_in(limits::PIPE_TIME + self.rtt.mean());
+        depth.clamp(limits::PIPE_LEAST, limits::PIPE_MOST).saturating_sub(self.owed)
+    }
+
+    /// How long a block takes that is asked of it now, when `more` are asked before.
+    pub(super) fn queue_time(&self, more: u64) -> Duration {
+        self.rtt.mean() + self.rate.time((self.owed + more + 1) * limits::BLOCK)
+    }
+
+    /// A block is asked of it.
+    pub(super) fn on_asked(&mut self, now: Instant) {
+        if self.owed == 0 {
+            (self.moved, self.idle, self.burst) = (now, true, 0);
+        }
+        self.owed += 1;
+    }
+
+    /// It gave a block that was asked at `asked`.
+    pub(super) fn on_given(&mut self, asked: Instant, bytes: u32, now: Instant) {
+        self.delay.sample(now - asked);
+        if self.idle {
+            // The first block after a rest shows the way there and back, the next ones the rate.
+            let carried = self.rate.time(u64::from(bytes));
+            self.rtt.sample((now - asked).saturating_sub(carried).max(LEAST_RTT));
+            (self.idle, self.measured, self.burst) = (false, now, 0);
+        } else {
+            self.burst += u64::from(bytes);
+            let enough = self.burst >= 4 * limits::BLOCK || now - self.measured >= SAMPLE;
+            if now > self.measured && (enough || self.owed <= 1) {
+                self.rate.sample(self.burst, now - self.measured);
+                (self.measured, self.burst) = (now, 0);
+            }
+        }
+        self.moved = now;
+        self.rest.1 = 0;
+        self.on_settled();
+    }
+
+    /// A block that was asked of it is owed no more.
+    pub(super) const fn on_settled(&mut self) {
+        self.owed = self.owed.saturating_sub(1);
+    }
+
+    /// When it is better left alone, if it gives nothing until then.
+    pub(super) fn stalls(&self) -> Instant {
+        self.moved + limits::STALLED.max(self.queue_time(0) * 4)
+    }
+
+    /// It is left alone for a while, each time longer.
+    pub(super) fn on_stalled(&mut self, now: Instant) {
+        let (until, times) = self.rest;
+        if until <= now {
+            self.rest = (now + back_off(times), times.saturating_add(1));
+            self.rate.sample(limits::BLOCK, (now - self.moved).max(limits::STALLED));
+        }
+    }
+}
+
+/// The wait after the `times`-th failure in a row: doubled each time.
+pub(super) fn back_off(times: u32) -> Duration {
+    (FIRST_REST * 2_u32.saturating_pow(times.min(8))).min(limits::REST)
+}
+
+/// Round trip and bytes a second of a peer that has given nothing yet.
+const fn guess(tier: Tier) -> (Duration, u64) {
+    match tier {
+        Tier::Home => (Duration::from_millis(5), 8 * 1024 * 1024),
+        Tier::Isp => (Duration::from_millis(30), 1024 * 1024),
+        Tier::Wan => (Duration::from_millis(80), 512 * 1024),
+    }
+}
+
+/// The shortest round trip that is reckoned with.
+const LEAST_RTT: Duration = Duration::from_millis(1);
+
+/// A rate is measured over at least four blocks or this long.
+const SAMPLE: Duration = Duration::from_millis(100);
+
+const FIRST_REST: Duration = Duration::from_millis(500);

@@ -1,0 +1,275 @@
+//! One segment that is wanted: what is here, what was asked of whom, who offers what.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use super::rank;
+use crate::base::digest::Digest;
+use crate::base::limits;
+use crate::base::peer::{NodeKey, PeerId, Role, Tier};
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::Instant;
+
+/// What a node wants of a segment, and how soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The stream that it belongs to: its nodes share the work.
+    pub topic: Digest,
+    /// When the last of it must be here.
+    pub deadline: Instant,
+    /// The first segment of a session: nothing is tried that could delay it.
+    pub urgent: bool,
+    /// The blocks that are needed; all that there may be where the record is unknown.
+    pub blocks: BlockSet,
+    /// Whether a record is known, so that peers may give blocks.
+    pub known: bool,
+}
+
+/// What a peer said that it has of a segment; it replaces what it said before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Have {
+    /// Which segment.
+    pub segment: SegmentId,
+    /// Blocks that it can give.
+    pub here: BlockSet,
+    /// Blocks that are on their way to it.
+    pub coming: BlockSet,
+    /// How far away the one is who fetches them: 0 for the peer itself.
+    pub hops: u8,
+}
+
+/// Who is at the other end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whose key.
+    pub key: NodeKey,
+    /// How near.
+    pub tier: Tier,
+    /// What it is there for.
+    pub role: Role,
+}
+
+/// What is to be done for a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Asks a peer for blocks.
+    Ask {
+        /// Whom.
+        peer: PeerId,
+        /// For which segment.
+        segment: SegmentId,
+        /// For which blocks.
+        blocks: BlockSet,
+        /// How soon they are of use.
+        within: Duration,
+    },
+    /// Takes a question back.
+    Cancel {
+        /// Whom it was asked.
+        peer: PeerId,
+        /// Of which segment.
+        segment: SegmentId,
+        /// Which blocks.
+        blocks: BlockSet,
+    },
+    /// Takes blocks from the origin. The scheduler takes it as begun; what becomes of it is
+    /// told by `on_block` and `on_origin_ended`.
+    Origin {
+        /// Of which segment.
+        segment: SegmentId,
+        /// Which blocks; none for the whole, whose record is not known.
+        blocks: Option<BlockSet>,
+        /// Why.
+        why: Why,
+    },
+}
+
+/// Why a node goes to the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// A session begins with it.
+    First,
+    /// It is this node's turn among those who want it.
+    Elected,
+    /// Peers would make it late.
+    Late,
+    /// There is nobody to share it with.
+    Nobody,
+}
+
+/// The pursuit of one segment.
+#[derive(Debug)]
+pub(super) struct Pursuit {
+    pub(super) want: Want,
+    /// What is here.
+    pub(super) here: BlockSet,
+    /// What the node's own fetch from the origin brings.
+    pub(super) own: BlockSet,
+    /// When that fetch should be over.
+    pub(super) own_due: Instant,
+    pub(super) asked: Vec<Asked>,
+    pub(super) offers: BTreeMap<PeerId, Offer>,
+    pub(super) groups: Vec<Group>,
+    pub(super) begun: Instant,
+    /// What each rank waits for the one before.
+    pub(super) step: Duration,
+    /// The origin failed: it is not asked before then, and how often it failed.
+    pub(super) rest: (Instant, u32),
+    /// Until when peers at home are trusted to be faster than the origin.
+    pub(super) grace: Option<Instant>,
+    /// When it is looked at again.
+    pub(super) alarm: Option<Instant>,
+}
+
+/// A block that was asked of a peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) block: u8,
+    pub(super) peer: PeerId,
+    pub(super) at: Instant,
+    /// When it is late.
+    pub(super) late: Instant,
+}
+
+/// What one peer has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    pub(super) here: BlockSet,
+    pub(super) coming: BlockSet,
+    pub(super) hops: u8,
+    /// When it last said something new.
+    pub(super) moved: Instant,
+    /// What it said to be coming and is not believed any more.
+    pub(super) doubted: BlockSet,
+    /// What it denied, and until when that stands.
+    pub(super) denied: (BlockSet, Instant),
+}
+
+/// Neighbouring blocks for which the members take turns.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) blocks: BlockSet,
+    /// When it is this node's turn, while nobody fetches them.
+    pub(super) turn: Option<Instant>,
+    /// Whether somebody fetched them before.
+    pub(super) again: bool,
+}
+
+impl Pursuit {
+    pub(super) fn new(want: Want, step: Duration, now: Instant) -> Self {
+        let mut pursuit = Self {
+            want,
+            here: BlockSet::NONE,
+            own: BlockSet::NONE,
+            own_due: now,
+            asked: Vec::new(),
+            offers: BTreeMap::new(),
+            groups: Vec::new(),
+            begun: now,
+            step,
+            rest: (now, 0),
+            grace: None,
+            alarm: None,
+        };
+        pursuit.regroup();
+        pursuit
+    }
+
+    /// Makes the groups anew: one of all blocks while no record is known.
+    pub(super) fn regroup(&mut self) {
+        let group = |blocks| Group { blocks, turn: None, again: false };
+        self.groups = if self.want.known {
+            rank::groups(self.want.blocks).map(group).collect()
+        } else {
+            vec![group(self.want.blocks)]
+        };
+    }
+
+    /// Other blocks are needed, or it is known at last which there are.
+    pub(super) fn on_other_blocks(&mut self) {
+        self.own = self.own.and(self.want.blocks);
+        self.regroup();
+    }
+
+    /// Forgets what was asked of a peer; answers how much that was.
+    pub(super) fn settle(&mut self, peer: PeerId, blocks: BlockSet) -> usize {
+        let before = self.asked.len();
+        self.asked.retain(|asked| asked.peer != peer || !blocks.has(asked.block));
+        before - self.asked.len()
+    }
+
+    /// What comes to others, and how far away the farthest of them is who is told of: nearer
+    /// news go first, since one message has one distance.
+    pub(super) fn hearsay(&self) -> (BlockSet, u8) {
+        let mut heard = [BlockSet::NONE; limits::HOPS as usize];
+        for offer in self.offers.values() {
+            heard[0] = heard[0].or(offer.here);
+            if let Some(heard) = heard.get_mut(usize::from(offer.hops)) {
+                *heard = heard.or(offer.believed());
+            }
+        }
+        let [zero, one, two, _] = heard.map(|blocks| blocks.and(self.missing()));
+        match (zero.is_empty(), one.less(zero).is_empty(), two.is_empty()) {
+            (false, true, _) => (zero, 1),
+            (_, false, _) => (zero.or(one), 2),
+            (true, true, false) => (two, 3),
+            (true, true, true) => (BlockSet::NONE, 0),
+        }
+    }
+
+    /// What is needed and not here.
+    pub(super) const fn missing(&self) -> BlockSet {
+        self.want.blocks.less(self.here)
+    }
+
+    /// What was asked of peers.
+    pub(super) fn outstanding(&self) -> BlockSet {
+        self.asked.iter().map(|asked| asked.block).collect()
+    }
+
+    /// The longest silence in which somebody who fetches is believed; `fetch` is how long the
+    /// origin takes for what must come before anything can be told.
+    pub(super) fn patience(offer: &Offer, fetch: Duration) -> Duration {
+        PATIENCE + fetch + limits::WAN_NEWS * u32::from(offer.hops)
+    }
+}
+
+impl Offer {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            here: BlockSet::NONE,
+            coming: BlockSet::NONE,
+            hops: 0,
+            moved: now,
+            doubted: BlockSet::NONE,
+            denied: (BlockSet::NONE, now),
+        }
+    }
+
+    /// Takes in what the peer says now.
+    pub(super) fn update(&mut self, have: Have, now: Instant) {
+        let coming = if have.hops < limits::HOPS { have.coming } else { BlockSet::NONE };
+        let nearer = have.hops < self.hops || self.coming.is_empty();
+        let news = if nearer { coming } else { coming.less(self.coming) };
+        let given = have.here.less(self.here);
+        if !news.is_empty() || !given.is_empty() {
+            self.moved = now;
+        }
+        self.doubted = self.doubted.less(news).and(coming);
+        (self.here, self.coming, self.hops) = (have.here, coming.less(have.here), have.hops);
+    }
+
+    /// What it can be asked for.
+    pub(super) fn given(&self, now: Instant) -> BlockSet {
+        if now < self.denied.1 { self.here.less(self.denied.0) } else { self.here }
+    }
+
+    /// What is believed to be coming.
+    pub(super) const fn believed(&self) -> BlockSet {
+        self.coming.less(self.doubted)
+    }
+}
+
+/// How long somebody who fetches may say nothing new, beside the time of the fetch: the
+/// origin's first byte, its proof, and the news of it.
+const PATIENCE: Duration = Duration::from_millis(600);

@@ -1,0 +1,72 @@
+//! Provenance: which blocks came from peers, and on whose word they were taken.
+
+use std::collections::BTreeMap;
+
+use super::signers::Place;
+use crate::base::limits;
+use crate::base::segment::{BlockSet, SegmentId};
+
+/// A bounded ledger: it outlives the records themselves, so that a signer who is caught late is
+/// still known by what rests on it.
+#[derive(Debug, Default)]
+pub(super) struct Provenance {
+    rests: BTreeMap<SegmentId, Rest>,
+    order: BTreeMap<u64, SegmentId>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Rest {
+    signer: Place,
+    blocks: BlockSet,
+    since: u64,
+}
+
+impl Provenance {
+    /// A peer's block was taken on the signer's word; the oldest note goes where there are too
+    /// many.
+    pub(super) fn on_taken(&mut self, segment: SegmentId, block: u8, signer: Place) {
+        let block = BlockSet::one(block);
+        if let Some(rest) = self.rests.get_mut(&segment) {
+            // Another signer who says the same vouches for the earlier blocks too.
+            (rest.signer, rest.blocks) = (signer, rest.blocks.or(block));
+            return;
+        }
+        self.next += 1;
+        self.order.insert(self.next, segment);
+        self.rests.insert(segment, Rest { signer, blocks: block, since: self.next });
+        if self.rests.len() > limits::RESTING {
+            let oldest = self.order.first_key_value().map(|(_, segment)| *segment);
+            oldest.into_iter().for_each(|segment| self.forget(segment));
+        }
+    }
+
+    /// These blocks are gone, or were seen to be the origin's own.
+    pub(super) fn release(&mut self, segment: SegmentId, blocks: BlockSet) {
+        let Some(rest) = self.rests.get_mut(&segment) else { return };
+        rest.blocks = rest.blocks.less(blocks);
+        if rest.blocks.is_empty() {
+            self.forget(segment);
+        }
+    }
+
+    /// The segment is gone.
+    pub(super) fn forget(&mut self, segment: SegmentId) {
+        if let Some(rest) = self.rests.remove(&segment) {
+            self.order.remove(&rest.since);
+        }
+    }
+
+    /// The blocks of a segment that rest on a signer's word.
+    pub(super) fn of(&self, segment: SegmentId) -> BlockSet {
+        self.rests.get(&segment).map_or(BlockSet::NONE, |rest| rest.blocks)
+    }
+
+    /// Takes out all that rests on one signer's word.
+    pub(super) fn take(&mut self, signer: Place) -> Vec<SegmentId> {
+        let found = self.rests.iter().filter(|(_, rest)| rest.signer == signer);
+        let found: Vec<_> = found.map(|(segment, _)| *segment).collect();
+        found.iter().for_each(|segment| self.forget(*segment));
+        found
+    }
+}

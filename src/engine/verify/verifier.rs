@@ -1,0 +1,594 @@
+//! The verifier: which record of a segment is trusted, and which blocks are proven by it.
+//!
+//! A record counts when its signer is trusted and its signature holds. Where two of them
+//! contradict each other, there are two contents under one name: one per region, say, a name that
+//! a live stream uses again, or a lie. Then the one that our own origin's bytes prove is right
+//! for us. As long as no such bytes are here the segment is contested and nothing of it is
+//! exchanged: whichever were believed, half of the network would give the other half blocks that
+//! look like lies, and ban each other for it.
+//!
+//! Where our own origin's bytes differ from the only record, the segment is contested too, until
+//! it is forgotten. That alone does not make the signer a liar (content may be replaced behind
+//! its URL), but [`Verifier::liar`] names a signer that is mostly wrong.
+
+use super::provenance::Provenance;
+use super::shelf::{Entry, Shelf, Word};
+use super::signers::{Signers, Trusted};
+use crate::base::digest::Digest;
+use crate::base::limits;
+use crate::base::peer::NodeKey;
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::{Date, Instant};
+use crate::wire::record::Record;
+
+/// What is to be thought of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the first one of its segment.
+    New,
+    /// It says what is known already.
+    Known,
+    /// Its signer's records do not count here.
+    Untrusted,
+    /// Its signature does not hold: who told it lies.
+    Forged,
+    /// It is no longer valid.
+    Expired,
+    /// It contradicts another record: [`Verifier::is_contested`] says whether one of them stands.
+    Contradicts,
+}
+
+/// Where a block's bytes came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// A peer gave them.
+    Peer(NodeKey),
+    /// This node took them from the origin itself.
+    Origin,
+    /// They were on the disk before the start.
+    Disk,
+}
+
+/// What is to be thought of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It is as the record says, and noted as proven.
+    Good,
+    /// It is not as the record says.
+    Bad {
+        /// Whose lie that is: the peer's, or that of a signer who is mostly wrong. None where the
+        /// disk is worn, or the content may have changed.
+        liar: Option<NodeKey>,
+    },
+    /// There is no record to judge it by, or the segment is contested.
+    Unknown,
+}
+
+/// A segment and one of its blocks.
+type Place = (SegmentId, u8);
+
+/// Trusted records, proven blocks, and what rests on whom.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    signers: Signers,
+    shelf: Shelf,
+    provenance: Provenance,
+}
+
+impl Verifier {
+    /// A verifier that believes these signers and nobody else.
+    pub fn new(trusted: &Trusted) -> Self {
+        Self { signers: Signers::new(trusted), ..Self::default() }
+    }
+
+    /// Takes a record in. Its signature is checked here, once; where no date is known, it counts
+    /// as not expired for [`limits::UNDATED`].
+    pub fn on_record(&mut self, record: Record, date: Option<Date>, now: Instant) -> Verdict {
+        let segment = record.statement.segment;
+        if self.signers.trusted(record.signer).is_none() {
+            return Verdict::Untrusted;
+        }
+        if is_over(&record, date) {
+            return Verdict::Expired;
+        }
+        let over = |entry: &Entry| match &entry.word {
+            Word::One(known) => is_over(known, date),
+            Word::Two(_) | Word::None => false,
+        };
+        if self.shelf.find(segment).is_some_and(over) {
+            self.shelf.remove(segment);
+        }
+        if self.shelf.with(segment, |entry| entry.word.holds(&record)) == Some(true) {
+            return Verdict::Known;
+        }
+        if !record.holds() {
+            return Verdict::Forged;
+        }
+        let Self { signers, shelf, .. } = self;
+        if let Some(verdict) = shelf.with(segment, |entry| second(entry, &record, signers)) {
+            return verdict;
+        }
+        shelf.insert(segment, Entry::new(record, now));
+        Verdict::New
+    }
+
+    /// The record of a segment, unless it is contested.
+    pub fn record(&self, segment: SegmentId) -> Option<&Record> {
+        match &self.shelf.find(segment)?.word {
+            Word::One(record) => Some(record),
+            Word::Two(_) | Word::None => None,
+        }
+    }
+
+    /// Whether nothing of the segment is to be exchanged, since there is more than one word on it.
+    pub fn is_contested(&self, segment: SegmentId) -> bool {
+        self.shelf.find(segment).is_some_and(|entry| !matches!(entry.word, Word::One(_)))
+    }
+
+    /// Judges a whole block by its digest. When the origin's own bytes are bad, the segment is
+    /// contested from then on, and what [`Verifier::resting`] names is to be dropped.
+    pub fn on_block(&mut self, (segment, block): Place, digest: Digest, from: From) -> Check {
+        let Self { signers, shelf, provenance } = self;
+        let seen = shelf.with(segment, |entry| match from {
+            From::Origin => {
+                decide(entry, (block, digest), signers);
+                by_origin(entry, (block, digest), signers)
+            }
+            From::Peer(_) | From::Disk => by_others(entry, (block, digest)),
+        });
+        let Some((good, signer)) = seen.flatten() else { return Check::Unknown };
+        match (good, from) {
+            (true, From::Origin) => provenance.release(segment, BlockSet::one(block)),
+            (true, From::Peer(_) | From::Disk) => {
+                let place = signers.trusted(signer);
+                place.into_iter().for_each(|place| provenance.on_taken(segment, block, place));
+            }
+            (false, From::Origin) => return Check::Bad { liar: signers.liar() },
+            (false, From::Peer(key)) => return Check::Bad { liar: Some(key) },
+            (false, From::Disk) => return Check::Bad { liar: None },
+        }
+        Check::Good
+    }
+
+    /// The blocks of a segment whose bytes are proven, and may be given to peers.
+    pub fn proven(&self, segment: SegmentId) -> BlockSet {
+        let entry = self.shelf.find(segment).filter(|_| !self.is_contested(segment));
+        entry.map_or(BlockSet::NONE, |entry| entry.proven)
+    }
+
+    /// The blocks of a segment that came from peers or an unknown past, on a signer's word.
+    pub fn resting(&self, segment: SegmentId) -> BlockSet {
+        self.provenance.of(segment)
+    }
+
+    /// These blocks' bytes are here no more.
+    pub fn unprove(&mut self, segment: SegmentId, blocks: BlockSet) {
+        self.provenance.release(segment, blocks);
+        self.shelf.with(segment, |entry| {
+            entry.proven = entry.proven.less(blocks);
+            entry.origin = entry.origin.less(blocks);
+        });
+    }
+
+    /// The segment matters no more: its record, its proofs and any contest are forgotten.
+    pub fn forget(&mut self, segment: SegmentId) {
+        self.shelf.remove(segment);
+        self.provenance.forget(segment);
+    }
+
+    /// Drops records that are over, and answers which. Their blocks stay as good as they were, but
+    /// they are given to peers no more.
+    pub fn expire(&mut self, date: Option<Date>, now: Instant) -> Vec<SegmentId> {
+        let over = |entry: &Entry| match (&entry.word, date) {
+            (Word::One(record), Some(_)) => is_over(record, date),
+            (Word::Two(records), Some(_)) => records.iter().all(|record| is_over(record, date)),
+            (_, None) | (Word::None, _) => now.since(entry.came) >= limits::UNDATED,
+        };
+        let over = self.shelf.all(over);
+        over.iter().for_each(|segment| drop(self.shelf.remove(*segment)));
+        over
+    }
+
+    /// A trusted signer whose records the origin's own bytes contradict more often than not. It
+    /// is named until it is distrusted.
+    pub fn liar(&self) -> Option<NodeKey> {
+        self.signers.liar()
+    }
+
+    /// Believes the signer no more, until the next start, and answers the segments of which peers'
+    /// blocks were taken on its word: they are to be dropped.
+    pub fn distrust(&mut self, signer: NodeKey) -> Vec<SegmentId> {
+        let Some(place) = self.signers.distrust(signer) else { return Vec::new() };
+        let said = self.shelf.all(|entry| entry.word.is_of(signer));
+        for segment in said {
+            // Where two contradict each other the other one stands.
+            if let Some(mut entry) = self.shelf.remove(segment) {
+                let Word::Two(records) = entry.word else { continue };
+                let Some(other) = records.into_iter().find(|r| r.signer != signer) else {
+                    continue;
+                };
+                entry.word = Word::One(Box::new(other));
+                (entry.proven, entry.origin) = (BlockSet::NONE, BlockSet::NONE);
+                self.shelf.insert(segment, entry);
+            }
+        }
+        self.provenance.take(place)
+    }
+
+    /// How many segments have a record in memory, and bytes of all records.
+    pub fn size(&self) -> (usize, usize) {
+        self.shelf.size()
+    }
+}
+
+impl Word {
+    /// Whether this very record is known.
+    fn holds(&self, record: &Record) -> bool {
+        match self {
+            Self::One(known) => **known == *record,
+            Self::Two(known) => known.contains(record),
+            Self::None => false,
+        }
+    }
+
+    fn is_of(&self, signer: NodeKey) -> bool {
+        match self {
+            Self::One(known) => known.signer == signer,
+            Self::Two(known) => known.iter().any(|record| record.signer == signer),
+            Self::None => false,
+        }
+    }
+}
+
+/// A further record of a segment that has one or is contested.
+fn second(entry: &mut Entry, record: &Record, signers: &mut Signers) -> Verdict {
+    let Word::One(known) = &mut entry.word else { return Verdict::Contradicts };
+    if is_same(known, record) {
+        let rank =
+            |record: &Record| (signers.is_publisher(record.signer), record.statement.expires);
+        if rank(record) > rank(known) {
+            **known = record.clone();
+        }
+        return Verdict::Known;
+    }
+    let refutes = |block| said(record, block) != said(known, block);
+    if entry.origin.iter().any(refutes) {
+        signers.on_contradicted(record.signer);
+    } else {
+        entry.word = Word::Two(Box::new([(**known).clone(), record.clone()]));
+    }
+    Verdict::Contradicts
+}
+
+/// Where two records contradict each other, the origin's own bytes say which one is right.
+fn decide(entry: &mut Entry, (block, digest): (u8, Digest), signers: &mut Signers) {
+    let Word::Two(records) = &entry.word else { return };
+    let [first, second] = &**records;
+    let fits = |record| said(record, block) == Some(digest);
+    let (right, wrong) = match (fits(first), fits(second)) {
+        (true, true) => return,
+        (true, false) => (first, second),
+        (false, true) => (second, first),
+        (false, false) => {
+            signers.on_contradicted(first.signer);
+            signers.on_contradicted(second.signer);
+            return contest(entry);
+        }
+    };
+    signers.on_contradicted(wrong.signer);
+    let both = entry.proven.iter().filter(|block| said(first, *block) == said(second, *block));
+    let both: BlockSet = both.collect();
+    let right = Box::new(right.clone());
+    (entry.word, entry.proven, entry.origin) = (Word::One(right), both, entry.origin.and(both));
+}
+
+/// Whether the origin's bytes of a block are as the one record says, and who signed it.
+fn by_origin(
+    entry: &mut Entry,
+    (block, digest): (u8, Digest),
+    signers: &mut Signers,
+) -> Option<(bool, NodeKey)> {
+    let first = entry.origin.is_empty();
+    let (good, signer) = by_others(entry, (block, digest))?;
+    if good {
+        entry.origin = entry.origin.or(BlockSet::one(block));
+        if first {
+            signers.on_agreed(signer);
+        }
+    } else {
+        signers.on_contradicted(signer);
+        contest(entry);
+    }
+    Some((good, signer))
+}
+
+/// Whether a block is as the one record says, and who signed that.
+fn by_others(entry: &mut Entry, (block, digest): (u8, Digest)) -> Option<(bool, NodeKey)> {
+    let Word::One(record) = &entry.word else { return None };
+    let good = said(record, block) == Some(digest);
+    if good {
+        entry.proven = entry.proven.or(BlockSet::one(block));
+    }
+    Some((good, record.signer))
+}
+
+fn contest(entry: &mut Entry) {
+    entry.word = Word::None;
+    (entry.proven, entry.origin) = (BlockSet::NONE, BlockSet::NONE);
+}
+
+fn said(record: &Record, block: u8) -> Option<Digest> {
+    record.statement.blocks.get(usize::from(block)).copied()
+}
+
+/// Whether two records of a segment are about the same bytes.
+fn is_same(one: &Record, other: &Record) -> bool {
+    let (one, other) = (&one.statement, &other.statement);
+    one.length == other.length && one.blocks == other.blocks
+}
+
+fn is_over(record: &Record, date: Option<Date>) -> bool {
+    date.is_some_and(|date| record.statement.expires <= date)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use ring::signature::{Ed25519KeyPair, KeyPair};
+
+    use super::*;
+    use crate::wire::record::Statement;
+
+    const NOW: Instant = Instant::from_micros(1_000_000);
+    const DATE: Option<Date> = Some(Date(1_000));
+    const PEER: From = From::Peer(NodeKey([9; 32]));
+
+    fn pair(seed: u8) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+    }
+
+    fn key(seed: u8) -> NodeKey {
+        NodeKey(pair(seed).public_key().as_ref().try_into().unwrap())
+    }
+
+    fn segment(name: u32) -> SegmentId {
+        SegmentId { resource: Digest::of(&name.to_be_bytes()), number: 0 }
+    }
+
+    /// What signer `seed` says of a segment: each letter is the content of one block.
+    fn record(seed: u8, name: u32, content: &str, expires: i64) -> Record {
+        let statement = Statement {
+            segment: segment(name),
+            length: content.len() as u64 * limits::BLOCK,
+            content_type: String::new(),
+            etag: String::new(),
+            last_modified: String::new(),
+            lifetime: Duration::ZERO,
+            blocks: content.bytes().map(|letter| Digest::of(&[letter])).collect(),
+            expires: Date(expires),
+        };
+        Record::sign(statement, &pair(seed)).unwrap()
+    }
+
+    /// Witnesses 1 and 2, publisher 3.
+    fn verifier() -> Verifier {
+        let (witnesses, publishers) = (vec![key(1), key(2)], vec![key(3)]);
+        Verifier::new(&Trusted { witnesses, publishers })
+    }
+
+    impl Verifier {
+        fn tell(&mut self, seed: u8, name: u32, content: &str) -> Verdict {
+            self.on_record(record(seed, name, content, 2_000), DATE, NOW)
+        }
+
+        fn show(&mut self, name: u32, (block, letter): (u8, char), from: From) -> Check {
+            let digest = Digest::of(letter.to_string().as_bytes());
+            self.on_block((segment(name), block), digest, from)
+        }
+    }
+
+    #[test]
+    fn only_what_a_trusted_signer_signed_counts() {
+        let mut verifier = verifier();
+        assert_eq!(verifier.tell(4, 1, "ab"), Verdict::Untrusted);
+        let mut forged = record(1, 1, "ab", 2_000);
+        forged.statement.blocks[1] = Digest::of(b"x");
+        assert_eq!(verifier.on_record(forged.clone(), DATE, NOW), Verdict::Forged);
+        assert_eq!(verifier.record(segment(1)), None);
+        assert_eq!(verifier.show(1, (0, 'a'), PEER), Check::Unknown);
+        assert_eq!(verifier.tell(1, 1, "ab"), Verdict::New);
+        assert_eq!(verifier.tell(1, 1, "ab"), Verdict::Known);
+        assert_eq!(verifier.tell(2, 1, "ab"), Verdict::Known);
+        assert_eq!(verifier.on_record(forged, DATE, NOW), Verdict::Forged);
+        assert!(verifier.record(segment(1)).is_some_and(|known| known.signer == key(1)));
+    }
+
+    #[test]
+    fn a_block_is_proven_by_its_digest_and_a_bad_one_names_its_giver() {
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "ab");
+        assert_eq!(verifier.show(1, (1, 'b'), PEER), Check::Good);
+        assert_eq!(verifier.proven(segment(1)), BlockSet::one(1));
+        let liar = Some(NodeKey([9; 32]));
+        for (block, letter) in [(0, 'x'), (2, 'a'), (1, 'a'), (255, 'b')] {
+            assert_eq!(verifier.show(1, (block, letter), PEER), Check::Bad { liar }, "{block}");
+        }
+        assert_eq!(verifier.show(1, (0, 'x'), From::Disk), Check::Bad { liar: None });
+        assert_eq!(verifier.proven(segment(1)), BlockSet::one(1), "what is good stays good");
+        verifier.unprove(segment(1), BlockSet::one(1));
+        assert!(verifier.proven(segment(1)).is_empty() && verifier.resting(segment(1)).is_empty());
+    }
+
+    #[test]
+    fn a_record_expires_only_where_a_date_is_known() {
+        let mut verifier = verifier();
+        let late = Some(Date(2_000));
+        assert_eq!(verifier.on_record(record(1, 1, "a", 2_000), late, NOW), Verdict::Expired);
+        assert_eq!(verifier.on_record(record(1, 1, "a", 2_000), None, NOW), Verdict::New);
+        assert_eq!(verifier.expire(DATE, NOW), []);
+        assert_eq!(verifier.expire(None, NOW + Duration::from_secs(3600)), []);
+        assert_eq!(verifier.expire(None, NOW + limits::UNDATED), [segment(1)]);
+        assert_eq!(verifier.tell(1, 1, "a"), Verdict::New);
+        assert_eq!(verifier.expire(late, NOW), [segment(1)]);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_of_a_record_is_new_content() {
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "ab");
+        verifier.show(1, (0, 'a'), From::Origin);
+        let next = record(1, 1, "xyz", 9_000);
+        assert_eq!(verifier.on_record(next, Some(Date(3_000)), NOW), Verdict::New);
+        assert!(verifier.proven(segment(1)).is_empty());
+    }
+
+    #[test]
+    fn the_publishers_word_and_the_later_one_are_kept() {
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "ab");
+        verifier.show(1, (0, 'a'), PEER);
+        for (seed, expires, kept) in [(2, 3_000, 2), (1, 2_500, 2), (3, 2_000, 3), (2, 9_000, 3)] {
+            let told = verifier.on_record(record(seed, 1, "ab", expires), DATE, NOW);
+            assert_eq!(told, Verdict::Known);
+            assert_eq!(verifier.record(segment(1)).map(|known| known.signer), Some(key(kept)));
+        }
+        assert_eq!(verifier.proven(segment(1)), BlockSet::one(0));
+    }
+
+    #[test]
+    fn two_records_that_contradict_each_other_leave_nothing_to_exchange() {
+        let mut verifier = verifier();
+        for (name, other) in [(1, "ax"), (2, "abc"), (3, "a")] {
+            verifier.tell(1, name, "ab");
+            verifier.show(name, (0, 'a'), PEER);
+            assert_eq!(verifier.tell(2, name, other), Verdict::Contradicts);
+            assert!(verifier.is_contested(segment(name)));
+            assert_eq!(verifier.record(segment(name)), None);
+            assert!(verifier.proven(segment(name)).is_empty());
+            assert_eq!(verifier.resting(segment(name)), BlockSet::one(0), "it is to be dropped");
+            assert_eq!(verifier.show(name, (0, 'a'), PEER), Check::Unknown);
+            assert_eq!(verifier.tell(1, name, "ab"), Verdict::Known);
+            assert_eq!(verifier.tell(3, name, "ab"), Verdict::Contradicts);
+        }
+        verifier.forget(segment(1));
+        assert_eq!(verifier.tell(2, 1, "ax"), Verdict::New);
+    }
+
+    #[test]
+    fn the_origins_bytes_decide_between_two_records() {
+        for (letter, right) in [('b', 1), ('x', 2)] {
+            let mut verifier = verifier();
+            verifier.tell(1, 1, "ab");
+            verifier.tell(2, 1, "ax");
+            assert_eq!(verifier.show(1, (0, 'a'), From::Origin), Check::Unknown);
+            assert_eq!(verifier.show(1, (1, letter), From::Origin), Check::Good);
+            assert!(!verifier.is_contested(segment(1)));
+            assert_eq!(verifier.record(segment(1)).map(|known| known.signer), Some(key(right)));
+            assert_eq!(verifier.proven(segment(1)), BlockSet::one(1));
+        }
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "ab");
+        verifier.tell(2, 1, "ax");
+        assert_eq!(verifier.show(1, (1, 'y'), From::Origin), Check::Unknown);
+        assert_eq!(verifier.show(1, (1, 'x'), From::Origin), Check::Unknown, "neither is right");
+        assert!(verifier.is_contested(segment(1)));
+    }
+
+    #[test]
+    fn what_the_origins_bytes_proved_stands_against_a_later_record() {
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "ab");
+        verifier.show(1, (1, 'b'), From::Origin);
+        assert_eq!(verifier.tell(2, 1, "ax"), Verdict::Contradicts);
+        assert!(!verifier.is_contested(segment(1)));
+        assert_eq!(verifier.proven(segment(1)), BlockSet::one(1));
+        assert_eq!(verifier.tell(2, 1, "xb"), Verdict::Contradicts);
+        assert!(verifier.is_contested(segment(1)), "our bytes fit both");
+    }
+
+    #[test]
+    fn the_origins_bytes_contest_a_record_and_then_its_signer() {
+        let mut verifier = verifier();
+        for name in 1..=4 {
+            verifier.tell(1, name, "ab");
+            verifier.show(name, (0, 'a'), PEER);
+        }
+        verifier.tell(2, 9, "ab");
+        verifier.show(9, (0, 'a'), PEER);
+        for (name, liar) in [(1, None), (2, None), (3, Some(key(1)))] {
+            let shown = verifier.show(name, (1, 'x'), From::Origin);
+            assert_eq!(shown, Check::Bad { liar }, "segment {name}");
+            assert!(verifier.is_contested(segment(name)));
+            assert_eq!(verifier.resting(segment(name)), BlockSet::one(0));
+            assert_eq!(verifier.tell(1, name, "ab"), Verdict::Contradicts);
+        }
+        verifier.unprove(segment(1), BlockSet::one(0));
+        let mut purged = verifier.distrust(key(1));
+        purged.sort();
+        let mut resting = [segment(2), segment(3), segment(4)];
+        resting.sort();
+        assert_eq!(purged, resting);
+        assert_eq!((verifier.liar(), verifier.record(segment(4))), (None, None));
+        assert_eq!(verifier.tell(1, 5, "ab"), Verdict::Untrusted);
+        assert_eq!(verifier.proven(segment(9)), BlockSet::one(0), "others stand");
+        assert_eq!(verifier.distrust(key(1)), []);
+    }
+
+    #[test]
+    fn when_one_of_two_is_distrusted_the_other_stands() {
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "ab");
+        verifier.tell(2, 1, "ax");
+        assert_eq!(verifier.distrust(key(1)), []);
+        assert!(!verifier.is_contested(segment(1)));
+        assert_eq!(verifier.record(segment(1)).map(|known| known.signer), Some(key(2)));
+    }
+
+    #[test]
+    fn what_came_from_the_origin_rests_on_nobody() {
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "ab");
+        verifier.show(1, (0, 'a'), PEER);
+        verifier.show(1, (1, 'b'), From::Disk);
+        assert_eq!(verifier.resting(segment(1)), BlockSet::first(2));
+        verifier.show(1, (0, 'a'), From::Origin);
+        assert_eq!(verifier.resting(segment(1)), BlockSet::one(1));
+        verifier.show(1, (1, 'b'), From::Origin);
+        assert_eq!(verifier.distrust(key(1)), []);
+    }
+
+    #[test]
+    fn records_are_bounded_and_the_least_recently_used_goes() {
+        let mut verifier = verifier();
+        let whole = "x".repeat(64);
+        verifier.tell(1, 0, &whole);
+        verifier.show(0, (5, 'x'), PEER);
+        verifier.tell(1, 1, &whole);
+        let held = |verifier: &Verifier, name| verifier.record(segment(name)).is_some();
+        for name in 2.. {
+            verifier.tell(1, name, &whole);
+            let (count, bytes) = verifier.size();
+            assert!(count <= limits::RECORDS && bytes <= limits::RECORD_MEMORY);
+            if !held(&verifier, 1) {
+                break;
+            }
+            assert_eq!(verifier.show(0, (6, 'x'), PEER), Check::Good);
+        }
+        assert!(held(&verifier, 0), "it was used just now");
+        let (count, bytes) = verifier.size();
+        assert!(count > 500 && bytes > limits::RECORD_MEMORY - 4096);
+        (0..5000).for_each(|name| verifier.forget(segment(name)));
+        assert_eq!(verifier.size(), (0, 0));
+    }
+
+    #[test]
+    fn what_rests_on_a_signer_outlives_its_record() {
+        let mut verifier = verifier();
+        verifier.tell(1, 1, "a");
+        verifier.show(1, (0, 'a'), PEER);
+        verifier.expire(Some(Date(5_000)), NOW);
+        assert_eq!(verifier.record(segment(1)), None);
+        assert_eq!(verifier.distrust(key(1)), [segment(1)]);
+    }
+}

@@ -1,0 +1,389 @@
+//! One node: what it asks of whom, and when it goes to the origin.
+
+use super::script::check;
+
+#[test]
+fn who_leads_goes_once_announcements_had_their_time() {
+    check(
+        "order own a b
+         0 join a home
+         0 join b home
+         0 seek a
+         0 seek b
+         0 want 1 in 20000 7
+         3000 end",
+        "20..25 origin 1 0-6 elected",
+    );
+}
+
+#[test]
+fn who_is_second_waits_a_rank() {
+    check(
+        "order a own b
+         0 join a home
+         0 join b home
+         0 seek a
+         0 seek b
+         0 want 1 in 20000 7
+         3000 end",
+        "170..275 origin 1 0-6 elected",
+    );
+}
+
+#[test]
+fn nobody_else_is_waited_for_where_nobody_is() {
+    check("0 want 1 in 20000 7", "0 origin 1 0-6 nobody");
+    check("0 join a home\n0 want 1 in 20000 7\n100 end", "20..25 origin 1 0-6 nobody");
+}
+
+#[test]
+fn a_leader_that_announces_is_waited_for() {
+    check(
+        "order a own
+         0 join a home
+         0 seek a
+         0 want 1 in 20000 7
+         40 have a 1 - 0-6 0
+         400 have a 1 0-1 2-6 0
+         401 block 1 0 a
+         402 block 1 1 a
+         800 have a 1 0-6 - 0
+         801 end",
+        "400 ask a 1 0-1
+         800 ask a 1 2-6",
+    );
+}
+
+#[test]
+fn a_leader_that_dies_is_followed_by_the_next_rank() {
+    check(
+        "order a b own
+         0 join a home
+         0 join b home
+         0 seek a
+         0 seek b
+         0 want 1 in 20000 7
+         40 have a 1 - 0-6 0
+         300 gone a
+         3000 end",
+        "450..550 origin 1 0-6 elected",
+    );
+    // Silent is as good as gone, after the time of its fetch; b goes first and is silent too.
+    check(
+        "order a b own
+         0 join a home
+         0 join b home
+         0 seek a
+         0 seek b
+         0 want 1 in 20000 7
+         40 have a 1 - 0-6 0
+         1000 have b 1 - 0-6 0
+         4000 end",
+        "1700..2100 origin 1 0-6 elected",
+    );
+}
+
+#[test]
+fn two_that_learn_at_once_do_not_both_go() {
+    check(
+        "order a own
+         0 join a home
+         0 seek a
+         0 want 1 in 20000 7
+         25 have a 1 - 0-6 0
+         500 end",
+        "",
+    );
+}
+
+#[test]
+fn hearsay_suspends_a_turn_within_four_hops() {
+    let script = |hops| {
+        format!(
+            "order own a
+             0 join a wan
+             0 seek a
+             0 want 1 in 20000 7
+             200 have a 1 - 0-6 {hops}
+             700 end"
+        )
+    };
+    check(&script(3), "");
+    check(&script(4), "250..291 origin 1 0-6 elected");
+}
+
+#[test]
+fn a_witness_has_a_lead() {
+    check(
+        "order own w
+         0 join w home witness
+         0 seek w
+         0 want 1 in 20000 7
+         5000 end",
+        "470..571 origin 1 0-6 elected",
+    );
+}
+
+#[test]
+fn a_session_begins_at_the_origin_unless_the_home_has_it() {
+    check("0 join a home\n0 want 1 in 0 7 urgent", "0 origin 1 0-6 first");
+    check("0 join a home\n0 want 1 in 0 64 urgent unknown", "0 origin 1 whole first");
+    check(
+        "0 join a home
+         0 have a 1 0-6 - 0
+         0 want 1 in 0 7 urgent
+         5 block 1 0-6 a
+         500 end",
+        "0 ask a 1 0-6",
+    );
+    // It is trusted for a moment only.
+    check(
+        "0 join a home
+         0 have a 1 0-6 - 0
+         0 want 1 in 0 7 urgent
+         50 block 1 0-2 a
+         400 end",
+        "0 ask a 1 0-6
+         100..121 origin 1 3-6 first",
+    );
+    check(
+        "0 join a wan
+         0 have a 1 0-6 - 0
+         0 want 1 in 0 7 urgent
+         0 end",
+        "0 origin 1 0-6 first",
+    );
+}
+
+#[test]
+fn nothing_is_asked_of_peers_without_a_record() {
+    check(
+        "order a own
+         0 join a home
+         0 seek a
+         0 want 1 in 20000 64 unknown
+         10 have a 1 0-6 - 0
+         700 known 1 7
+         701 end",
+        "700 ask a 1 0-6",
+    );
+}
+
+#[test]
+fn the_origin_is_gone_to_while_it_can_still_make_it() {
+    // A MiB a second: 31 blocks take 1938 ms, and 750 ms are kept in hand.
+    check(
+        "order a own
+         0 rate 1048576
+         0 join a home
+         0 seek a
+         0 want 1 in 4000 32
+         15 have a 1 - 0-31 0
+         700 have a 1 0 1-31 0
+         701 block 1 0 a
+         3000 end",
+        "700 ask a 1 0
+         1312..1313 origin 1 1-31 late",
+    );
+    // With half of them here it is gone to a second later.
+    check(
+        "order a own
+         0 rate 1048576
+         0 join a home
+         0 seek a
+         0 want 1 in 4000 32
+         15 have a 1 - 0-31 0
+         700 have a 1 0-15 16-31 0
+         701 block 1 0-15 a
+         1540 have a 1 0-16 17-31 0
+         1541 block 1 16 a
+         3000 end",
+        "700 ask a 1 0-15
+         1540 ask a 1 16
+         2312..2313 origin 1 17-31 late",
+    );
+}
+
+#[test]
+fn what_peers_give_in_time_stays_with_them() {
+    check(
+        "order a own
+         0 rate 1048576
+         0 join a home
+         0 seek a
+         0 want 1 in 3000 16
+         15 have a 1 - 0-15 0
+         600 have a 1 0 1-15 0
+         601 block 1 0 a
+         1250 have a 1 0-3 4-15 0
+         1350 block 1 1 a
+         1360 block 1 2 a
+         1370 block 1 3 a
+         1500 end",
+        "600 ask a 1 0
+         1250 ask a 1 1-3
+         1312..1313 origin 1 4-15 late",
+    );
+}
+
+#[test]
+fn a_far_end_shares_what_nobody_has_in_stripes() {
+    // Of eight groups each goes to the one that ranks first for it, whoever waits longer.
+    check(
+        "order own a b
+         0 join a home
+         0 join b home
+         0 seek a
+         0 seek b
+         0 want 1 in 20000 32
+         30 have a 1 - 8-11,24-27 0
+         35 have b 1 - 16-19,28-31 0
+         800 have a 1 8 9-11,24-27 0
+         820 end",
+        "20..21 origin 1 0-7,12-15,20-23 elected
+         800 ask a 1 8",
+    );
+}
+
+#[test]
+fn a_liar_is_never_asked_again() {
+    check(
+        "order a own
+         0 join a home
+         0 join b home
+         0 seek a
+         0 have a 1 0-6 - 0
+         0 want 1 in 20000 7
+         5 have b 1 0-6 - 0
+         10 bad a
+         12 have a 1 0-6 - 0
+         12 want 2 in 20000 7
+         14 have a 2 0-6 - 0
+         40 end",
+        "0 ask a 1 0-6
+         10 ask b 1 0-6
+         32..33 origin 2 0-6 nobody",
+    );
+}
+
+#[test]
+fn who_chokes_is_not_asked_until_it_gives_again() {
+    check(
+        "order a own
+         0 join a home
+         0 join b home
+         0 seek a
+         0 have a 1 0-6 - 0
+         0 want 1 in 20000 7
+         10 choke a
+         500 have b 1 3 - 0
+         510 unchoke a
+         520 end",
+        "0 ask a 1 0-6
+         500 ask b 1 3
+         510 ask a 1 0-2,4-6",
+    );
+}
+
+#[test]
+fn what_was_denied_is_not_asked_again_for_a_while() {
+    check(
+        "order a b own
+         0 join a home
+         0 join b home
+         0 seek a
+         0 seek b
+         0 have a 1 0-6 - 0
+         0 have b 1 - 0-6 0
+         0 want 1 in 20000 7
+         10 deny a 1 2-3
+         20 have b 1 0-6 - 0
+         21 block 1 2-3 b
+         22 block 1 0,1,4-6 a
+         2000 end",
+        "0 ask a 1 0-6
+         20 ask b 1 2-3",
+    );
+}
+
+#[test]
+fn a_late_block_is_asked_of_a_second_peer_when_time_is_short() {
+    check(
+        "order a own
+         0 rate 4194304
+         0 join a home
+         0 join b home
+         0 seek a
+         0 have a 1 0-3 - 0
+         0 want 1 in 1800 4
+         10 block 1 0-2 a
+         20 have b 1 0-3 - 0
+         400 block 1 3 b
+         500 end",
+        "0 ask a 1 0-3
+         100..101 ask b 1 3
+         400 cancel a 1 3",
+    );
+}
+
+#[test]
+fn a_peer_that_stalls_is_left_alone() {
+    check(
+        "order a own
+         0 join a home
+         0 join b home
+         0 seek a
+         0 have a 1 0-3 - 0
+         0 want 1 in 20000 4
+         500 have b 1 0-3 - 0
+         1300 block 1 0-3 b
+         1400 end",
+        "0 ask a 1 0-3
+         1000..1210 cancel a 1 0-3
+         1000..1210 ask b 1 0-3",
+    );
+}
+
+#[test]
+fn the_faster_peer_is_asked_and_the_slow_one_only_where_it_helps() {
+    check(
+        "order a own
+         0 join far wan
+         0 join near home
+         0 seek far
+         0 have far 1 0-31 - 0
+         0 have near 1 0-31 - 0
+         0 want 1 in 20000 24
+         10 block 1 0-4 near
+         11 end",
+        "0 ask near 1 0-2,5,7-9,11-12,14-16,18-19,21-22
+         10 ask near 1 10,13,20",
+    );
+}
+
+#[test]
+fn a_failed_origin_is_left_alone_and_then_asked_again() {
+    check(
+        "0 want 1 in 20000 7
+         100 ended 1 bad
+         700 ended 1 bad
+         5000 end",
+        "0 origin 1 0-6 nobody
+         600..601 origin 1 0-6 nobody
+         1700..1701 origin 1 0-6 nobody",
+    );
+}
+
+#[test]
+fn what_is_dropped_is_taken_back() {
+    check(
+        "0 join a home
+         0 have a 1 0-6 - 0
+         0 want 1 in 20000 7
+         10 block 1 0-2 a
+         20 drop 1
+         2000 end",
+        "0 ask a 1 0-6
+         20 cancel a 1 3-6",
+    );
+}

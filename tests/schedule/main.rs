@@ -1,0 +1,5 @@
+//! Whence blocks come: one node by a script, and whole swarms of schedulers.
+
+mod cases;
+mod script;
+mod swarm;
