@@ -27,6 +27,8 @@ pub struct Reactor {
     slots: RefCell<Vec<Option<Rc<Slot>>>>,
     free: RefCell<Vec<usize>>,
     bell: Arc<Bell>,
+    /// What small reads go through, whichever socket they are of.
+    scratch: RefCell<Vec<u8>>,
 }
 
 /// A socket whose readiness the reactor watches.
@@ -71,7 +73,8 @@ impl Reactor {
         let bell =
             Arc::new(Bell { event, rung: AtomicBool::new(true), asleep: AtomicBool::new(false) });
         let (slots, free) = (RefCell::default(), RefCell::default());
-        Ok(Rc::new(Self { epoll, slots, free, bell }))
+        let scratch = RefCell::new(vec![0; READ]);
+        Ok(Rc::new(Self { epoll, slots, free, bell, scratch }))
     }
 
     /// Watches a socket, which must not block.
@@ -207,6 +210,24 @@ impl<T: AsFd> Source<T> {
         }
     }
 
+    /// Reads what has come, a few KiB at most, behind what `into` holds: through a buffer that
+    /// all sockets share, so that one who waits holds none.
+    pub fn poll_fill(
+        &self,
+        context: &mut Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>>
+    where
+        for<'a> &'a T: Read,
+    {
+        let mut scratch = self.reactor.scratch.borrow_mut();
+        let read = self.poll_read_with(context, READ, |mut io| io.read(&mut scratch));
+        if let Poll::Ready(Ok(count)) = read {
+            into.extend_from_slice(&scratch[..count]);
+        }
+        read
+    }
+
     /// Tries to write; while the socket is full, waits for the next edge.
     pub fn poll_write_with(
         &self,
@@ -333,6 +354,9 @@ fn wake(waiting: &RefCell<Option<Waker>>) {
         waker.wake();
     }
 }
+
+/// Bytes of one small read: a request's head is a few hundred.
+const READ: usize = 4096;
 
 /// Events taken in one turn; more wait for the next.
 const EVENTS: usize = 128;
