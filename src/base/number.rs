@@ -2,25 +2,29 @@
 
 /// Writes a number in decimal.
 pub fn decimal(into: &mut String, number: u64) {
-    digits(into, number, (10, 1));
-}
-
-/// Writes a number in hexadecimal, lower case, with at least `least` digits.
-pub fn hexadecimal(into: &mut String, number: u64, least: usize) {
-    digits(into, number, (16, least));
-}
-
-fn digits(into: &mut String, number: u64, (base, least): (u64, usize)) {
-    let (mut digits, mut from, mut left) = ([b'0'; LONGEST], LONGEST, number);
-    while left > 0 {
+    let (mut digits, mut from, mut left) = ([0; LONGEST], LONGEST, number);
+    loop {
         from -= 1;
-        let digit = b"0123456789abcdef".get(usize::try_from(left % base).unwrap_or_default());
-        digits[from] = digit.copied().unwrap_or_default();
-        left /= base;
+        digits[from] = DIGITS[usize::from((left % 10) as u8)];
+        left /= 10;
+        if left == 0 {
+            return into.push_str(core::str::from_utf8(&digits[from..]).unwrap_or_default());
+        }
     }
-    let from = from.min(LONGEST.saturating_sub(least));
-    into.extend(digits[from..].iter().map(|digit| char::from(*digit)));
 }
+
+/// Writes a number in hexadecimal, lower case, with at least eight digits.
+pub fn hexadecimal(into: &mut String, number: u64) {
+    let (mut digits, mut from, mut left) = ([0; LONGEST], LONGEST, number);
+    while left > 0 || LONGEST - from < 8 {
+        from -= 1;
+        digits[from] = DIGITS[usize::from((left % 16) as u8)];
+        left /= 16;
+    }
+    into.push_str(core::str::from_utf8(&digits[from..]).unwrap_or_default());
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Digits of the largest number.
 const LONGEST: usize = 20;
@@ -34,7 +38,7 @@ mod tests {
         for number in [0, 1, 9, 10, 255, 65_536, 0xdead_beef, u64::MAX] {
             let (mut text, mut hex) = (String::new(), String::new());
             decimal(&mut text, number);
-            hexadecimal(&mut hex, number, 8);
+            hexadecimal(&mut hex, number);
             assert_eq!((text, hex), (format!("{number}"), format!("{number:08x}")));
         }
     }

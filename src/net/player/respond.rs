@@ -81,7 +81,7 @@ pub fn head(answer: &Answer, setting: &Setting<'_>) -> (Vec<u8>, Delimiter, bool
         lines.push_str("Connection: keep-alive\r\n");
     }
     lines.push_str("Via: 1.1 neap\r\nX-Request-Id: ");
-    hexadecimal(&mut lines, setting.exchange.0, 8);
+    hexadecimal(&mut lines, setting.exchange.0);
     lines.push_str("\r\n\r\n");
     (lines.into_bytes(), delimiter, keep)
 }
