@@ -403,6 +403,35 @@ mod tests {
     }
 
     #[test]
+    fn the_main_future_takes_no_part_in_the_turns_of_others() {
+        let (executor, reactor) = (LocalExecutor::new(), Reactor::new().expect("a reactor"));
+        let (near, far) = pair();
+        let (mut near, mut far) =
+            (reactor.source(near).expect("watched"), reactor.source(far).expect("watched"));
+        let echo = executor.spawn(async move {
+            let mut byte = [0];
+            while far.read_exact(&mut byte).await.is_ok() {
+                far.write_all(&byte).await.expect("written");
+            }
+        });
+        let mut talk = executor.spawn(async move {
+            let mut byte = [7];
+            for _ in 0..50 {
+                near.write_all(&byte).await.expect("written");
+                near.read_exact(&mut byte).await.expect("echoed");
+            }
+        });
+        let mut polls = 0;
+        let main = poll_fn(|context| {
+            polls += 1;
+            Pin::new(&mut talk).poll(context)
+        });
+        reactor.run(&executor, main);
+        drop(echo);
+        assert!(polls <= 3, "it was polled {polls} times in 100 turns");
+    }
+
+    #[test]
     fn another_thread_wakes_the_reactor() {
         let (executor, reactor) = (LocalExecutor::new(), Reactor::new().expect("a reactor"));
         let (sender, receiver) = smol::channel::bounded(1);
