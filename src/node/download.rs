@@ -105,7 +105,13 @@ impl Machine {
         waiting: Option<ExchangeId>,
         (resource, topic, due): (Digest, Digest, Due),
     ) {
-        let known = self.swarm.as_ref().is_some_and(|s| s.downloads.contains_key(&resource));
+        let running = self.swarm.as_ref().and_then(|swarm| swarm.downloads.get(&resource));
+        let known = running.is_some();
+        if waiting.is_some() && running.is_some_and(|download| download.waits.is_none()) {
+            // Its head has come and was of no use to others: nothing here will answer this one.
+            self.begin(ask, waiting);
+            return;
+        }
         let wanted = match ask.spec {
             Some(Spec::Span(first, last)) => ByteRange::new(first, last.saturating_add(1)),
             _ => ByteRange::new(0, u64::MAX),
