@@ -2,7 +2,7 @@
 //! they want. None of it exists while sharing is off.
 
 use core::net::IpAddr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::download::Download;
 use super::event::Output;
@@ -53,6 +53,8 @@ pub(super) struct Swarm {
     /// Origins that had no record file when they were asked, how often, and until when they are
     /// left alone.
     pub(super) unsigned: BTreeMap<OriginId, (u8, Instant)>,
+    /// Streams whose segments may not be kept, so that no peer can have them.
+    pub(super) unkept: BTreeSet<Digest>,
     /// The segment that a player of ours asked for last.
     pub(super) watched: Option<Locator>,
 }
@@ -106,6 +108,7 @@ impl Swarm {
             proving: Proving::default(),
             shadows: BTreeMap::new(),
             unsigned: BTreeMap::new(),
+            unkept: BTreeSet::new(),
             watched: None,
         }
     }
