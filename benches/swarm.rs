@@ -5,7 +5,6 @@
 #![expect(clippy::print_stdout, reason = "the table is what the bench is for")]
 #![allow(dead_code, unreachable_pub, reason = "the world is shared with the test program")]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[path = "../tests/sim/checks/mod.rs"]
@@ -14,9 +13,9 @@ mod checks;
 mod world;
 
 use checks::stalls;
-use world::library::Thing;
+use world::measure::{Measure, both};
+use world::scene::Scene;
 use world::stage::Stage;
-use world::turn::World;
 
 fn main() {
     let named: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
@@ -41,7 +40,7 @@ fn main() {
 
 /// One line of the table.
 fn live(devices: usize, uplink_tenths: u64, seconds: u64) {
-    let lasts = if devices >= 100 { 40 } else { 90 };
+    let lasts = if devices >= 100 { 60 } else { 120 };
     let stage = Stage {
         devices,
         bitrate: RATE,
@@ -50,14 +49,14 @@ fn live(devices: usize, uplink_tenths: u64, seconds: u64) {
         lasts: Duration::from_secs(lasts),
         ..Stage::default()
     };
-    let (shared, direct) = both(stage);
-    let (copies, (half, most)) = (copies(&shared), added(&shared, &direct, stage.segment));
+    let (measure, breaches) = run(stage);
+    let Measure { copies, steady, half, most, stalls, stalls_alone, .. } = measure;
     let uplink = format!("{}.{}x", uplink_tenths / 10, uplink_tenths % 10);
-    let (stalls, without) = (stalls_of(&shared), stalls_of(&direct));
     println!(
-        "| {devices} | {uplink} | {seconds} s | {copies:.2} | {half} % | {most} % | {stalls} | {without} |"
+        "| {devices} | {uplink} | {seconds} s | {copies:.2} | {steady:.2} | {half} % | {most} % | \
+         {stalls} | {stalls_alone} |"
     );
-    tell_breaches(&shared, &direct);
+    breaches.iter().take(3).for_each(|breach| println!("    {breach}"));
 }
 
 /// Four devices of one home start the same film within a minute.
@@ -69,79 +68,41 @@ fn on_demand() {
         lasts: Duration::from_secs(240),
         ..Stage::default()
     };
-    let (shared, direct) = both(stage);
-    let (one, other) = (copies(&shared), copies(&direct));
+    let (Measure { copies, copies_alone, stalls, .. }, breaches) = run(stage);
+    println!();
     println!(
-        "on demand, four devices of a home within a minute: {one:.2} copies, alone {other:.2}"
+        "On demand, four devices of one home within a minute: {copies:.2} copies, {stalls} stalls; \
+         without peers {copies_alone:.2} copies."
     );
-    tell_breaches(&shared, &direct);
+    breaches.iter().take(3).for_each(|breach| println!("    {breach}"));
 }
 
 /// Three devices in ten give wrong blocks.
 fn liars() {
     let stage = Stage { devices: 20, liars: 30, ..Stage::default() };
-    let (shared, direct) = both(stage);
-    let (bad, worst) = (shared.checks.bans.blocks, shared.checks.bans.worst);
-    let copies = copies(&shared);
+    let (shared, direct) = both(&scene(stage));
+    let bans = &shared.checks.bans;
+    let Measure { copies, stalls, .. } = Measure::of(&shared, &direct);
     println!(
-        "20 devices, 30 % liars: {bad} bad blocks taken in, at most {worst} of one liar by one \
-         victim, {} breaches, {copies:.2} copies, {} stalls",
+        "20 devices, three in ten liars: {} wrong blocks came in, at most {} of one liar to one \
+         victim, {} of them into a row; {copies:.2} copies, {stalls} stalls.",
+        bans.blocks,
+        bans.worst,
         shared.checks.breaches().len(),
-        stalls_of(&shared)
     );
-    tell_breaches(&shared, &direct);
 }
 
-fn both(stage: Stage) -> (World, World) {
+fn scene(stage: Stage) -> Scene {
     let mut scene = stage.scene();
     scene.quantum = if stage.devices >= 100 { 64 * 1024 } else { 16 * 1024 };
-    let run = |scene| {
-        let mut world = World::new(scene);
-        world.run();
-        world
-    };
-    (run(scene.clone()), run(scene.alone()))
+    scene
 }
 
-fn tell_breaches(shared: &World, direct: &World) {
+fn run(stage: Stage) -> (Measure, Vec<String>) {
+    let (shared, direct) = both(&scene(stage));
     let mut breaches = shared.checks.breaches();
     breaches.extend(stalls::worse(&shared.sessions, &direct.sessions));
-    for breach in breaches.iter().take(3) {
-        println!("    {breach}");
-    }
-}
-
-/// Bytes that the origin sent for each byte that somebody had of it.
-fn copies(world: &World) -> f64 {
-    let mut lengths: BTreeMap<Thing, u64> = BTreeMap::new();
-    for (_, thing) in world.complete.keys() {
-        lengths.insert(*thing, world.library.length(*thing));
-    }
-    let once: u64 = lengths.values().sum();
-    world.origin_bytes as f64 / once.max(1) as f64
-}
-
-/// How much later nodes had segments than without peers, in percent of a segment's duration:
-/// the median, and the 95th percentile.
-fn added(shared: &World, direct: &World, segment: Duration) -> (i64, i64) {
-    let percent = |(of, alone): (&(usize, Thing), &_)| {
-        let with = shared.complete.get(of).copied();
-        let with = with.unwrap_or(shared.scene.ends);
-        let micros = with.as_micros().cast_signed() - alone_micros(alone);
-        micros * 100 / i64::try_from(segment.as_micros()).unwrap_or(i64::MAX)
-    };
-    let mut all: Vec<i64> = direct.complete.iter().map(percent).collect();
-    all.sort_unstable();
-    let at = |part: usize| all.get(all.len() * part / 100).copied().unwrap_or(0);
-    (at(50), at(95))
-}
-
-fn alone_micros(at: &neap::base::time::Instant) -> i64 {
-    at.as_micros().cast_signed()
-}
-
-fn stalls_of(world: &World) -> u32 {
-    world.sessions.iter().map(|session| session.stalls).sum()
+    (Measure::of(&shared, &direct), breaches)
 }
 
 /// Bits a second of the show.

@@ -107,6 +107,7 @@ impl World {
             date: None,
             plan,
             warning: None,
+            records: Vec::new(),
         };
         let first = self.turn(Input::Head(Box::new(arrival)));
         self.now += Duration::from_micros(length * 1_000_000 / self.speed);

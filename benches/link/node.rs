@@ -42,7 +42,7 @@ const AT_ONCE: u32 = 2;
 const ROW: RowId = RowId(1);
 
 /// Sends that many bytes; answers what the giver and the taker spent.
-pub fn run(bytes: u64) -> (Spent, Spent) {
+pub(crate) fn run(bytes: u64) -> (Spent, Spent) {
     let (address, place) = mpsc::channel();
     let giver = thread::spawn(move || give(&address));
     let address = place.recv().expect("it listens");

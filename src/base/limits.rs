@@ -460,6 +460,10 @@ pub const SWARM_RANGE: u64 = 16 * SEGMENT;
 /// How long a download that nobody waits for goes on behind its deadline.
 pub const DOWNLOAD_TIME: Duration = Duration::from_secs(30);
 
+/// How long behind its deadline a byte may be missing that a player waits for and that this node
+/// does not fetch: then the origin is asked plainly.
+pub const HOLE_TIME: Duration = Duration::from_secs(2);
+
 /// How often a download's origin may fail before its players are told.
 pub const DOWNLOAD_FAILURES: u8 = 3;
 
@@ -475,6 +479,12 @@ pub const RECORD_TIME: u64 = 24 * 3600;
 
 /// Bytes of a record file that is read: the records of a film of 2 GB.
 pub const RECORDS_READ: usize = 1024 * 1024;
+
+/// Records of one file whose signatures are checked in one turn: about 1 ms each on a small ARM core.
+pub const RECORDS_AT_ONCE: usize = 16;
+
+/// How often records are looked through for those that are over.
+pub const EXPIRE: Duration = Duration::from_secs(60);
 
 /// An origin that had no record file for so many segments in a row is not asked for a while.
 pub const UNSIGNED: u8 = 3;
@@ -528,3 +538,27 @@ pub const CHOKE_AFTER: Duration = Duration::from_secs(2);
 
 /// Blocks of which is known how often they were given, so that all are given once first.
 pub const COPIES: usize = 4_096;
+/// Addresses of peers that are remembered; a home announces tens, a configuration a few.
+pub const ADDRESSES: usize = 256;
+
+/// Dials at once: each is a TLS handshake, and a box has one slow core.
+pub const DIALS: usize = 4;
+
+/// Shortest and longest wait before an address is dialled again.
+pub const REDIAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
+
+/// An address of the local network that failed so often in a row is forgotten until it is
+/// announced again.
+pub const LAN_FAILURES: u32 = 8;
+
+/// A link that stood this long proves its address: waiting starts anew when it ends.
+pub const PROVEN_LINK: Duration = Duration::from_secs(60);
+
+/// Keys that are banned, or suspected, at once.
+pub const BANS: usize = 256;
+
+/// How long a ban, or a suspicion, lasts.
+pub const BAN: Duration = Duration::from_secs(24 * 3600);
+
+/// Bad blocks for which a key is banned; it is not asked for any after the first.
+pub const BAD_BLOCKS: u32 = 3;

@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 use bytes::Bytes;
 
 use crate::base::id::RowId;
+use crate::base::number::decimal;
 use crate::base::range::ByteRange;
 use crate::base::url::{Locator, Places};
 use crate::engine::cache::index::Entry;
@@ -36,9 +37,12 @@ impl Note {
 
     /// The field line.
     fn line(&self) -> String {
-        let mut line = String::from("Cache-Status: neap");
+        // The whole of an answer's own lines fits: nothing moves while they are written.
+        let mut line = String::with_capacity(OWN);
+        line.push_str("Cache-Status: neap");
         if let Some(ttl) = self.hit {
-            let _ = write!(line, "; hit; ttl={ttl}");
+            line.push_str(if ttl < 0 { "; hit; ttl=-" } else { "; hit; ttl=" });
+            decimal(&mut line, ttl.unsigned_abs());
         }
         if let Some(why) = self.forwarded {
             let _ = write!(line, "; fwd={why}");
@@ -106,7 +110,9 @@ pub(super) struct Making<'a> {
 /// The answer from a stored response.
 pub(super) fn from_entry(entry: &Entry, part: Part, making: &Making<'_>) -> Answer {
     let mut own = making.note.line();
-    let _ = write!(own, "Age: {}\r\n", making.age);
+    own.push_str("Age: ");
+    decimal(&mut own, making.age);
+    own.push_str("\r\n");
     if entry.status == 200 && entry.length.is_some() {
         own.push_str("Accept-Ranges: bytes\r\n");
     }
@@ -186,6 +192,9 @@ fn head_only(own: &mut String, length: Option<u64>) -> Content {
     }
     Content::None
 }
+
+/// Bytes of the usual lines of an answer's own: `Cache-Status`, `Age` and `Accept-Ranges`.
+const OWN: usize = 128;
 
 /// Fields that each answer states anew, or that hold for the origin's own endpoint only.
 const DROPPED: [&str; 12] = [

@@ -116,6 +116,10 @@ impl Machine {
         let head = &arrival.head;
         let range = head.fields.first("content-range").and_then(ContentRange::parse);
         let Some(entry) = self.index.entry(row) else { return self.give_up(id) };
+        if head.status >= 400 && head.status != 416 {
+            // An error says nothing about what is stored (RFC 9111, 4.3.3).
+            return self.give_up(id);
+        }
         let fits = match range {
             Some(ContentRange::Part(range, length)) => {
                 let ask = self.fetches.get(&id).map(|fetch| &fetch.ask);

@@ -342,8 +342,10 @@ impl Machine {
             let Some(download) = swarm.downloads.get_mut(&resource) else { continue };
             let waits = download.waits.and_then(|id| self.fetches.get(&id));
             let awaited = waits.is_some_and(|fetch| !fetch.followers.is_empty());
-            if awaited || !download.holes.is_empty() {
+            if awaited {
                 download.ends = self.now + limits::DOWNLOAD_TIME;
+            } else if !download.holes.is_empty() && !download.fetches.is_empty() {
+                download.ends = self.now + limits::HOLE_TIME;
             } else {
                 self.end_download(resource);
             }

@@ -12,6 +12,7 @@ use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
 use crate::base::time::Instant;
+use crate::base::range::ByteRange;
 use crate::base::url::Locator;
 use crate::engine::cache::index::Key;
 use crate::wire::http::conditions;
@@ -265,7 +266,14 @@ impl Machine {
         let fetch = self.fetches.remove(&id)?;
         self.paces.on_fetched(&fetch, self.now);
         if let Some(resource) = fetch.resource {
-            let whole = |stream: Stream| stream.until.is_some_and(|until| stream.upto >= until);
+            let whole = |stream: Stream| {
+                let rest = stream.until.map(|until| ByteRange::new(stream.upto, until));
+                let entry = self.index.entry(stream.row);
+                rest.is_some_and(|rest| {
+                    let hole = |entry| super::serve::hole(entry, rest).is_some();
+                    rest.is_empty() || entry.is_some_and(|entry| !hole(entry))
+                })
+            };
             self.on_fetch_over(id, resource, fetch.stream.is_some_and(whole));
         }
         for exchange in &fetch.followers {

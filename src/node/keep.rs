@@ -37,7 +37,13 @@ impl Machine {
         self.make_room();
         self.on_origin_bytes(row, new);
         // What another fetch has brought already is not asked for twice.
-        if ahead.is_some_and(|end| end >= upto + limits::BLOCK) {
+        // Where peers bring single blocks, it goes on as long as anything is missing.
+        let until = self.fetches.get(&id).and_then(|fetch| {
+            let until = fetch.stream.and_then(|stream| stream.until);
+            until.filter(|_| fetch.resource.is_some())
+        });
+        let enough = until.map_or(upto + limits::BLOCK, |until| until.max(upto + 1));
+        if ahead.is_some_and(|end| end >= enough) {
             self.put(Output::Cancel { fetch: id });
             self.forget(id);
         }

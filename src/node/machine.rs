@@ -164,7 +164,7 @@ impl Machine {
     /// When [`Input::Tick`] is due, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let timeline = self.timeline.poll_timeout().map(|at| (at, Reason::Timeline));
-        let peers = self.swarm.as_ref().and_then(Swarm::poll_timeout);
+        let peers = self.swarm.as_ref().and_then(|swarm| swarm.poll_timeout(self.now));
         let peers = peers.map(|at| (at, Reason::Peers));
         timeline.into_iter().chain(peers).min_by_key(|(at, _)| *at)
     }

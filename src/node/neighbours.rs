@@ -9,7 +9,7 @@ use super::status::{Network, Peer, Usage};
 use super::swarm::Link;
 use crate::base::peer::PeerId;
 use crate::base::time::Instant;
-use crate::engine::peers::roster::{Dial, Refusal};
+use crate::engine::peers::roster::{Failure, Found, Linked, Refusal};
 use crate::engine::schedule;
 
 impl Machine {
@@ -41,8 +41,8 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         match peering {
             Peering::Found { address, key, tier, by } => {
-                let fixed = by == FoundBy::Config;
-                swarm.roster.on_found(Dial { address, key, tier }, fixed, self.now);
+                let is_static = by == FoundBy::Config;
+                swarm.roster.on_found(Found { address, key, tier, is_static }, self.now);
             }
             Peering::Lost { address } => swarm.roster.on_lost(address),
             Peering::Failed { dialled, why } => {
@@ -50,18 +50,17 @@ impl Machine {
                     self.report.add(Counter::PeersRefused, 1);
                     self.report.fault(FaultKind::Peer, stranger.sentence(), self.now);
                 }
-                let never = matches!(why, Parting::Own);
-                swarm.roster.on_failed(dialled, never, self.now);
+                swarm.roster.on_failed(dialled, failure(&why), self.now);
             }
             Peering::Joined { peer, key, role, tier, dialled } => {
-                if let Err(refusal) = swarm.roster.on_joined(peer, (key, role, tier), dialled) {
-                    let why = match refusal {
-                        Refusal::Double => Parting::Double,
-                        Refusal::Crowd => Parting::Crowd,
-                        Refusal::Banned => Parting::Liar("its key is banned"),
-                    };
-                    return self.order(PeerOrder::Hangup { peer, why });
-                }
+                let linked = Linked { key, role, tier, dialled, since: self.now };
+                let instead = match swarm.roster.on_joined(peer, linked, self.now) {
+                    Ok(instead) => instead,
+                    Err(refusal) => {
+                        let why = refused(refusal);
+                        return self.order(PeerOrder::Hangup { peer, why });
+                    }
+                };
                 let link = Link {
                     key,
                     role,
@@ -74,10 +73,18 @@ impl Machine {
                 swarm.links.insert(peer, link);
                 let end = schedule::want::Link { key, tier, role };
                 swarm.scheduler.on_joined(peer, end, self.now);
+                if swarm.trust.is_suspect(key, self.now) {
+                    swarm.scheduler.on_bad(peer, self.now);
+                }
                 self.report.add(Counter::PeersJoined, 1);
                 let line = format!("peer {} joined ({})", key.short(), role.name());
                 self.say(log::Level::Info, line);
                 self.greet(peer);
+                if let Some((old, refusal)) = instead {
+                    let why = refused(refusal);
+                    self.on_gone(old, &why);
+                    self.order(PeerOrder::Hangup { peer: old, why });
+                }
             }
             Peering::Gone { peer, why } => self.on_gone(peer, &why),
             Peering::Said { .. }
@@ -101,7 +108,7 @@ impl Machine {
             }
         }
         if matches!(why, Parting::Breach(_) | Parting::Liar(_)) {
-            swarm.roster.ban(link.key, self.now);
+            let _ = swarm.roster.ban(link.key, self.now);
             let text = format!("peer {}: {}", link.key.short(), why.sentence());
             self.report.add(Counter::PeersBanned, 1);
             self.report.fault(FaultKind::Peer, &text, self.now);
@@ -111,7 +118,7 @@ impl Machine {
             self.say(log::Level::Info, text);
         }
         let Some(swarm) = &mut self.swarm else { return };
-        swarm.roster.on_gone(peer, self.now);
+        swarm.roster.on_gone(peer, failure(why), self.now);
         swarm.scheduler.on_gone(peer, self.now);
         swarm.slots.on_gone(peer);
     }
@@ -120,5 +127,32 @@ impl Machine {
     pub(super) fn ban(&mut self, peer: PeerId, why: Parting) {
         self.on_gone(peer, &why);
         self.order(PeerOrder::Hangup { peer, why });
+    }
+}
+
+/// What the roster makes of the end of a link.
+const fn failure(why: &Parting) -> Failure {
+    match why {
+        Parting::Own => Failure::Own,
+        Parting::Double => Failure::Double,
+        Parting::OtherKey
+        | Parting::Stranger(_)
+        | Parting::Refused(_)
+        | Parting::Breach(_)
+        | Parting::Liar(_)
+        | Parting::Crowd => Failure::Refused,
+        Parting::Unreachable | Parting::Closed | Parting::Silent | Parting::Closing => {
+            Failure::Broken
+        }
+    }
+}
+
+/// How a peer is told that its link does not stay.
+const fn refused(refusal: Refusal) -> Parting {
+    match refusal {
+        Refusal::Own => Parting::Own,
+        Refusal::Double => Parting::Double,
+        Refusal::Crowd => Parting::Crowd,
+        Refusal::Banned => Parting::Liar("its key is banned"),
     }
 }

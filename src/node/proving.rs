@@ -23,6 +23,8 @@ pub(super) struct Proving {
     asked: BTreeMap<SegmentId, BlockSet>,
     taken: BTreeMap<SegmentId, BTreeMap<u8, Digest>>,
     signing: BTreeSet<SegmentId>,
+    /// Blocks that this very run took from the origin: they judge a record, others do not.
+    fetched: BTreeMap<SegmentId, BlockSet>,
 }
 
 impl Proving {
@@ -36,6 +38,7 @@ impl Proving {
         self.asked.retain(|segment, _| segment.resource != resource);
         self.taken.retain(|segment, _| segment.resource != resource);
         self.signing.retain(|segment| segment.resource != resource);
+        self.fetched.retain(|segment, _| segment.resource != resource);
     }
 
     /// Of `blocks`, those that are not being proven yet; they are from now on.
@@ -66,17 +69,20 @@ impl Machine {
         let Some(resource) = swarm.rows.get(&row).copied() else { return };
         let length = self.index.entry(row).and_then(|entry| entry.length);
         let Some(length) = length else { return };
-        let grown = ByteRange::new(range.start.saturating_sub(limits::BLOCK), range.end);
-        let first = SegmentId::holding(resource, grown.start).number;
+        let first = SegmentId::holding(resource, range.start).number;
         let last = SegmentId::holding(resource, range.end.saturating_sub(1)).number;
         for number in first..=last {
             let segment = SegmentId { resource, number };
             let Some(entry) = self.index.entry(row) else { return };
             let whole = |block: &u8| {
                 let bytes = segment.block(*block, length);
-                !bytes.overlap(grown).is_empty() && entry.present.covers(bytes)
+                !bytes.overlap(range).is_empty() && entry.present.covers(bytes)
             };
             let blocks: BlockSet = segment.blocks(length).iter().filter(whole).collect();
+            if let Some(swarm) = &mut self.swarm {
+                let fetched = swarm.proving.fetched.entry(segment).or_default();
+                *fetched = fetched.or(blocks);
+            }
             let Some(swarm) = &mut self.swarm else { return };
             for block in blocks.iter() {
                 let bytes = u32::try_from(segment.block(block, length).len()).unwrap_or(0);
@@ -131,7 +137,13 @@ impl Machine {
             }
             return;
         }
-        let check = swarm.verifier.on_block((segment, block), digest, From::Origin);
+        let fetched = swarm.proving.fetched.get(&segment).is_some_and(|set| set.has(block));
+        let from = if fetched { From::Origin } else { From::Disk };
+        let check = swarm.verifier.on_block((segment, block), digest, from);
+        if from == From::Disk && matches!(check, Check::Bad { .. }) {
+            // It lay here before, or comes from elsewhere: it is not what is wanted now.
+            return self.drop_entry(row);
+        }
         if let Check::Bad { liar } = check {
             return self.on_contested(segment, row, liar);
         }
@@ -170,7 +182,8 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(taken) = swarm.proving.taken.get(&segment) else { return };
         let whole = u32::try_from(taken.len()).is_ok_and(|n| n == segment.blocks(length).len());
-        if !whole || !swarm.proving.signing.insert(segment) {
+        // Without a date nobody can say until when it holds.
+        if !whole || date.is_none() || !swarm.proving.signing.insert(segment) {
             return;
         }
         let blocks = taken.values().copied().collect();
@@ -220,6 +233,6 @@ fn statement(
         last_modified: field("last-modified", limits::LAST_MODIFIED),
         lifetime,
         blocks,
-        expires: crate::base::time::Date(if date.is_some() { expires } else { i64::MAX }),
+        expires: crate::base::time::Date(expires),
     }
 }

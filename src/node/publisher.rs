@@ -11,6 +11,7 @@ use crate::base::limits;
 use crate::config::model::Rung;
 use crate::engine::cache::index::Key;
 use crate::engine::verify::verifier::Verdict;
+use crate::wire::record::Record;
 use crate::wire::record_file;
 
 impl Machine {
@@ -48,7 +49,14 @@ impl Machine {
             return;
         }
         swarm.unsigned.remove(&origin);
-        for record in &arrival.records {
+        let wanted = |record: &&Record| {
+            let segment = record.statement.segment;
+            let download = swarm.downloads.get(&segment.resource);
+            download.is_some_and(|d| !d.wanted.overlap(segment.window()).is_empty())
+        };
+        // Each costs a signature: those of a film wait until they are wanted.
+        let wanted = arrival.records.iter().filter(wanted).take(limits::RECORDS_AT_ONCE);
+        for record in wanted.collect::<Vec<_>>() {
             let segment = record.statement.segment;
             let Some(swarm) = &mut self.swarm else { return };
             if swarm.verifier.on_record(record.clone(), date, self.now) == Verdict::New {

@@ -11,7 +11,7 @@ use crate::base::id::OriginId;
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role};
 use crate::base::time::Instant;
-use crate::base::url::{Locator, without_query};
+use crate::base::url::{Locator, without_dots, without_query};
 use crate::engine::cache::index::Key;
 use crate::engine::timeline::answer::Life;
 use crate::wire::http::fields::Fields;
@@ -87,7 +87,9 @@ impl Machine {
         let now = self.now;
         let Some(swarm) = &mut self.swarm else { return };
         let clean = |path: &str| path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
-        let paths = [playlist, segment].iter().all(|path| path.starts_with('/') && clean(path));
+        // Nothing above the origin's base URL is asked for by a peer's word.
+        let inside = |path: &str| path.starts_with('/') && without_dots(path) == path;
+        let paths = [playlist, segment].iter().all(|path| inside(path) && clean(path));
         if swarm.role != Role::Witness || !paths {
             return;
         }

@@ -50,6 +50,8 @@ pub(super) struct Swarm {
     pub(super) proving: Proving,
     /// Streams that a witness follows for those who watch them.
     pub(super) shadows: BTreeMap<Digest, Shadow>,
+    /// When records were last looked through for those that are over.
+    pub(super) looked: Instant,
     /// Origins that had no record file when they were asked, how often, and until when they are
     /// left alone.
     pub(super) unsigned: BTreeMap<OriginId, (u8, Instant)>,
@@ -93,7 +95,7 @@ impl Swarm {
         Self {
             own,
             role: network.role,
-            roster: Roster::new(network.max_peers, rng.fork()),
+            roster: Roster::new(own, network.max_peers, rng.fork()),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
             slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
@@ -105,17 +107,18 @@ impl Swarm {
             sought: BTreeMap::new(),
             proving: Proving::default(),
             shadows: BTreeMap::new(),
+            looked: Instant::default(),
             unsigned: BTreeMap::new(),
             watched: None,
         }
     }
 
     /// When something has to happen although nothing came.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let shadows = self.shadows.values().filter_map(Shadow::due).min();
         let downloads = self.downloads.values().map(|download| download.ends).min();
         let engines = [
-            self.roster.poll_timeout(),
+            self.roster.poll_timeout(now),
             self.scheduler.poll_timeout(),
             self.slots.poll_timeout(),
             shadows,
@@ -193,8 +196,13 @@ impl Machine {
             return;
         }
         let busy = self.exchanges.values().any(|exchange| exchange.row.is_some());
+        let date = self.date();
         if let Some(swarm) = &mut self.swarm {
             swarm.slots.busy(busy);
+            if self.now - swarm.looked >= limits::EXPIRE {
+                swarm.looked = self.now;
+                swarm.verifier.expire(date, self.now);
+            }
         }
         self.refresh_shadows();
         self.end_late_downloads();

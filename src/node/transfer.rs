@@ -12,6 +12,7 @@ use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
+use crate::engine::peers::trust::Sentence;
 use crate::engine::schedule::scheduler::Arrival;
 use crate::engine::schedule::want::{Step, Why};
 use crate::engine::verify::verifier::{Check, From};
@@ -99,7 +100,11 @@ impl Machine {
         }
         let failed = download.failures >= limits::DOWNLOAD_FAILURES;
         let headless = download.row.is_none();
-        for segment in segments {
+        // Of a segment several parts may be on their way at once.
+        let more = |segment: &SegmentId| {
+            download.fetches.values().any(|others| others.contains(segment))
+        };
+        for segment in segments.into_iter().filter(|segment| !more(segment)) {
             swarm.scheduler.on_origin_ended(segment, good, self.now);
         }
         if failed || headless {
@@ -128,7 +133,7 @@ impl Machine {
             Check::Bad { .. } => {
                 self.report.add(Counter::BadBlocks, 1);
                 swarm.scheduler.on_bad(peer, self.now);
-                if swarm.trust.on_bad(key, self.now) {
+                if swarm.trust.on_bad_block(key, self.now) == Sentence::Ban {
                     self.ban(peer, Parting::Liar("it gave blocks that are not what was signed"));
                 }
                 return;
@@ -171,10 +176,9 @@ impl Machine {
             return false;
         }
         download.holes.insert(id, at);
-        if due < download.deadline {
-            download.deadline = due;
-            self.want(resource);
-        }
+        download.deadline = download.deadline.min(due);
+        download.ends = download.ends.min(self.now.max(due) + limits::HOLE_TIME);
+        self.want(resource);
         self.set_source(id, Source::Peers);
         true
     }

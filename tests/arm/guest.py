@@ -32,7 +32,10 @@ INIT = """#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 for module in /modules/*; do /bin/busybox insmod $module; done
 while ! [ -e /dev/vda ]; do /bin/busybox sleep 0.1; done
-/bin/busybox mount -t ext4 -o ro /dev/vda /root
+/bin/busybox mount -t proc proc /proc
+mode=ro; case " $(/bin/busybox cat /proc/cmdline) " in *" rw "*) mode=rw ;; esac
+/bin/busybox umount /proc
+/bin/busybox mount -t ext4 -o $mode /dev/vda /root
 /bin/busybox mount --move /dev /root/dev
 exec /bin/busybox switch_root /root /sbin/init
 """
@@ -183,18 +186,18 @@ class Guest:
                         f"{mebibytes}M"], check=True, env=tools,
                        stdout=subprocess.DEVNULL)
 
-    def boot(self, clock, mebibytes=64, counted=False):
+    def boot(self, clock, mebibytes=64, counted=False, patience=180, write=False):
         """Switches on; returns when the shell answers. Returns the seconds that took."""
         begin = time.monotonic()
         kernel = next((self.files / "boot").glob("vmlinuz-*"))
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{ours}-:{theirs}" for ours, theirs in self.forwards.items())
         drives = []
         # The last drive named becomes the first disk.
-        for at, (name, how) in enumerate((("flash.ext4", "cache=writethrough"), ("root.ext4", "readonly=on"))):
+        for at, (name, how) in enumerate((("flash.ext4", "cache=writethrough"), ("root.ext4", "cache=unsafe" if write else "readonly=on"))):
             drives += ["-drive", f"if=none,id=d{at},file={self.folder / name},format=raw,{how}",
                        "-device", f"virtio-blk-device,drive=d{at}"]
         command = [self.qemu, "-M", "virt", "-cpu", self.cpu, "-smp", "1", "-m", str(mebibytes), "-kernel", str(kernel),
-                   "-initrd", str(self.folder / "initrd.gz"), "-append", "console=ttyAMA0 quiet panic=-1 root=/dev/vda",
+                   "-initrd", str(self.folder / "initrd.gz"), "-append", f"console=ttyAMA0 quiet panic=-1 root=/dev/vda {'rw' if write else 'ro'}",
                    "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-rtc", f"base={clock}",
                    *drives, "-netdev", f"user,id=n{forwards}", "-device", "virtio-net-device,netdev=n"]
         if counted:
@@ -205,7 +208,7 @@ class Guest:
                                         stderr=subprocess.STDOUT, bufsize=0)
         threading.Thread(target=self.listen, args=(self.process,), daemon=True).start()
         with self.heard:
-            if not self.heard.wait_for(lambda: "CONSOLE-IS-HERE" in self.console(), 180):
+            if not self.heard.wait_for(lambda: "CONSOLE-IS-HERE" in self.console(), patience):
                 raise TimeoutError(f"no console:\n{self.console()[-1500:]}")
         self.tell("true")
         return time.monotonic() - begin

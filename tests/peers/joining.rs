@@ -23,8 +23,8 @@ async fn refused(near: &Node, far: &Node) -> (Parting, Parting) {
 
 /// The far side denies it, the near one learns why.
 #[track_caller]
-fn told(outcome: (Parting, Parting), why: Stranger) {
-    assert_eq!(outcome, (Parting::Refused(why), Parting::Stranger(why)));
+fn told(outcome: &(Parting, Parting), why: Stranger) {
+    assert_eq!(*outcome, (Parting::Refused(why), Parting::Stranger(why)));
 }
 
 fn admitted(by: &Identity, node: NodeKey, days: i64) -> Option<Admission> {
@@ -125,7 +125,7 @@ fn another_network_is_a_stranger() {
     ground.run(async {
         let near = ground.node(Settings { name: "hotel".into(), ..settings() });
         let far = ground.node(settings());
-        told(refused(&near, &far).await, Stranger::OtherNetwork);
+        told(&refused(&near, &far).await, Stranger::OtherNetwork);
     });
 }
 
@@ -139,7 +139,7 @@ fn a_wrong_or_missing_secret_is_a_stranger() {
             Settings { secret: None, operators: vec![operator.key], ..settings() },
         ] {
             let (near, far) = (ground.node(wrong), ground.node(settings()));
-            told(refused(&near, &far).await, Stranger::WrongSecret);
+            told(&refused(&near, &far).await, Stranger::WrongSecret);
         }
     });
 }
@@ -173,7 +173,7 @@ fn an_admission_opens_until_it_is_over() {
         a.dial(b.address, Some(far.1));
         assert_eq!((a.joined().await.1, b.joined().await.1), (far.1, near.1));
         let (c, d) = (node(&near, 0), node(&far, 365));
-        told(refused(&c, &d).await, Stranger::ExpiredAdmission);
+        told(&refused(&c, &d).await, Stranger::ExpiredAdmission);
     });
 }
 
@@ -191,7 +191,7 @@ fn a_missing_borrowed_or_made_up_admission_is_a_stranger() {
             let near = Settings { admission, ..by_admission(&operator) };
             let near = ground.node(home.settings(near));
             let far = ground.node(by_admission(&operator));
-            told(refused(&near, &far).await, why);
+            told(&refused(&near, &far).await, why);
         }
     });
 }

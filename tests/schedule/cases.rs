@@ -353,8 +353,20 @@ fn a_peer_that_stalls_is_left_alone() {
          1300 block 1 0-3 b
          1400 end",
         "0 ask a 1 0-3
+         500..800 cancel a 1 0-3
+         500..800 ask b 1 0-3",
+    );
+    // Where nobody else has them they are taken back, and soon asked for again.
+    check(
+        "order a own
+         0 join a home
+         0 seek a
+         0 have a 1 0-3 - 0
+         0 want 1 in 20000 4
+         1700 end",
+        "0 ask a 1 0-3
          1000..1210 cancel a 1 0-3
-         1000..1210 ask b 1 0-3",
+         1500..1700 ask a 1 0-1",
     );
 }
 
@@ -399,5 +411,56 @@ fn what_is_dropped_is_taken_back() {
          2000 end",
         "0 ask a 1 0-6
          20 cancel a 1 3-6",
+    );
+}
+
+#[test]
+fn a_dead_origin_leaves_peers_to_serve_however_late() {
+    check(
+        "0 join a wan
+         0 want 1 in 0 4 urgent
+         100 ended 1 bad
+         200 have a 1 0-3 - 0
+         500 block 1 0-3 a
+         900 end",
+        "0 origin 1 0-3 first
+         200 ask a 1 0-1",
+    );
+}
+
+#[test]
+fn what_peers_leave_too_late_is_taken_by_the_origin_in_time() {
+    // Three MiB a second: until 667 ms the origin can bring four blocks after all.
+    check(
+        "order a own
+         0 rate 3145728
+         0 join a home
+         0 seek a
+         0 have a 1 0-3 - 0
+         0 want 1 in 1000 4
+         1000 end",
+        "0 ask a 1 0-3
+         400..420 origin 1 0-3 late
+         1000 cancel a 1 0-3",
+    );
+}
+
+#[test]
+fn own_fetches_that_wait_are_reckoned_with() {
+    // The second has to wait two seconds for the first at the origin: its last chance is sooner.
+    check(
+        "order a own
+         0 rate 1048576
+         0 want 1 in 60000 32
+         1 join a home
+         1 seek a
+         1 want 2 in 6000 32
+         15 have a 2 - 0-31 0
+         700 have a 2 0 1-31 0
+         701 block 2 0 a
+         2500 end",
+        "0 origin 1 0-31 nobody
+         700 ask a 2 0
+         1313..1315 origin 2 1-31 late",
     );
 }

@@ -1,5 +1,6 @@
 //! Whence blocks come: one node by a script, and whole swarms of schedulers.
 
 mod cases;
+mod many;
 mod script;
 mod swarm;

@@ -1,5 +1,6 @@
-//! Peers: whom to dial, whom to believe, whom to give to.
+//! Other nodes: whom to link with, who is trusted, and who is given how much.
 
+mod guest;
 pub mod roster;
 pub mod slots;
 pub mod trust;

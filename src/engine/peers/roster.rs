@@ -1,130 +1,579 @@
-//! Whom to dial, and who may be linked.
+//! Whom to link with and when: addresses with their back-off, links, and who is kept out.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use crate::base::limits;
 use crate::base::peer::{NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 
-/// Addresses, links and bans.
-#[derive(Debug)]
-pub struct Roster {
-    most: usize,
-    rng: Rng,
-    places: BTreeMap<SocketAddr, Place>,
-    links: BTreeMap<PeerId, (NodeKey, Option<SocketAddr>)>,
-    bans: BTreeMap<NodeKey, Instant>,
+/// An address at which a peer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whose it is said to be, where that is known.
+    pub key: Option<NodeKey>,
+    /// How near.
+    pub tier: Tier,
+    /// It stands in the configuration: it is tried for ever.
+    pub is_static: bool,
 }
 
-#[derive(Debug)]
-struct Place {
-    key: Option<NodeKey>,
-    tier: Tier,
-    fixed: bool,
-    due: Option<Instant>,
-    failures: u32,
+/// A link that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// Whose key.
+    pub key: NodeKey,
+    /// What it is there for.
+    pub role: Role,
+    /// How near.
+    pub tier: Tier,
+    /// The address that was dialled; none when the peer did.
+    pub dialled: Option<SocketAddr>,
+    /// Since when.
+    pub since: Instant,
 }
 
-/// Whom to dial.
-#[derive(Clone, Copy, Debug)]
+/// A link that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dial {
     /// Where.
     pub address: SocketAddr,
-    /// Who must be there.
+    /// Who must be there, where that is known.
     pub key: Option<NodeKey>,
     /// How near.
     pub tier: Tier,
 }
 
-/// Why a link may not be.
+/// Why a new link does not stay, or an old one makes way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is one to the same node.
+    /// It is this very node.
+    Own,
+    /// There is another link to the same node, and that stays.
     Double,
-    /// There are as many as may be.
+    /// There are as many links as there may be, none of them of less use.
     Crowd,
     /// Its key is banned.
     Banned,
 }
 
+/// Why a dial failed, or a link ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody answers, or the connection broke: tried again, later each time.
+    Broken,
+    /// This node itself answers there.
+    Own,
+    /// Another link to the same node stays.
+    Double,
+    /// It belongs elsewhere, speaks otherwise or wants none of us: tried again much later.
+    Refused,
+}
+
+/// All addresses and links of a node.
+#[derive(Debug)]
+pub struct Roster {
+    own: NodeKey,
+    max_peers: usize,
+    rng: Rng,
+    addresses: BTreeMap<SocketAddr, Address>,
+    links: BTreeMap<PeerId, Linked>,
+    bans: BTreeMap<NodeKey, Instant>,
+}
+
+#[derive(Debug)]
+struct Address {
+    found: Found,
+    /// It is announced, or configured; what is not goes with its link.
+    is_current: bool,
+    is_dialled: bool,
+    is_own: bool,
+    failures: u32,
+    /// When it may be dialled again.
+    next: Instant,
+}
+
 impl Roster {
-    /// A roster for so many links.
-    pub fn new(most: usize, rng: Rng) -> Self {
-        Self { most, rng, places: BTreeMap::new(), links: BTreeMap::new(), bans: BTreeMap::new() }
+    /// The roster of the node with this key, which keeps up to `max_peers` links.
+    pub const fn new(own: NodeKey, max_peers: usize, rng: Rng) -> Self {
+        Self {
+            own,
+            max_peers,
+            rng,
+            addresses: BTreeMap::new(),
+            links: BTreeMap::new(),
+            bans: BTreeMap::new(),
+        }
     }
 
-    /// An address was found; `fixed`: it is dialled for ever.
-    pub fn on_found(&mut self, dial: Dial, fixed: bool, now: Instant) {
-        let Dial { address, key, tier } = dial;
-        let place = Place { key, tier, fixed, due: Some(now), failures: 0 };
-        self.places.entry(address).or_insert(place);
+    /// An address was configured or announced.
+    pub fn on_found(&mut self, found: Found, now: Instant) {
+        if let Some(address) = self.addresses.get_mut(&found.address) {
+            let is_static = address.found.is_static || found.is_static;
+            let is_new =
+                !address.is_current || (found.key.is_some() && found.key != address.found.key);
+            let key = found.key.or(address.found.key);
+            address.found = Found { key, is_static, ..found };
+            address.is_current = true;
+            if is_new {
+                (address.failures, address.is_own) = (0, false);
+                address.next = address.next.min(now + limits::REDIAL.0);
+            }
+            return;
+        }
+        if self.addresses.len() >= limits::ADDRESSES && !self.forget_worst() {
+            return;
+        }
+        // Both sides hear of each other at once; a little chance lets one dial first.
+        let next = now + self.jitter(FIRST_DIAL);
+        let is_own = found.key == Some(self.own);
+        let address =
+            Address { found, is_current: true, is_dialled: false, is_own, failures: 0, next };
+        self.addresses.insert(found.address, address);
     }
 
-    /// It is there no more.
+    /// An address is announced no more. A configured one stays.
     pub fn on_lost(&mut self, address: SocketAddr) {
-        self.places.retain(|place, known| *place != address || known.fixed);
+        let lost = self.addresses.get_mut(&address).filter(|known| !known.found.is_static);
+        if let Some(known) = lost {
+            known.is_current = false;
+            self.tidy(address);
+        }
     }
 
-    /// A link stands.
+    /// A link stands. It stays, perhaps in place of another one that is to be ended for the
+    /// reason given, or it is to be ended itself.
     pub fn on_joined(
         &mut self,
         peer: PeerId,
-        (key, _, _): (NodeKey, Role, Tier),
-        dialled: Option<SocketAddr>,
-    ) -> Result<(), Refusal> {
-        if self.bans.contains_key(&key) {
-            return Err(Refusal::Banned);
+        link: Linked,
+        now: Instant,
+    ) -> Result<Option<(PeerId, Refusal)>, Refusal> {
+        if let Some(address) = link.dialled.and_then(|at| self.addresses.get_mut(&at)) {
+            address.is_dialled = false;
+            address.found.key = Some(link.key);
+            address.is_own = link.key == self.own;
         }
-        if self.links.values().any(|(known, _)| *known == key) {
-            return Err(Refusal::Double);
+        let welcome = self.welcome(&link, now);
+        match welcome {
+            Ok(instead) => {
+                if let Some((old, _)) = instead {
+                    self.links.remove(&old);
+                }
+                self.links.insert(peer, link);
+            }
+            Err(_) => {
+                if let Some(at) = link.dialled {
+                    self.put_off(at, Failure::Refused, now);
+                }
+            }
         }
-        if self.links.len() >= self.most {
-            return Err(Refusal::Crowd);
-        }
-        if let Some(place) = dialled.and_then(|address| self.places.get_mut(&address)) {
-            (place.due, place.failures) = (None, 0);
-        }
-        self.links.insert(peer, (key, dialled));
-        Ok(())
+        welcome
     }
 
-    /// Dialling failed; `never`: it is no use to try again.
-    pub fn on_failed(&mut self, dialled: Option<SocketAddr>, never: bool, now: Instant) {
-        let Some(address) = dialled else { return };
-        let Some(place) = self.places.get_mut(&address) else { return };
-        place.failures = place.failures.saturating_add(1);
-        let wait = Duration::from_secs(1 << place.failures.min(8));
-        let jitter = Duration::from_millis(self.rng.below(1000));
-        place.due = (!never).then_some(now + wait + jitter);
+    fn welcome(&self, link: &Linked, now: Instant) -> Result<Option<(PeerId, Refusal)>, Refusal> {
+        if link.key == self.own {
+            return Err(Refusal::Own);
+        }
+        if self.is_banned(link.key, now) {
+            return Err(Refusal::Banned);
+        }
+        if let Some((old, other)) = self.links.iter().find(|(_, other)| other.key == link.key) {
+            let stays = self.new_one_stays(link, other, now);
+            return if stays { Ok(Some((*old, Refusal::Double))) } else { Err(Refusal::Double) };
+        }
+        if self.links.len() < self.max_peers {
+            return Ok(None);
+        }
+        let least = self.links.iter().max_by_key(|(_, other)| (standing(other), other.since));
+        match least.filter(|(_, least)| standing(least) > standing(link)) {
+            Some((least, _)) => Ok(Some((*least, Refusal::Crowd))),
+            None => Err(Refusal::Crowd),
+        }
+    }
+
+    /// Of two links to one node the one stays that the smaller key dialled, as both sides see it.
+    fn new_one_stays(&self, new: &Linked, old: &Linked, now: Instant) -> bool {
+        let dialler = |link: &Linked| if link.dialled.is_some() { self.own } else { link.key };
+        if dialler(new) == dialler(old) {
+            // A peer that dials again after a while lost the old one before we saw it.
+            return new.dialled.is_none() && now - old.since >= AGAIN;
+        }
+        dialler(new) < dialler(old)
+    }
+
+    /// A link could not be made; none stands for one that a peer dialled.
+    pub fn on_failed(&mut self, dialled: Option<SocketAddr>, why: Failure, now: Instant) {
+        if let Some(at) = dialled {
+            self.put_off(at, why, now);
+        }
     }
 
     /// A link is no more.
-    pub fn on_gone(&mut self, peer: PeerId, now: Instant) {
-        if let Some((_, dialled)) = self.links.remove(&peer) {
-            self.on_failed(dialled, false, now);
+    pub fn on_gone(&mut self, peer: PeerId, why: Failure, now: Instant) {
+        let Some(link) = self.links.remove(&peer) else { return };
+        let Some(at) = link.dialled else { return };
+        if let Some(address) = self.addresses.get_mut(&at) {
+            if now - link.since >= limits::PROVEN_LINK {
+                address.failures = 0;
+            }
         }
+        self.put_off(at, why, now);
     }
 
-    /// A key is not linked again.
-    pub fn ban(&mut self, key: NodeKey, now: Instant) {
+    /// A key is kept out for a day; answers its link, which is to be ended.
+    pub fn ban(&mut self, key: NodeKey, now: Instant) -> Option<PeerId> {
+        self.bans.retain(|_, since| now - *since < limits::BAN);
         self.bans.insert(key, now);
+        if self.bans.len() > limits::BANS {
+            let oldest = self.bans.iter().min_by_key(|(_, since)| **since).map(|(key, _)| *key);
+            oldest.map(|key| self.bans.remove(&key));
+        }
+        self.links.iter().find(|(_, link)| link.key == key).map(|(peer, _)| *peer)
     }
 
-    /// Whom to dial next.
+    /// Whether a key is kept out.
+    pub fn is_banned(&self, key: NodeKey, now: Instant) -> bool {
+        self.bans.get(&key).is_some_and(|since| now - *since < limits::BAN)
+    }
+
+    /// The next address that is to be dialled now.
     pub fn poll(&mut self, now: Instant) -> Option<Dial> {
-        if self.links.len() >= self.most {
+        if !self.has_room() {
             return None;
         }
-        let due = |place: &Place| place.due.is_some_and(|due| due <= now);
-        let (address, place) = self.places.iter_mut().find(|(_, place)| due(place))?;
-        place.due = None;
-        Some(Dial { address: *address, key: place.key, tier: place.tier })
+        let due = |(_, address): &(&SocketAddr, &Address)| {
+            address.next <= now && self.is_wanted(address, now)
+        };
+        let nearest = |(_, address): &(&SocketAddr, &Address)| (address.found.tier, address.next);
+        let at = *self.addresses.iter().filter(due).min_by_key(nearest)?.0;
+        let address = self.addresses.get_mut(&at)?;
+        address.is_dialled = true;
+        let Found { address, key, tier, .. } = address.found;
+        Some(Dial { address, key, tier })
     }
 
-    /// When somebody is to be dialled.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.places.values().filter_map(|place| place.due).min()
+    /// When `poll` may have something again by time alone; never while there is nobody to dial.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        if !self.has_room() {
+            return None;
+        }
+        let wanted = self.addresses.values().filter(|address| self.is_wanted(address, now));
+        wanted.map(|address| address.next).min()
+    }
+
+    /// The links that stand.
+    pub fn peers(&self) -> impl Iterator<Item = (PeerId, &Linked)> {
+        self.links.iter().map(|(peer, link)| (*peer, link))
+    }
+
+    /// Addresses that are known: all, and those that are being dialled.
+    pub fn addresses(&self) -> (usize, usize) {
+        (self.addresses.len(), self.dials())
+    }
+
+    fn dials(&self) -> usize {
+        self.addresses.values().filter(|address| address.is_dialled).count()
+    }
+
+    fn has_room(&self) -> bool {
+        let dials = self.dials();
+        dials < limits::DIALS && self.links.len() + dials < self.max_peers
+    }
+
+    /// Whether a link to this address is missing.
+    fn is_wanted(&self, address: &Address, now: Instant) -> bool {
+        let at = Some(address.found.address);
+        let key = address.found.key;
+        let is_linked = |link: &Linked| link.dialled == at || Some(link.key) == key;
+        let is_busy = |other: &Address| other.is_dialled && key.is_some() && other.found.key == key;
+        address.is_current
+            && !address.is_dialled
+            && !address.is_own
+            && !key.is_some_and(|key| self.is_banned(key, now))
+            && !self.links.values().any(is_linked)
+            && !self.addresses.values().any(is_busy)
+    }
+
+    /// The address is dialled again later: doubled each time, with chance.
+    fn put_off(&mut self, at: SocketAddr, why: Failure, now: Instant) {
+        let chance = self.rng.below(1 << 16);
+        let Some(address) = self.addresses.get_mut(&at) else { return };
+        address.is_dialled = false;
+        address.is_own |= why == Failure::Own;
+        let (first, most) = limits::REDIAL;
+        let doubled = first.saturating_mul(1 << address.failures.min(16));
+        let wait = if why == Failure::Refused { most } else { doubled.min(most) };
+        // Between half and the whole, so that a house does not dial in step after a power cut.
+        let wait =
+            wait / 2 + (wait / 2 / (1 << 16)).saturating_mul(u32::try_from(chance).unwrap_or(0));
+        address.failures = address.failures.saturating_add(1);
+        address.next = now + wait;
+        let is_lost = !address.found.is_static && address.failures >= limits::LAN_FAILURES;
+        address.is_current &= !is_lost;
+        self.tidy(at);
+    }
+
+    /// Forgets an address that is announced no more and has no link.
+    fn tidy(&mut self, at: SocketAddr) {
+        let is_linked = self.links.values().any(|link| link.dialled == Some(at));
+        let is_over = |address: &Address| !address.is_current && !address.is_dialled;
+        if !is_linked && self.addresses.get(&at).is_some_and(is_over) {
+            self.addresses.remove(&at);
+        }
+    }
+
+    /// Makes room for an address: the one that failed most goes; false where all are in use.
+    fn forget_worst(&mut self) -> bool {
+        let linked: Vec<SocketAddr> = self.links.values().filter_map(|link| link.dialled).collect();
+        let is_spare = |(at, address): &(&SocketAddr, &Address)| {
+            !address.found.is_static && !address.is_dialled && !linked.contains(at)
+        };
+        let spare = self.addresses.iter().filter(is_spare);
+        let worst = spare.max_by_key(|(_, address)| (address.failures, address.next));
+        let worst = worst.map(|(at, _)| *at);
+        worst.is_some_and(|at| self.addresses.remove(&at).is_some())
+    }
+
+    fn jitter(&mut self, most: Duration) -> Duration {
+        let micros = u64::try_from(most.as_micros()).unwrap_or(0);
+        Duration::from_micros(self.rng.below(micros))
+    }
+}
+
+/// Who makes way when there are too many: the greatest. Witnesses and gateways are kept.
+const fn standing(link: &Linked) -> (bool, u8) {
+    let tier = match link.tier {
+        Tier::Home => 0,
+        Tier::Isp => 1,
+        Tier::Wan => 2,
+    };
+    (matches!(link.role, Role::Device), tier)
+}
+
+/// A new address is dialled within this time.
+const FIRST_DIAL: Duration = Duration::from_millis(300);
+
+/// A second link by the same dialler this long after the first replaces it.
+const AGAIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt::Write;
+
+    use super::*;
+
+    struct Bench {
+        roster: Roster,
+        now: Instant,
+        log: String,
+    }
+
+    fn address(number: &str) -> SocketAddr {
+        SocketAddr::from(([192, 168, 1, number.parse().unwrap()], 8644))
+    }
+
+    fn key(number: &str) -> NodeKey {
+        NodeKey([number.parse().unwrap(); 32])
+    }
+
+    /// Plays a script for the node with key 50 and up to three links; each line is a moment in
+    /// seconds and what happens: what the roster answers and dials until then is compared.
+    #[track_caller]
+    fn check(script: &str, expected: &str) {
+        let roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(7));
+        let start = Instant::default() + Duration::from_secs(1);
+        let mut bench = Bench { roster, now: start, log: String::new() };
+        for line in script.lines().map(str::trim) {
+            let words: Vec<_> = line.split(' ').collect();
+            let until = start + Duration::from_secs(words[0].parse().unwrap());
+            bench.run(until);
+            bench.happen(&words[1..]);
+        }
+        let lines =
+            |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+        assert_eq!(lines(&bench.log), lines(expected));
+    }
+
+    impl Bench {
+        fn run(&mut self, until: Instant) {
+            while let Some(next) = self.roster.poll_timeout(self.now).filter(|at| *at <= until) {
+                self.now = self.now.max(next);
+                let dial = self.roster.poll(self.now).expect("what it woke for");
+                writeln!(
+                    self.log,
+                    "dial {}",
+                    dial.address.ip().to_string().replace("192.168.1.", "")
+                )
+                .unwrap();
+            }
+            self.now = until;
+        }
+
+        fn happen(&mut self, words: &[&str]) {
+            let now = self.now;
+            match words {
+                ["found", at, rest @ ..] => {
+                    let is_static = rest.contains(&"static");
+                    let key = rest.iter().find_map(|word| word.strip_prefix("key")).map(key);
+                    let (address, tier) = (address(at), Tier::Home);
+                    self.roster.on_found(Found { address, key, tier, is_static }, now);
+                }
+                ["lost", at] => self.roster.on_lost(address(at)),
+                ["joined", peer, whose, how @ ..] => {
+                    let dialled = how.iter().find_map(|word| word.strip_prefix("at")).map(address);
+                    let tier = if how.contains(&"wan") { Tier::Wan } else { Tier::Home };
+                    let role = Role::Device;
+                    let link = Linked { key: key(whose), role, tier, dialled, since: now };
+                    let peer = PeerId(peer.parse().unwrap());
+                    let answer = match self.roster.on_joined(peer, link, now) {
+                        Ok(None) => "stays".into(),
+                        Ok(Some((old, why))) => format!("replaces {} {why:?}", old.0),
+                        Err(why) => format!("{why:?}"),
+                    };
+                    writeln!(self.log, "{answer}").unwrap();
+                }
+                ["failed", at, why] => self.roster.on_failed(Some(address(at)), failure(why), now),
+                ["gone", peer] => {
+                    self.roster.on_gone(PeerId(peer.parse().unwrap()), Failure::Broken, now);
+                }
+                ["ban", whose] => {
+                    let link = self.roster.ban(key(whose), now);
+                    writeln!(self.log, "banned {:?}", link.map(|link| link.0)).unwrap();
+                }
+                ["quiet"] => assert_eq!(self.roster.poll_timeout(now), None),
+                other => panic!("no such event: {other:?}"),
+            }
+        }
+    }
+
+    fn failure(word: &str) -> Failure {
+        match word {
+            "broken" => Failure::Broken,
+            "own" => Failure::Own,
+            "refused" => Failure::Refused,
+            other => panic!("no such failure: {other}"),
+        }
+    }
+
+    #[test]
+    fn nothing_wakes_where_nobody_is_to_be_dialled() {
+        check("0 quiet\n0 found 1\n1 joined 1 60 at1\n1 quiet", "dial 1\nstays");
+        check("0 found 1\n1 failed 1 broken\n1 lost 1\n1 quiet", "dial 1");
+    }
+
+    #[test]
+    fn this_very_node_is_recognised_and_not_dialled_again() {
+        check("0 found 1\n1 joined 1 50 at1\n1 quiet", "dial 1\nOwn");
+        check("0 found 1\n1 failed 1 own\n1 quiet", "dial 1");
+        check("0 found 1 key50\n0 quiet", "");
+    }
+
+    #[test]
+    fn of_two_links_the_smaller_keys_stays_on_both_sides() {
+        // This node is 50. Against 60 its own dial stays, whichever stands first.
+        let by_us = "0 found 1\n1 joined 1 60 at1\n1 joined 2 60";
+        check(by_us, "dial 1\nstays\nDouble");
+        check("0 found 1\n1 joined 2 60\n1 joined 1 60 at1", "dial 1\nstays\nreplaces 2 Double");
+        check("0 found 1\n1 joined 1 40 at1\n1 joined 2 40", "dial 1\nstays\nreplaces 1 Double");
+        check("0 found 1\n1 joined 2 40\n1 joined 1 40 at1", "dial 1\nstays\nDouble");
+    }
+
+    #[test]
+    fn who_comes_back_before_its_end_was_seen_is_let_in() {
+        check("0 joined 1 60\n60 joined 2 60", "stays\nreplaces 1 Double");
+        check("0 joined 1 60\n1 joined 2 60", "stays\nDouble");
+    }
+
+    #[test]
+    fn there_are_no_more_links_than_may_be_and_the_far_ones_make_way() {
+        check(
+            "0 joined 1 60
+             0 joined 2 61 wan
+             0 joined 3 62
+             1 joined 4 63 wan
+             1 joined 5 64
+             1 joined 6 65
+             1 found 1
+             1 quiet",
+            "stays\nstays\nstays\nCrowd\nreplaces 2 Crowd\nCrowd",
+        );
+    }
+
+    #[test]
+    fn a_banned_key_is_kept_out_for_a_day() {
+        check(
+            "0 found 1 key60
+             1 joined 1 60 at1
+             2 ban 60
+             2 gone 1
+             5 joined 2 60
+             5 quiet
+             90000 joined 3 60",
+            "dial 1\nstays\nbanned Some(1)\nBanned\nstays",
+        );
+    }
+
+    #[test]
+    fn a_configured_address_is_tried_for_ever_and_ever_less_often() {
+        let mut roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(3));
+        let mut now = Instant::default();
+        let found = Found { address: address("1"), key: None, tier: Tier::Wan, is_static: true };
+        roster.on_found(found, now);
+        let mut waits = Vec::new();
+        for _ in 0..100 {
+            let next = roster.poll_timeout(now).expect("it is tried again");
+            waits.push(next - now);
+            now = next;
+            assert!(roster.poll(now).is_some() && roster.poll(now).is_none());
+            roster.on_failed(Some(found.address), Failure::Broken, now);
+        }
+        let late = &waits[20..];
+        assert!(
+            waits[1] <= Duration::from_secs(1)
+                && late.iter().all(|wait| {
+                    (Duration::from_secs(300)..=Duration::from_secs(600)).contains(wait)
+                })
+        );
+        assert!(late.iter().collect::<BTreeSet<_>>().len() > 50, "no two in step");
+    }
+
+    #[test]
+    fn a_local_address_that_fails_is_forgotten_until_it_is_announced() {
+        let mut roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(3));
+        let mut now = Instant::default();
+        let found = Found { address: address("1"), key: None, tier: Tier::Home, is_static: false };
+        roster.on_found(found, now);
+        let mut dials = 0;
+        while let Some(next) = roster.poll_timeout(now) {
+            now = next;
+            dials += u32::from(roster.poll(now).is_some());
+            roster.on_failed(Some(found.address), Failure::Broken, now);
+        }
+        assert_eq!((dials, roster.addresses()), (limits::LAN_FAILURES, (0, 0)));
+        roster.on_found(found, now);
+        assert!(roster.poll_timeout(now).is_some());
+    }
+
+    #[test]
+    fn a_flood_of_addresses_is_bounded_and_spares_the_configured_ones() {
+        let mut roster = Roster::new(NodeKey([50; 32]), 24, Rng::new(3));
+        let now = Instant::default();
+        for number in 0..2000_u16 {
+            let address = SocketAddr::from(([10, 0, 0, 1], 1000 + number));
+            let found = Found { address, key: None, tier: Tier::Home, is_static: number < 5 };
+            roster.on_found(found, now);
+        }
+        assert_eq!(roster.addresses().0, limits::ADDRESSES);
+        let configured = roster.addresses.values().filter(|address| address.found.is_static);
+        assert_eq!(configured.count(), 5);
+        let later = now + Duration::from_secs(1);
+        let dials = core::iter::from_fn(|| roster.poll(later)).count();
+        assert_eq!(dials, limits::DIALS);
     }
 }

@@ -1,10 +1,10 @@
 //! Who is given which block next: deadlines first, who gave before who did not, and of a segment
 //! first the blocks that were given least.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 
+use super::guest::{Asked, Guest};
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role};
 use crate::base::rng::Rng;
@@ -55,27 +55,6 @@ pub struct Slots {
     /// Who has the optimistic slot, and until when.
     optimistic: Option<(PeerId, Instant)>,
     answers: VecDeque<Upload>,
-}
-
-/// A peer that asked for something.
-#[derive(Debug)]
-struct Guest {
-    wants: BTreeMap<SegmentId, Asked>,
-    flying: BTreeSet<(SegmentId, u8)>,
-    /// Bytes that it was given and that it gave; both fade.
-    had: u64,
-    gave: u64,
-    faded: Instant,
-    /// When it was last given something, or began to wait.
-    served: Instant,
-    choked: bool,
-}
-
-/// What it waits for of one segment.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    blocks: BlockSet,
-    due: Instant,
 }
 
 /// Who is served first: the lowest.
@@ -220,9 +199,9 @@ impl Slots {
     /// When `poll` may have something again by time alone: only while somebody waits.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let waiting = self.guests.values().filter(|guest| !guest.wants.is_empty());
-        let due = waiting.clone().flat_map(|guest| guest.wants.values().map(Asked::ends)).min();
-        let mut idlers = waiting.filter(|guest| guest.is_idler() && !self.is_generous);
-        let choke = idlers.by_ref().map(|guest| guest.served + limits::CHOKE_AFTER).min();
+        let due = waiting.flat_map(|guest| guest.wants.values().map(Asked::ends)).min();
+        let idlers = self.guests.iter().filter(|(peer, guest)| self.may_choke(**peer, guest));
+        let choke = idlers.map(|(_, guest)| guest.served + limits::CHOKE_AFTER).min();
         let choked = self.guests.values().any(|guest| guest.choked);
         let rotates = self.optimistic.filter(|_| choked || due.is_some()).map(|(_, until)| until);
         [due, choke, rotates].into_iter().flatten().min()
@@ -303,18 +282,24 @@ impl Slots {
 
     /// Tells idlers who wait while others are served to ask elsewhere.
     fn choke(&mut self, now: Instant) {
-        if self.is_generous {
-            return;
-        }
-        let lucky = self.optimistic.map(|(lucky, _)| lucky);
-        for (peer, guest) in &mut self.guests {
-            let waits = !guest.wants.is_empty() && now >= guest.served + limits::CHOKE_AFTER;
-            if waits && guest.is_idler() && lucky != Some(*peer) && !guest.choked {
+        let waits = |guest: &Guest| now >= guest.served + limits::CHOKE_AFTER;
+        let idlers = self.guests.iter().filter(|(peer, guest)| self.may_choke(**peer, guest));
+        let idlers: Vec<PeerId> =
+            idlers.filter(|(_, guest)| waits(guest)).map(|(peer, _)| *peer).collect();
+        for peer in idlers {
+            if let Some(guest) = self.guests.get_mut(&peer) {
                 guest.choked = true;
                 guest.wants.clear();
-                self.answers.push_back(Upload::Choke(*peer));
+                self.answers.push_back(Upload::Choke(peer));
             }
         }
+    }
+
+    /// Whether a peer is told to ask elsewhere once it has waited for long.
+    fn may_choke(&self, peer: PeerId, guest: &Guest) -> bool {
+        let is_lucky = self.optimistic.is_some_and(|(lucky, _)| lucky == peer);
+        let waits = !guest.wants.is_empty() && !guest.choked;
+        waits && guest.is_idler() && !self.is_generous && !is_lucky
     }
 
     /// Lets choked peers ask again once nobody waits, or one has the optimistic slot.
@@ -347,56 +332,6 @@ impl Slots {
     }
 }
 
-impl Guest {
-    const fn new(now: Instant) -> Self {
-        Self {
-            wants: BTreeMap::new(),
-            flying: BTreeSet::new(),
-            had: 0,
-            gave: 0,
-            faded: now,
-            served: now,
-            choked: false,
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        !self.wants.is_empty() && self.flying.len() < limits::FLIGHT_PEER as usize
-    }
-
-    /// It was given much more than it gave.
-    const fn is_idler(&self) -> bool {
-        self.had > limits::ADVANCE && self.gave < self.had / 8
-    }
-
-    /// What was given and taken counts half after a while.
-    fn fade(&mut self, now: Instant) {
-        while now - self.faded >= limits::FAIR_HALF {
-            (self.had, self.gave) = (self.had / 2, self.gave / 2);
-            let since = if self.had == 0 && self.gave == 0 { now } else { self.faded };
-            self.faded = since + limits::FAIR_HALF;
-        }
-    }
-
-    /// Takes blocks out of what it waits for; answers which these were.
-    fn forget(&mut self, segment: SegmentId, blocks: BlockSet) -> BlockSet {
-        let Some(asked) = self.wants.get_mut(&segment) else { return BlockSet::NONE };
-        let gone = asked.blocks.and(blocks);
-        asked.blocks = asked.blocks.less(blocks);
-        if asked.blocks.is_empty() {
-            self.wants.remove(&segment);
-        }
-        gone
-    }
-}
-
-impl Asked {
-    /// When it is of no use any more; who asked without a deadline waits a little.
-    fn ends(&self) -> Instant {
-        self.due + GRACE
-    }
-}
-
 impl Upload {
     /// Whom it is about.
     pub const fn peer(&self) -> PeerId {
@@ -419,5 +354,194 @@ const fn urgency(due: Duration) -> u8 {
 /// How far ahead what a peer gave may bring it.
 const BASE: u64 = 4 * limits::ADVANCE;
 
-/// How long after its deadline a block may still be of use.
-const GRACE: Duration = Duration::from_secs(2);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::segment::resource;
+
+    const BYTES: u32 = 65_536;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros((1_000_000 + millis) * 1000)
+    }
+
+    fn segment(number: u32) -> SegmentId {
+        SegmentId { resource: resource("tv", "/film.mp4"), number }
+    }
+
+    fn slots() -> Slots {
+        Slots::new(Rng::new(7), Role::Device)
+    }
+
+    /// Peer, segment and the first blocks of it that are asked for, of use within seconds.
+    fn want(slots: &mut Slots, (peer, number, count): (u64, u32, u32), within: u64, now: Instant) {
+        let within = Duration::from_secs(within);
+        slots.on_want(PeerId(peer), (segment(number), BlockSet::first(count), within), now);
+    }
+
+    /// Gives until `until`, one block a `pace` of milliseconds, and answers how many each got.
+    fn serve(slots: &mut Slots, (from, until, pace): (u64, u64, u64)) -> BTreeMap<u64, u32> {
+        let (mut served, mut flying) = (BTreeMap::new(), VecDeque::new());
+        for millis in (from..until).step_by(usize::try_from(pace).unwrap()) {
+            if let Some((peer, segment, block)) = flying.pop_front() {
+                slots.on_given(peer, (segment, block, BYTES), at(millis));
+                *served.entry(peer.0).or_insert(0) += 1;
+            }
+            while let Some(upload) = slots.poll(at(millis)) {
+                if let Upload::Give { peer, segment, block } = upload {
+                    flying.push_back((peer, segment, block));
+                }
+            }
+        }
+        for (peer, segment, block) in flying {
+            slots.on_given(peer, (segment, block, BYTES), at(until));
+        }
+        served
+    }
+
+    /// What is given at once, as peer and block.
+    fn given(slots: &mut Slots, now: Instant) -> Vec<(u64, u8)> {
+        core::iter::from_fn(|| slots.poll(now))
+            .filter_map(|upload| match upload {
+                Upload::Give { peer, block, .. } => Some((peer.0, block)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_nearest_deadline_goes_first() {
+        let mut slots = slots();
+        want(&mut slots, (1, 1, 8), 20, at(0));
+        want(&mut slots, (2, 1, 8), 0, at(0));
+        want(&mut slots, (3, 1, 8), 3, at(0));
+        let order: Vec<u64> = given(&mut slots, at(0)).iter().map(|(peer, _)| *peer).collect();
+        assert_eq!(order, [2, 2, 3, 3, 1, 1], "two on their way to each");
+    }
+
+    #[test]
+    fn every_block_is_given_once_before_one_is_given_twice() {
+        let mut slots = slots();
+        (1..=4).for_each(|peer| want(&mut slots, (peer, 1, 16), 20, at(0)));
+        let mut blocks: Vec<u8> =
+            given(&mut slots, at(0)).iter().map(|(_, block)| *block).collect();
+        blocks.sort_unstable();
+        assert_eq!(blocks, (0..8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_gives_gets_first_and_nobody_starves() {
+        let mut slots = slots();
+        // Both have had their advance; the first gives, the second never does.
+        for round in 0..5 {
+            want(&mut slots, (1, round, 32), 100, at(0));
+            want(&mut slots, (2, round, 32), 100, at(0));
+            serve(&mut slots, (0, 1, 1));
+            for peer in [1, 2] {
+                (0..32)
+                    .for_each(|b| slots.on_given(PeerId(peer), (segment(round), b, BYTES), at(0)));
+                slots.on_cancel(PeerId(peer), segment(round), BlockSet(u64::MAX));
+            }
+        }
+        slots.on_taken(PeerId(1), 8 * 1024 * 1024, at(0));
+        slots.optimistic = Some((PeerId(3), at(60_000)));
+        want(&mut slots, (2, 10, 40), 100, at(1));
+        want(&mut slots, (1, 10, 64), 100, at(1));
+        let served = serve(&mut slots, (1, 5_000, 100));
+        assert!(served[&1] >= 5 * served[&2], "who gives has most of a full line: {served:?}");
+        assert!(slots.guests[&PeerId(2)].choked, "the other was told to ask elsewhere");
+        // Once the line is free it may ask again, and is served.
+        slots.on_cancel(PeerId(1), segment(10), BlockSet(u64::MAX));
+        for block in 0..64 {
+            slots.on_given(PeerId(1), (segment(10), block, 0), at(5_100));
+        }
+        let told: Vec<_> = core::iter::from_fn(|| slots.poll(at(5_100))).collect();
+        assert!(told.contains(&Upload::Unchoke(PeerId(2))), "{told:?}");
+        want(&mut slots, (2, 11, 4), 100, at(5_200));
+        assert_eq!(given(&mut slots, at(5_200)).len(), 2);
+    }
+
+    #[test]
+    fn the_optimistic_slot_goes_round() {
+        let mut slots = slots();
+        let mut lucky = Vec::new();
+        for round in 0..20 {
+            (1..=4).for_each(|peer| want(&mut slots, (peer, round, 64), 100, at(0)));
+            while slots.poll(at(u64::from(round) * 10_000)).is_some() {}
+            lucky.push(slots.optimistic.unwrap().0);
+        }
+        assert!((1..=4).all(|peer| lucky.contains(&PeerId(peer))));
+        assert!(lucky.windows(2).all(|pair| pair[0] != pair[1]), "{lucky:?}");
+    }
+
+    #[test]
+    fn a_witness_gives_without_return() {
+        let mut slots = Slots::new(Rng::new(7), Role::Witness);
+        let mut served = BTreeMap::new();
+        for round in 0..20 {
+            (1..=2).for_each(|peer| want(&mut slots, (peer, round, 64), 100, at(0)));
+            slots.on_taken(PeerId(1), 1_000_000, at(0));
+            let from = u64::from(round) * 1000;
+            for (peer, count) in serve(&mut slots, (from, from + 1000, 10)) {
+                *served.entry(peer).or_insert(0_u32) += count;
+            }
+        }
+        assert!(served[&1].abs_diff(served[&2]) < 100, "{served:?}");
+    }
+
+    #[test]
+    fn the_local_player_goes_before_peers() {
+        let mut slots = slots();
+        slots.busy(true);
+        (1..=8).for_each(|peer| want(&mut slots, (peer, 1, 16), 20, at(0)));
+        assert_eq!(given(&mut slots, at(0)).len(), limits::FLIGHT as usize / 2);
+        slots.busy(false);
+        assert_eq!(given(&mut slots, at(0)).len(), limits::FLIGHT as usize / 2);
+    }
+
+    #[test]
+    fn a_slow_line_has_little_on_its_way() {
+        let mut slots = slots();
+        (1..=8).for_each(|peer| want(&mut slots, (peer, 1, 64), 100, at(0)));
+        serve(&mut slots, (0, 6_000, 200));
+        assert!(slots.flying <= limits::FLIGHT_PEER, "{}", slots.flying);
+    }
+
+    #[test]
+    fn what_is_too_much_or_not_here_is_denied() {
+        let mut slots = slots();
+        want(&mut slots, (1, 1, 60), 20, at(0));
+        want(&mut slots, (1, 2, 10), 20, at(0));
+        let blocks = BlockSet::first(10).less(BlockSet::first(4));
+        let deny =
+            |number, blocks| Upload::Deny { peer: PeerId(1), segment: segment(number), blocks };
+        assert_eq!(slots.poll(at(0)), Some(deny(2, blocks)));
+        slots.on_lost(segment(1), BlockSet::first(60));
+        assert_eq!(slots.poll(at(0)), Some(deny(1, BlockSet::first(60))));
+        assert!(matches!(slots.poll(at(0)), Some(Upload::Give { block: 0, .. })));
+        slots.on_given(PeerId(1), (segment(2), 0, 0), at(0));
+        assert_eq!(slots.poll(at(0)), Some(deny(2, BlockSet::one(0))));
+    }
+
+    #[test]
+    fn what_comes_too_late_is_not_given() {
+        let mut slots = slots();
+        want(&mut slots, (1, 1, 20), 1, at(0));
+        assert_eq!(given(&mut slots, at(0)).len(), 2);
+        let over = slots.poll_timeout().expect("it waits");
+        assert_eq!(over, at(3_000));
+        let blocks = BlockSet::first(20).less(BlockSet::first(2));
+        let deny = Upload::Deny { peer: PeerId(1), segment: segment(1), blocks };
+        assert_eq!(slots.poll(over), Some(deny));
+        assert_eq!(slots.poll_timeout(), None, "nothing is owed to anybody");
+    }
+
+    #[test]
+    fn a_peer_that_goes_leaves_nothing() {
+        let mut slots = slots();
+        want(&mut slots, (1, 1, 20), 1, at(0));
+        given(&mut slots, at(0));
+        slots.on_gone(PeerId(1));
+        assert_eq!((slots.flying, slots.poll(at(0)), slots.poll_timeout()), (0, None, None));
+    }
+}

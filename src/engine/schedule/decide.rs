@@ -19,6 +19,8 @@ pub(super) struct View<'a> {
     pub(super) peers: &'a mut BTreeMap<PeerId, Source>,
     pub(super) own: Member,
     pub(super) origin: &'a Rate,
+    /// Bytes that the own fetches of all segments have before them.
+    pub(super) fetching: u64,
     /// Bytes of a usual segment, for one whose record is unknown.
     pub(super) usual: u64,
     pub(super) steps: &'a mut VecDeque<Step>,
@@ -35,13 +37,18 @@ impl View<'_> {
         let switch = self.switch();
         let is_near = self.now + limits::NEAR >= switch;
         self.chase(is_near);
-        let is_pressed = self.pursuit.want.urgent || self.now >= switch;
-        let is_pressed = is_pressed && !self.is_home_faster();
-        if self.pursuit.want.known {
-            let by = is_pressed.then(|| self.last_look());
+        let urgent = self.pursuit.want.urgent;
+        let is_pressed = (urgent || self.now >= switch) && !self.is_home_faster();
+        // A witness signs what it took from the origin itself; a session begins there.
+        let rests = self.now < self.pursuit.rest.0;
+        let at_the_origin = self.own.role == Role::Witness || (urgent && is_pressed);
+        if self.pursuit.want.known && (rests || !at_the_origin) {
+            let by = (is_pressed && !rests).then(|| self.last_look());
             self.pull(self.open(), is_near, by);
         }
-        self.go_to_the_origin(is_pressed);
+        if !rests {
+            self.go_to_the_origin(is_pressed);
+        }
         if self.pursuit.want.known && self.now >= self.pursuit.own_due {
             // The own fetch is slow: what peers have of it is asked of them too.
             let late = self.pursuit.own.less(self.pursuit.outstanding());
@@ -64,7 +71,8 @@ impl View<'_> {
 
     /// The last moment at which the origin can still make the deadline.
     fn switch(&self) -> Instant {
-        self.before_deadline(self.origin.slow_time(self.remaining()) + limits::SWITCH_MARGIN)
+        let bytes = self.remaining() + self.fetching;
+        self.before_deadline(self.origin.slow_time(bytes) + limits::SWITCH_MARGIN)
     }
 
     /// The last moment at which the origin can still bring in time what was asked of peers.
@@ -80,9 +88,6 @@ impl View<'_> {
 
     fn go_to_the_origin(&mut self, is_pressed: bool) {
         let open = self.pursuit.missing().less(self.pursuit.own);
-        if open.is_empty() || self.now < self.pursuit.rest.0 {
-            return;
-        }
         if self.own.role == Role::Witness {
             self.take(open, Why::Elected);
         } else if is_pressed {
@@ -230,7 +235,7 @@ impl View<'_> {
         let now = self.now;
         let missing = pursuit.missing();
         let open = missing.less(pursuit.own);
-        let mut next = pursuit.asked.iter().map(|asked| asked.late).min();
+        let mut next = pursuit.asked.iter().map(|asked| asked.late.max(now + SOON)).min();
         let mut at = |moment: Instant| {
             if moment > now && next.is_none_or(|other| moment < other) {
                 next = Some(moment);
@@ -276,6 +281,9 @@ fn join(late: BlockSet, missing: BlockSet) -> BlockSet {
     let gaps = BlockSet(late.0 << 1).and(BlockSet(late.0 >> 1));
     late.or(gaps.and(missing))
 }
+
+/// What is to be looked at again is not looked at sooner.
+const SOON: Duration = Duration::from_millis(5);
 
 /// How much the first of each neighbourhood are spread for each member elsewhere.
 const SPREAD: Duration = Duration::from_millis(40);

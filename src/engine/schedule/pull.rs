@@ -111,7 +111,7 @@ impl View<'_> {
             source.on_asked(self.now);
         }
         let (segment, within) = (self.segment, self.pursuit.want.deadline - self.now);
-        self.steps.push_back(Step::Ask { peer, segment, blocks, within });
+        self.say(Step::Ask { peer, segment, blocks, within });
     }
 
     /// Takes late blocks elsewhere: a peer that stalls is left alone, and where the deadline is
@@ -136,7 +136,7 @@ impl View<'_> {
             self.put_off(asked);
         }
         for (peer, blocks) in cancelled {
-            self.steps.push_back(Step::Cancel { peer, segment: self.segment, blocks });
+            self.say(Step::Cancel { peer, segment: self.segment, blocks });
         }
     }
 
@@ -161,13 +161,30 @@ impl View<'_> {
             return;
         }
         let mut holders = self.holders(block);
-        holders.retain(|holder| holder.peer != late.peer && holder.room > 0);
+        // Whom blocks were just taken away from, and who gave none since, is no better.
+        let failed = |peer: &PeerId| {
+            let left = self.peers.get(peer).and_then(|source| source.left);
+            left.is_some_and(|left| self.now - left < limits::STALLED)
+        };
+        holders.retain(|h| h.peer != late.peer && h.room > 0 && !failed(&h.peer));
         let Some(best) = holders.iter().min_by_key(|holder| holder.queue_time()) else { return };
         if is_near {
             self.ask(best.peer, block);
         } else if best.queue_time() < self.now - late.at {
+            let best = best.peer;
+            if let Some(source) = self.peers.get_mut(&late.peer) {
+                source.left = Some(self.now);
+            }
             self.cancel(block);
-            self.ask(best.peer, block);
+            self.ask(best, block);
+        }
+    }
+
+    /// Hands out a step, joined with one of the same kind that waits still.
+    fn say(&mut self, step: Step) {
+        let joined = self.steps.iter_mut().rev().take(LOOK_BACK).any(|last| last.join(step));
+        if !joined {
+            self.steps.push_back(step);
         }
     }
 
@@ -182,7 +199,7 @@ impl View<'_> {
             *blocks = blocks.or(BlockSet::one(asked.block));
         }
         for (peer, blocks) in cancelled {
-            self.steps.push_back(Step::Cancel { peer, segment: self.segment, blocks });
+            self.say(Step::Cancel { peer, segment: self.segment, blocks });
         }
     }
 
@@ -238,6 +255,9 @@ impl Extract for Vec<Asked> {
         out
     }
 }
+
+/// Steps that a new one may be joined with.
+const LOOK_BACK: usize = 4;
 
 /// No block is late before this: a busy device pauses as long.
 const LEAST_LATE: Duration = Duration::from_millis(100);

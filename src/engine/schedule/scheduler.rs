@@ -28,6 +28,8 @@ pub struct Scheduler {
     usual: u64,
     steps: VecDeque<Step>,
     alarms: BTreeSet<(Instant, SegmentId)>,
+    /// Bytes that the own fetches have before them, for each segment that has one.
+    fetching: BTreeMap<SegmentId, u64>,
     /// Peers that may be asked for more than before.
     freed: BTreeSet<PeerId>,
 }
@@ -55,6 +57,7 @@ impl Scheduler {
             usual: limits::SEGMENT / 4,
             steps: VecDeque::new(),
             alarms: BTreeSet::new(),
+            fetching: BTreeMap::new(),
             freed: BTreeSet::new(),
         }
     }
@@ -63,12 +66,18 @@ impl Scheduler {
     /// this one is not taken on.
     pub fn want(&mut self, segment: SegmentId, want: Want, now: Instant) -> bool {
         if let Some(pursuit) = self.wants.get_mut(&segment) {
+            let before = pursuit.want.deadline;
             let blocks_changed = pursuit.want.blocks != want.blocks;
             let known = want.known || pursuit.want.known;
             let learnt = known && !pursuit.want.known;
             pursuit.want = Want { known, ..want };
+            // What had to make room before it was read is needed again.
+            pursuit.here = pursuit.here.less(want.blocks);
             if blocks_changed || learnt {
                 pursuit.on_other_blocks(now);
+            }
+            if before != want.deadline {
+                self.forget_use(segment, before);
             }
             self.touch(segment, now);
             return true;
@@ -103,10 +112,11 @@ impl Scheduler {
 
     /// A segment is wanted no more: what was asked of peers is taken back.
     pub fn drop(&mut self, segment: SegmentId, now: Instant) {
-        if self.wants.contains_key(&segment) {
-            self.view(segment, now, |view| view.cancel(BlockSet(u64::MAX)));
-        }
-        if let Some(alarm) = self.wants.remove(&segment).and_then(|pursuit| pursuit.alarm) {
+        self.view(segment, now, |view| view.cancel(BlockSet(u64::MAX)));
+        let Some(pursuit) = self.wants.remove(&segment) else { return };
+        self.forget_use(segment, pursuit.want.deadline);
+        self.fetching.remove(&segment);
+        if let Some(alarm) = pursuit.alarm {
             self.alarms.remove(&(alarm, segment));
         }
     }
@@ -118,11 +128,13 @@ impl Scheduler {
             source.on_early(have);
             return;
         };
-        pursuit.on_have(peer, have, now);
+        let matters = pursuit.on_have(peer, have, now);
         if source.link.role == Role::Witness {
             source.on_seek(pursuit.want.topic, now);
         }
-        self.touch(have.segment, now);
+        if matters {
+            self.touch(have.segment, now);
+        }
     }
 
     /// A peer seeks a segment of a topic: it shares that topic's work.
@@ -156,10 +168,13 @@ impl Scheduler {
         if let Some(source) = self.peers.get_mut(&peer) {
             source.liar = true;
         }
-        self.forget_questions(peer, now);
-        for pursuit in self.wants.values_mut() {
-            pursuit.offers.remove(&peer);
+        let mut touched = self.forget_questions(peer);
+        for (segment, pursuit) in &mut self.wants {
+            if pursuit.offers.remove(&peer).is_some() {
+                touched.push(*segment);
+            }
         }
+        touched.into_iter().for_each(|segment| self.touch(segment, now));
     }
 
     /// A peer cannot give some blocks now.
@@ -222,7 +237,8 @@ impl Scheduler {
         let Some(source) = self.peers.get_mut(&peer) else { return };
         source.choked = choked;
         if choked {
-            self.forget_questions(peer, now);
+            let touched = self.forget_questions(peer);
+            touched.into_iter().for_each(|segment| self.touch(segment, now));
         } else {
             self.freed.insert(peer);
         }
@@ -236,7 +252,8 @@ impl Scheduler {
         self.touch(segment, now);
     }
 
-    /// The node's own fetch is over. After a bad end the origin is left alone for a moment.
+    /// None of the node's own fetches of a segment runs any more. After a bad end the origin is
+    /// left alone for a moment.
     pub fn on_origin_ended(&mut self, segment: SegmentId, good: bool, now: Instant) {
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         let whole = !pursuit.want.known;
@@ -304,17 +321,22 @@ impl Scheduler {
         self.wants.is_empty()
     }
 
-    /// Whatever was asked of a peer is asked of others.
-    fn forget_questions(&mut self, peer: PeerId, now: Instant) {
-        let Some(source) = self.peers.get_mut(&peer) else { return };
-        source.owed = 0;
-        let mut touched = Vec::new();
-        for (segment, pursuit) in &mut self.wants {
-            if pursuit.settle(peer, BlockSet(u64::MAX)) > 0 || pursuit.offers.contains_key(&peer) {
-                touched.push(*segment);
-            }
+    /// Forgets what was asked of a peer; answers of which segments that was.
+    fn forget_questions(&mut self, peer: PeerId) -> Vec<SegmentId> {
+        if let Some(source) = self.peers.get_mut(&peer) {
+            source.owed = 0;
         }
-        touched.into_iter().for_each(|segment| self.touch(segment, now));
+        let asked = |(segment, pursuit): (&SegmentId, &mut Pursuit)| {
+            (pursuit.settle(peer, BlockSet(u64::MAX)) > 0).then_some(*segment)
+        };
+        self.wants.iter_mut().filter_map(asked).collect()
+    }
+
+    /// A segment is wanted no more, or with another deadline.
+    fn forget_use(&mut self, segment: SegmentId, deadline: Instant) {
+        for source in self.peers.values_mut() {
+            source.useful.remove(&(deadline, segment));
+        }
     }
 
     /// Looks at a segment at the next poll.
@@ -338,6 +360,12 @@ impl Scheduler {
     fn decide(&mut self, segment: SegmentId, now: Instant) {
         let next = self.view(segment, now, |view| view.decide());
         self.wake(segment, next.flatten());
+        let fetching = self.wants.get(&segment).map_or(0, |want| want.fetching(self.usual));
+        if fetching > 0 {
+            self.fetching.insert(segment, fetching);
+        } else {
+            self.fetching.remove(&segment);
+        }
     }
 
     /// A peer has room: the segments for which that is of use, the nearest deadline first.
@@ -359,6 +387,7 @@ impl Scheduler {
         now: Instant,
         look: impl FnOnce(&mut View<'_>) -> T,
     ) -> Option<T> {
+        let own = self.fetching.get(&segment).copied().unwrap_or(0);
         let pursuit = self.wants.get_mut(&segment)?;
         Some(look(&mut View {
             segment,
@@ -366,6 +395,7 @@ impl Scheduler {
             peers: &mut self.peers,
             own: self.own,
             origin: &self.origin,
+            fetching: self.fetching.values().sum::<u64>().saturating_sub(own),
             usual: self.usual,
             steps: &mut self.steps,
             now,

@@ -26,6 +26,8 @@ pub(super) struct Source {
     pub(super) owed: u64,
     /// When it last gave something, or was first asked after it owed nothing.
     pub(super) moved: Instant,
+    /// When late blocks were last asked of another in its place, while it gives nothing.
+    pub(super) left: Option<Instant>,
     /// It owed nothing when it was last asked.
     idle: bool,
     /// Bytes that came since `measured`, while it owed more.
@@ -54,6 +56,7 @@ impl Source {
             delay: Delay::new(rtt * 2),
             owed: 0,
             moved: now,
+            left: None,
             idle: true,
             burst: 0,
             measured: now,
@@ -143,7 +146,7 @@ impl Source {
             }
         }
         self.moved = now;
-        self.rest.1 = 0;
+        (self.rest.1, self.left) = (0, None);
         self.on_settled();
     }
 

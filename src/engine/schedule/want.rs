@@ -84,6 +84,26 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Takes in a later step that says the same to the same peer of the same segment.
+    pub(super) fn join(&mut self, later: Self) -> bool {
+        match (self, later) {
+            (
+                Self::Ask { peer, segment, blocks, .. },
+                Self::Ask { peer: whom, segment: which, blocks: more, .. },
+            )
+            | (
+                Self::Cancel { peer, segment, blocks },
+                Self::Cancel { peer: whom, segment: which, blocks: more },
+            ) if (*peer, *segment) == (whom, which) => {
+                *blocks = blocks.or(more);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Why a node goes to the origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
@@ -190,16 +210,26 @@ impl Pursuit {
         };
     }
 
-    /// A peer said what it has.
-    pub(super) fn on_have(&mut self, peer: PeerId, have: Have, now: Instant) {
+    /// A peer said what it has. Answers whether that may change anything.
+    pub(super) fn on_have(&mut self, peer: PeerId, have: Have, now: Instant) -> bool {
+        let open = self.missing().less(self.own).less(self.outstanding());
         let before = self.offers.values().fold(BlockSet::NONE, |sum, o| sum.or(o.believed()));
         let offer = self.offers.entry(peer).or_insert_with(|| Offer::new(now));
+        let (here, coming) = (offer.here, offer.believed());
         let news = offer.update(have, now);
+        let changed = (here.0 ^ offer.here.0) | (coming.0 ^ offer.believed().0);
         // Hearsay of what was heard before is no sign of life: it may be an echo.
         let news = if have.hops == 0 { news } else { news.less(before).or(news.and(have.here)) };
         for group in self.groups.iter_mut().filter(|g| !g.blocks.and(news).is_empty()) {
             group.moved = now;
         }
+        !BlockSet(changed).and(open).is_empty()
+    }
+
+    /// Bytes that the own fetch still brings; `usual` are those of a segment of unknown length.
+    pub(super) fn fetching(&self, usual: u64) -> u64 {
+        let bytes = u64::from(self.own.and(self.missing()).len()) * limits::BLOCK;
+        if self.want.known { bytes } else { bytes.min(usual) }
     }
 
     /// Stops to believe who fell silent, when `fetch` is how long the origin takes until there is

@@ -9,7 +9,9 @@ use core::net::{SocketAddr, SocketAddrV6};
 use core::time::Duration;
 use std::io;
 
-use mdns_sd::{IfKind, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{
+    IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo,
+};
 use ring::hmac;
 use smol::{Timer, future};
 
@@ -97,7 +99,7 @@ impl Lan {
             log::debug!("changes of the local network are looked for every minute: {error}");
             let _ = daemon.set_ip_check_interval(LOOK);
         });
-        let events = daemon.browse(SERVICE).map_err(io::Error::other)?;
+        let mut events = daemon.browse(SERVICE).map_err(io::Error::other)?;
         let mut heard = 0;
         loop {
             let event = async { Ok(Step::Event(events.recv_async().await.ok())) };
@@ -119,7 +121,7 @@ impl Lan {
                         bounded(&daemon).await?;
                     }
                 }
-                Step::Change(Change::Addresses) => self.renew(&daemon).await?,
+                Step::Change(Change::Addresses) => events = self.renew(&daemon).await?,
                 // Others have forgotten this node meanwhile, and some of them are gone.
                 Step::Change(Change::Woke) => return Ok(End::Woke),
             }
@@ -146,13 +148,16 @@ impl Lan {
         daemon.register(info)
     }
 
-    /// Looks at the interfaces again: on those that are new the library asks and is announced.
-    async fn renew(&self, daemon: &ServiceDaemon) -> io::Result<()> {
+    /// Looks at the interfaces again: on those that are new the library is announced. The search
+    /// begins anew, since the one question that it asks there may be too soon to be answered
+    /// (RFC 6762, 6: once a second), and the next one hours away.
+    async fn renew(&self, daemon: &ServiceDaemon) -> io::Result<Receiver<ServiceEvent>> {
         let look = |seconds| daemon.set_ip_check_interval(seconds).map_err(io::Error::other);
         // The check has no other handle than its interval.
         look(1)?;
         Timer::after(Duration::from_millis(1500)).await;
-        look(0)
+        look(0)?;
+        daemon.browse(SERVICE).map_err(io::Error::other)
     }
 
     fn on_event(&self, event: ServiceEvent, seen: &mut Sightings) -> Vec<Peering> {

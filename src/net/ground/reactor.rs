@@ -5,7 +5,7 @@
 //! turn, polling 3.11); it keeps what is rare: connecting, timers, signals, the blocking pool.
 
 use core::cell::{Cell, RefCell};
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
@@ -27,6 +27,8 @@ pub struct Reactor {
     slots: RefCell<Vec<Option<Rc<Slot>>>>,
     free: RefCell<Vec<usize>>,
     bell: Arc<Bell>,
+    /// What small reads go through, whichever socket they are of.
+    scratch: RefCell<Vec<u8>>,
 }
 
 /// A socket whose readiness the reactor watches.
@@ -55,6 +57,12 @@ struct Bell {
     asleep: AtomicBool,
 }
 
+/// Wakes the reactor's thread for its main future alone.
+struct Call {
+    called: AtomicBool,
+    bell: Arc<Bell>,
+}
+
 impl Reactor {
     /// A reactor; fails when the system has no file descriptor left.
     pub fn new() -> io::Result<Rc<Self>> {
@@ -65,7 +73,8 @@ impl Reactor {
         let bell =
             Arc::new(Bell { event, rung: AtomicBool::new(true), asleep: AtomicBool::new(false) });
         let (slots, free) = (RefCell::default(), RefCell::default());
-        Ok(Rc::new(Self { epoll, slots, free, bell }))
+        let scratch = RefCell::new(vec![0; READ]);
+        Ok(Rc::new(Self { epoll, slots, free, bell, scratch }))
     }
 
     /// Watches a socket, which must not block.
@@ -89,7 +98,7 @@ impl Reactor {
     pub fn run<T>(&self, executor: &LocalExecutor<'_>, main: impl Future<Output = T>) -> T {
         let waker = Waker::from(Arc::clone(&self.bell));
         let mut context = Context::from_waker(&waker);
-        let mut main = pin!(executor.run(main));
+        let mut main = pin!(executor.run(self.called(main)));
         let mut events = [EpollEvent::empty(); EVENTS];
         loop {
             if self.bell.rung.swap(false, Ordering::SeqCst) {
@@ -104,6 +113,18 @@ impl Reactor {
             self.bell.asleep.store(false, Ordering::SeqCst);
             events[..count].iter().for_each(|event| self.wake(*event));
         }
+    }
+
+    /// Polls `main` only when it was woken itself: it waits for what is rare, such as signals,
+    /// and asking for that costs a system call in each turn of a busy player's connection.
+    fn called<T>(&self, main: impl Future<Output = T>) -> impl Future<Output = T> {
+        let call = Arc::new(Call { called: AtomicBool::new(true), bell: Arc::clone(&self.bell) });
+        let waker = Waker::from(Arc::clone(&call));
+        let mut main = Box::pin(main);
+        poll_fn(move |_| match call.called.swap(false, Ordering::SeqCst) {
+            true => main.as_mut().poll(&mut Context::from_waker(&waker)),
+            false => Poll::Pending,
+        })
     }
 
     fn wake(&self, event: EpollEvent) {
@@ -187,6 +208,24 @@ impl<T: AsFd> Source<T> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// Reads what has come, a few KiB at most, behind what `into` holds: through a buffer that
+    /// all sockets share, so that one who waits holds none.
+    pub fn poll_fill(
+        &self,
+        context: &mut Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>>
+    where
+        for<'a> &'a T: Read,
+    {
+        let mut scratch = self.reactor.scratch.borrow_mut();
+        let read = self.poll_read_with(context, READ, |mut io| io.read(&mut scratch));
+        if let Poll::Ready(Ok(count)) = read {
+            into.extend_from_slice(&scratch[..count]);
+        }
+        read
     }
 
     /// Tries to write; while the socket is full, waits for the next edge.
@@ -278,6 +317,17 @@ impl Wake for Bell {
     }
 }
 
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.called.store(true, Ordering::SeqCst);
+        self.bell.wake_by_ref();
+    }
+}
+
 /// Takes a connected socket out of smol's reactor, so that this one can watch it.
 pub fn plain(stream: async_net::TcpStream) -> io::Result<TcpStream> {
     let shared: Arc<Async<TcpStream>> = stream.into();
@@ -304,6 +354,9 @@ fn wake(waiting: &RefCell<Option<Waker>>) {
         waker.wake();
     }
 }
+
+/// Bytes of one small read: a request's head is a few hundred.
+const READ: usize = 4096;
 
 /// Events taken in one turn; more wait for the next.
 const EVENTS: usize = 128;
@@ -347,6 +400,35 @@ mod tests {
             read
         });
         assert!(read == wanted);
+    }
+
+    #[test]
+    fn the_main_future_takes_no_part_in_the_turns_of_others() {
+        let (executor, reactor) = (LocalExecutor::new(), Reactor::new().expect("a reactor"));
+        let (near, far) = pair();
+        let (mut near, mut far) =
+            (reactor.source(near).expect("watched"), reactor.source(far).expect("watched"));
+        let echo = executor.spawn(async move {
+            let mut byte = [0];
+            while far.read_exact(&mut byte).await.is_ok() {
+                far.write_all(&byte).await.expect("written");
+            }
+        });
+        let mut talk = executor.spawn(async move {
+            let mut byte = [7];
+            for _ in 0..50 {
+                near.write_all(&byte).await.expect("written");
+                near.read_exact(&mut byte).await.expect("echoed");
+            }
+        });
+        let mut polls = 0;
+        let main = poll_fn(|context| {
+            polls += 1;
+            Pin::new(&mut talk).poll(context)
+        });
+        reactor.run(&executor, main);
+        drop(echo);
+        assert!(polls <= 3, "it was polled {polls} times in 100 turns");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
@@ -87,7 +87,12 @@ impl Identity {
                 return Err(KeyFault { path, what: What::Io("cannot be renamed", error) });
             }
         };
-        make(folder, &path)?;
+        let made = make(folder, &path);
+        if let (Err(_), Some(kept)) = (&made, &kept) {
+            // Better the old key than none: the next start would make another.
+            let _ = fs::rename(kept, &path);
+        }
+        made?;
         Ok((Self::read(&path)?, kept))
     }
 
@@ -175,6 +180,9 @@ fn make(folder: &Path, path: &Path) -> Result<(), KeyFault> {
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&passing)?;
         let written = file.write_all(document.as_ref()).and_then(|()| file.sync_all());
+        // Made by root, it is still for whom the folder is; others are not allowed to give.
+        let owner = fs::metadata(folder)?;
+        let _ = chown(&passing, Some(owner.uid()), Some(owner.gid()));
         let linked = written.and_then(|()| settle(&passing, path));
         let _ = fs::remove_file(&passing);
         linked?;

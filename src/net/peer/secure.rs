@@ -257,7 +257,7 @@ impl ClientCertVerifier for Raw {
     }
 }
 
-/// Raw keys have no dates, and no session is resumed: nothing asks for the time.
+/// Raw keys have no dates, and nothing is resumed: nothing asks for the time.
 #[derive(Debug)]
 struct Timeless;
 

@@ -2,7 +2,7 @@
 
 use core::future::poll_fn;
 use core::time::Duration;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::TcpStream;
 
 use bytes::Bytes;
@@ -151,27 +151,14 @@ impl Connection {
     }
 
     async fn more(&mut self, limit: Duration) -> Result<io::Result<usize>, Elapsed> {
-        let here = self.ahead.len();
         let Self { source, ahead, patience, .. } = self;
-        // The buffer exists only while something is being read: idle players cost none.
-        let read = poll_fn(|context| {
-            source.poll_read_with(context, READ, |mut io| {
-                ahead.resize(here + READ, 0);
-                let count = io.read(&mut ahead[here..]);
-                ahead.truncate(here + *count.as_ref().unwrap_or(&0));
-                count
-            })
-        });
-        patience.bound(limit, read).await
+        patience.bound(limit, poll_fn(|context| source.poll_fill(context, ahead))).await
     }
 }
 
 fn invalid(fault: crate::wire::http::body::Fault) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, fault.to_string())
 }
-
-/// Bytes asked for in one read of a request; a player's head is a few hundred.
-const READ: usize = 4096;
 
 /// How long a client may go on sending after it was told that the connection ends.
 const LINGER: Duration = Duration::from_secs(2);

@@ -43,16 +43,16 @@ impl Gate {
             return Err(Refusal::Host);
         }
         let target = target.split('#').next().unwrap_or_default();
-        let (path, query) = match target.find('?') {
-            Some(at) => target.split_at(at),
-            None => (target, ""),
-        };
-        if !path.starts_with('/') {
+        if !target.starts_with('/') {
             return Err(Refusal::Malformed);
         }
-        let dotted = path.split('/').any(|part| matches!(part, "." | ".."));
-        let path = if dotted { without_dots(path) } else { path.into() };
-        self.places.locate(&format!("{path}{query}")).ok_or(Refusal::Origin)
+        let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+        let dotted = path.contains("/.") && path.split('/').any(|part| matches!(part, "." | ".."));
+        let found = match dotted {
+            true => self.places.locate(&format!("{}{query}", without_dots(path))),
+            false => self.places.locate(target),
+        };
+        found.ok_or(Refusal::Origin)
     }
 
     /// Whether a `Host` value names this device: an address, localhost, or a configured name.
@@ -61,9 +61,10 @@ impl Gate {
             Some(rest) => rest.split(']').next().unwrap_or_default(),
             None => host.split(':').next().unwrap_or_default(),
         };
-        let local = name.rsplit('.').next().unwrap_or_default().eq_ignore_ascii_case("localhost");
-        local
-            || name.parse::<IpAddr>().is_ok()
+        let local =
+            || name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"));
+        name.parse::<IpAddr>().is_ok()
+            || local()
             || self.player.host_names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 

@@ -1,12 +1,12 @@
 //! An answer, written: the head and the first bytes in one call, then the row as it fills.
 
-use core::fmt::Write as _;
 use std::io;
 
 use bytes::Bytes;
 
 use crate::base::id::ExchangeId;
 use crate::base::limits;
+use crate::base::number::{decimal, hexadecimal};
 use crate::node::event::{Answer, Content};
 use crate::wire::http::body::{LAST_CHUNK, chunk_size};
 use crate::wire::http::head::{Version, phrase};
@@ -51,7 +51,11 @@ pub fn head(answer: &Answer, setting: &Setting<'_>) -> (Vec<u8>, Delimiter, bool
     };
     let keep = setting.keep && delimiter != Delimiter::Close;
     let mut lines = String::with_capacity(256 + answer.own.len() + answer.stored.len());
-    let _ = write!(lines, "HTTP/1.1 {} {}\r\n", answer.status, phrase(answer.status));
+    lines.push_str("HTTP/1.1 ");
+    decimal(&mut lines, answer.status.into());
+    lines.push(' ');
+    lines.push_str(phrase(answer.status));
+    lines.push_str("\r\n");
     lines.push_str(core::str::from_utf8(&answer.stored).unwrap_or_default());
     lines.push_str(&answer.own);
     lines.push_str(setting.cors);
@@ -61,7 +65,9 @@ pub fn head(answer: &Answer, setting: &Setting<'_>) -> (Vec<u8>, Delimiter, bool
     match (delimiter, length) {
         (Delimiter::Chunks, _) => lines.push_str("Transfer-Encoding: chunked\r\n"),
         (_, Some(length)) => {
-            let _ = write!(lines, "Content-Length: {length}\r\n");
+            lines.push_str("Content-Length: ");
+            decimal(&mut lines, length);
+            lines.push_str("\r\n");
         }
         // The length of what HEAD does not bring stands among the machine's fields.
         (_, None) if !setting.head_only && !bodiless && delimiter == Delimiter::Length => {
@@ -74,7 +80,9 @@ pub fn head(answer: &Answer, setting: &Setting<'_>) -> (Vec<u8>, Delimiter, bool
     } else if setting.version == Version::Http10 {
         lines.push_str("Connection: keep-alive\r\n");
     }
-    let _ = write!(lines, "Via: 1.1 neap\r\nX-Request-Id: {}\r\n\r\n", setting.exchange);
+    lines.push_str("Via: 1.1 neap\r\nX-Request-Id: ");
+    hexadecimal(&mut lines, setting.exchange.0);
+    lines.push_str("\r\n\r\n");
     (lines.into_bytes(), delimiter, keep)
 }
 

@@ -1,20 +1,21 @@
 //! What a run was worth: copies at the origin, the wait that peers add, stalls.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neap::base::time::Instant;
 
 use super::library::Thing;
-use super::scene::Scene;
+use super::scene::{START, Scene};
 use super::turn::World;
 
 /// Figures of one world, beside the same one without peers.
 #[derive(Clone, Copy, Debug)]
 pub struct Measure {
-    /// Bytes that the origin sent for each byte that somebody had of it.
+    /// Bytes that the origin sent for each byte of what it sent at all.
     pub copies: f64,
     pub copies_alone: f64,
+    /// The same, of live segments that came when every player was there.
+    pub steady: f64,
     /// How much later nodes had segments than without peers, in percent of a segment's duration:
     /// the median, and the 95th percentile.
     pub half: i64,
@@ -39,8 +40,9 @@ impl Measure {
         let segment = shared.library.shows[0].segment;
         let (half, most) = added(shared, direct, segment);
         Self {
-            copies: copies(shared),
-            copies_alone: copies(direct),
+            copies: copies(shared, START),
+            copies_alone: copies(direct, START),
+            steady: copies(shared, last_comes(shared)),
             half,
             most,
             stalls: stalls(shared),
@@ -49,13 +51,23 @@ impl Measure {
     }
 }
 
-fn copies(world: &World) -> f64 {
-    let mut lengths: BTreeMap<Thing, u64> = BTreeMap::new();
-    for (_, thing) in world.complete.keys() {
-        lengths.insert(*thing, world.library.length(*thing));
-    }
-    let once: u64 = lengths.values().sum();
-    world.origin_bytes as f64 / once.max(1) as f64
+/// Of what came to be after `from`, and of all that is on demand.
+fn copies(world: &World, from: Instant) -> f64 {
+    let counts = |thing: &Thing| match *thing {
+        Thing::Media { show, number, .. } => {
+            let show = &world.library.shows[show];
+            !show.live || from == START || show.there_at(number) >= from
+        }
+        _ => true,
+    };
+    let sent = || world.origin_sent.iter().filter(|(thing, _)| counts(thing));
+    let once: u64 = sent().map(|(thing, _)| world.library.length(*thing)).sum();
+    let bytes: u64 = sent().map(|(_, bytes)| *bytes).sum();
+    bytes as f64 / once.max(1) as f64
+}
+
+fn last_comes(world: &World) -> Instant {
+    world.scene.audience.iter().map(|audience| audience.comes).max().unwrap_or(START)
 }
 
 fn added(shared: &World, direct: &World, segment: Duration) -> (i64, i64) {

@@ -255,12 +255,16 @@ impl World {
             stuff.content.0 ^= 1;
         }
         let range = ByteRange::new(at + from, at + from + bytes);
+        let content = reply.content;
         let (whole, mishap) = (reply.range.len(), download.mishap);
         let came = download.came;
         if !self.fill((node, fetch), row, (range, stuff)) {
             return self.end_fetch((node, fetch), Some(TroubleKind::Broken));
         }
         self.origin_bytes += bytes;
+        if let Some(thing) = self.library.truth(content) {
+            *self.origin_sent.entry(thing).or_default() += bytes;
+        }
         if ends && came < whole {
             match mishap {
                 Some(Mishap::Stall(pause)) if pause < TIMEOUT => {

@@ -42,6 +42,8 @@ pub struct World {
     pub origin_asked: BTreeMap<Thing, (u64, u64)>,
     /// Bytes of bodies that came from the origin, playlists left out.
     pub origin_bytes: u64,
+    /// The same for each thing.
+    pub origin_sent: BTreeMap<Thing, u64>,
     /// Bytes of blocks that came from peers and were placed.
     pub peer_bytes: u64,
     /// When a node had a segment whole.
@@ -94,6 +96,7 @@ impl World {
             asked: BTreeMap::new(),
             origin_asked: BTreeMap::new(),
             origin_bytes: 0,
+            origin_sent: BTreeMap::new(),
             peer_bytes: 0,
             complete: BTreeMap::new(),
             sessions: Vec::new(),

@@ -1,0 +1,82 @@
+//! A peer that waits for blocks: what for, and what it had and gave before.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::limits;
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::Instant;
+
+/// A peer that asked for something.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) wants: BTreeMap<SegmentId, Asked>,
+    pub(super) flying: BTreeSet<(SegmentId, u8)>,
+    /// Bytes that it was given and that it gave; both fade.
+    pub(super) had: u64,
+    pub(super) gave: u64,
+    faded: Instant,
+    /// When it was last given something, or began to wait.
+    pub(super) served: Instant,
+    pub(super) choked: bool,
+}
+
+/// What it waits for of one segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) blocks: BlockSet,
+    pub(super) due: Instant,
+}
+
+impl Guest {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            wants: BTreeMap::new(),
+            flying: BTreeSet::new(),
+            had: 0,
+            gave: 0,
+            faded: now,
+            served: now,
+            choked: false,
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        !self.wants.is_empty() && self.flying.len() < limits::FLIGHT_PEER as usize
+    }
+
+    /// It was given much more than it gave.
+    pub(super) const fn is_idler(&self) -> bool {
+        self.had > limits::ADVANCE && self.gave < self.had / 8
+    }
+
+    /// What was given and taken counts half after a while.
+    pub(super) fn fade(&mut self, now: Instant) {
+        while now - self.faded >= limits::FAIR_HALF {
+            (self.had, self.gave) = (self.had / 2, self.gave / 2);
+            let since = if self.had == 0 && self.gave == 0 { now } else { self.faded };
+            self.faded = since + limits::FAIR_HALF;
+        }
+    }
+
+    /// Takes blocks out of what it waits for; answers which these were.
+    pub(super) fn forget(&mut self, segment: SegmentId, blocks: BlockSet) -> BlockSet {
+        let Some(asked) = self.wants.get_mut(&segment) else { return BlockSet::NONE };
+        let gone = asked.blocks.and(blocks);
+        asked.blocks = asked.blocks.less(blocks);
+        if asked.blocks.is_empty() {
+            self.wants.remove(&segment);
+        }
+        gone
+    }
+}
+
+impl Asked {
+    /// When it is of no use any more; who asked without a deadline waits a little.
+    pub(super) fn ends(&self) -> Instant {
+        self.due + GRACE
+    }
+}
+
+/// How long after its deadline a block may still be of use.
+const GRACE: Duration = Duration::from_secs(2);
