@@ -13,6 +13,8 @@ LOW_PATH = "live/hls/low/index.m3u8"
 DASH_PATH = "live/dash/manifest.mpd"
 # The aim: what the origin sends of a segment, in copies, for however many devices.
 COPIES = 1.5
+# Seconds between the starts of players: nobody in a home starts on the very same beat.
+APART = 1.5
 LIAR = ROOT / "target" / "release" / "examples" / "liar"
 
 
@@ -98,9 +100,11 @@ class Live:
         one, two, three, four = self.home.devices[:4]
         with self.nodes((one, two, three, four)) as nodes:
             mark = len(self.origin.log())
-            players = {d.name: Ffmpeg(d, nodes.all[0].base() + HIGH_PATH, decode=d is one)
-                       for d in (one, two, three)}
-            time.sleep(20)
+            players = {}
+            for device in (one, two, three):
+                players[device.name] = Ffmpeg(device, nodes.all[0].base() + HIGH_PATH, decode=device is one)
+                time.sleep(APART)
+            time.sleep(18)
             self.copies("three watch live", mark, "/live/hls/high")
             calm = {who: player.stalls for who, player in players.items()}
             self.quiet("three watch live", players)
@@ -127,12 +131,16 @@ class Live:
             self.faults(nodes)
 
     def narrow(self):
-        """Four watch through a line of twice one stream's rate."""
+        """Four watch while the line is cut to twice one stream's rate."""
         devices = self.home.devices[:4]
         with self.nodes(devices) as nodes:
+            players = {}
+            for device in devices:
+                players[device.name] = Ffmpeg(device, nodes.all[0].base() + HIGH_PATH)
+                time.sleep(APART)
+            time.sleep(4)
             self.home.rates(2 * HIGH, 2e6)
             mark = len(self.origin.log())
-            players = {d.name: Ffmpeg(d, nodes.all[0].base() + HIGH_PATH) for d in devices}
             time.sleep(26)
             for player in players.values():
                 player.end()

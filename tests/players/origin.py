@@ -172,7 +172,8 @@ http {{
     def log(self, since=0):
         """The access log's entries from number `since` on."""
         file = self.folder / "access.log"
-        lines = file.read_text().splitlines() if file.exists() else []
+        # What stands behind the last line's end is still being written.
+        lines = file.read_text().rpartition("\n")[0].splitlines() if file.exists() else []
         return [json.loads(line) for line in lines[since:]]
 
     def settled_log(self, since=0):
