@@ -21,7 +21,9 @@ pub fn worse(shared: &World, direct: &World) -> Vec<String> {
         let name = format!("node {} player {} from {:?}", with.node, with.audience, with.came);
         // Where direct play lived from hand to mouth, a stall is chance.
         let easy = without.lowest.is_some_and(|low| low > EASY);
-        if easy && with.stalled > without.stalled + BLINK {
+        let segment = shared.library.shows[with.show].segment;
+        let late = with.stalled_late > without.stalled_late + BLINK;
+        if easy && (late || with.stalled > without.stalled + segment) {
             let (seen, stalls, low) = (with.stalled, with.stalls, without.lowest);
             found.push(format!("{name}: {stalls} stalls, {seen:?}; without peers {low:?} left"));
         }
