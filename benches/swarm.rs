@@ -101,7 +101,7 @@ fn scene(stage: Stage) -> Scene {
 fn run(stage: Stage) -> (Measure, Vec<String>) {
     let (shared, direct) = both(&scene(stage));
     let mut breaches = shared.checks.breaches();
-    breaches.extend(stalls::worse(&shared.sessions, &direct.sessions));
+    breaches.extend(stalls::worse(&shared, &direct));
     (Measure::of(&shared, &direct), breaches)
 }
 

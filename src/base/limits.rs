@@ -480,7 +480,7 @@ pub const RECORD_TIME: u64 = 24 * 3600;
 /// Bytes of a record file that is read: the records of a film of 2 GB.
 pub const RECORDS_READ: usize = 1024 * 1024;
 
-/// Records of one file whose signatures are checked in one turn: about 1 ms each on a small ARM core.
+/// Records of one file whose signatures are checked in one turn: 1 ms each on a small ARM core.
 pub const RECORDS_AT_ONCE: usize = 16;
 
 /// How often records are looked through for those that are over.

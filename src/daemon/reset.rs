@@ -7,6 +7,7 @@ use crate::base::units::Size;
 use crate::config::layers::{Flags, Paths};
 use crate::config::model::Config;
 use crate::config::problem::exit_code;
+use crate::net::peer::identity;
 use crate::store::files::{Fault, Files, Folder};
 use crate::store::forget::{Forgotten, forget};
 
@@ -19,44 +20,60 @@ pub fn outcome(
     answer: &mut dyn BufRead,
     ask: &mut dyn Write,
 ) -> Outcome {
-    let path = match Config::load(paths, flags) {
-        Ok(loaded) => loaded.config.cache.path,
+    let config = match Config::load(paths, flags) {
+        Ok(loaded) => loaded.config,
         Err(problems) => {
             let code = exit_code(&problems);
             return Outcome { err: complaint(&problems), code, ..Outcome::default() };
         }
     };
-    let place = path.display().to_string();
-    if !path.exists() {
-        return said(format!("neap: there is no {place}: nothing to forget\n"));
+    let place = config.cache.path.display().to_string();
+    let folder = config.cache.path.exists().then(|| Folder::new(config.cache.path));
+    if let Some(Err(fault)) = folder.as_ref().map(Folder::prepare) {
+        return failed(fault, &place);
     }
-    let folder = Folder::new(path);
-    let found = match folder.prepare().and_then(|_| forget(&folder, false)) {
+    let cache = |remove| match &folder {
+        Some(folder) => forget(folder, remove),
+        None => Ok(Forgotten::default()),
+    };
+    let keys = identity::files(&config.network.state);
+    let found = match cache(false) {
         Ok(found) => found,
         Err(fault) => return failed(fault, &place),
     };
-    if !yes && !agreed(&found, &place, answer, ask) {
+    if folder.is_none() && keys.is_empty() {
+        return said(format!("neap: there is no {place} and no key: nothing to forget\n"));
+    }
+    let what = words(&found, &place, keys.len());
+    if !yes && !agreed(&what, answer, ask) {
         return Outcome {
             err: "neap: nothing was removed\n".into(),
             code: 70,
             ..said(String::new())
         };
     }
-    match forget(&folder, true) {
-        Ok(gone) => said(format!("neap: removed {} from {place}\n", words(&gone))),
-        Err(fault) => failed(fault, &place),
+    let gone = match cache(true) {
+        Ok(gone) => gone,
+        Err(fault) => return failed(fault, &place),
+    };
+    for key in &keys {
+        if let Err(error) = std::fs::remove_file(key) {
+            return failed(Fault::of(&error), &key.display().to_string());
+        }
     }
+    said(format!("neap: removed {}\n", words(&gone, &place, keys.len())))
 }
 
-fn agreed(found: &Forgotten, place: &str, answer: &mut dyn BufRead, ask: &mut dyn Write) -> bool {
-    let question = format!("Remove {} from {place}? Type yes: ", words(found));
+fn agreed(what: &str, answer: &mut dyn BufRead, ask: &mut dyn Write) -> bool {
+    let question = format!("Remove {what}? Type yes: ");
     let asked = ask.write_all(question.as_bytes()).and_then(|()| ask.flush());
     let mut line = String::new();
     asked.and_then(|()| answer.read_line(&mut line)).is_ok() && line.trim() == "yes"
 }
 
-fn words(found: &Forgotten) -> String {
-    format!("{} files ({})", found.files, Size(found.bytes))
+fn words(found: &Forgotten, place: &str, keys: usize) -> String {
+    let cache = format!("{} files ({}) from {place}", found.files, Size(found.bytes));
+    if keys == 0 { cache } else { format!("{cache}, and this node's key") }
 }
 
 fn said(out: String) -> Outcome {
@@ -84,8 +101,15 @@ mod tests {
         fs::create_dir_all(root.join("cache/ab")).unwrap();
         fs::write(slice, "slice").unwrap();
         let file = root.join("neap.toml");
-        fs::write(&file, format!("[cache]\npath = \"{}\"\n", root.join("cache").display()))
-            .unwrap();
+        let (cache, state) = (root.join("cache"), root.join("state"));
+        fs::create_dir_all(&state).unwrap();
+        fs::write(state.join(identity::FILE), "a key").unwrap();
+        let text = format!(
+            "[cache]\npath = \"{}\"\n[network]\nstate = \"{}\"\n",
+            cache.display(),
+            state.display()
+        );
+        fs::write(&file, text).unwrap();
         (root, Flags { config: Some(file), ..Flags::default() })
     }
 
@@ -106,11 +130,13 @@ mod tests {
         for typed in ["no\n", "", "y\n"] {
             let (outcome, asked) = reset(&flags, false, typed);
             assert_eq!((outcome.code, slices(&root)), (70, 1), "{typed}");
+            assert!(root.join("state").join(identity::FILE).exists());
             assert!(asked.starts_with("Remove 1 files (5 B) from "), "{asked}");
         }
         let (outcome, _) = reset(&flags, false, "yes\n");
         assert_eq!((outcome.code, slices(&root)), (0, 0));
         assert!(outcome.out.starts_with("neap: removed 1 files"), "{}", outcome.out);
+        assert!(!root.join("state").join(identity::FILE).exists());
         fs::remove_dir_all(root).unwrap();
     }
 

@@ -230,6 +230,7 @@ impl Machine {
         if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500) {
             self.drop_entry(old);
         }
+        self.note_kept(id, keep.is_some() || arrival.head.status != 200);
         match keep {
             Some(policy) => self.store(id, (key, policy), arrival),
             None if ahead => self.give_up(id),

@@ -93,9 +93,26 @@ impl Machine {
                 b"\0",
                 listed.rendition.as_bytes(),
             ]);
+            if swarm.unkept.contains(&topic) {
+                return None;
+            }
             return Some((self.resource_of(&ask.key)?, topic, listed.target));
         }
         None
+    }
+
+    /// Notes whether a segment could be kept: peers are not waited for where nobody may keep any.
+    pub(super) fn note_kept(&mut self, id: FetchId, kept: bool) {
+        let resource = self.fetches.get(&id).and_then(|fetch| fetch.resource);
+        let (Some(resource), Some(swarm)) = (resource, &mut self.swarm) else { return };
+        let Some(download) = swarm.downloads.get(&resource) else { return };
+        if kept {
+            swarm.unkept.remove(&download.topic);
+        } else if swarm.unkept.len() < limits::TOPICS {
+            swarm.unkept.insert(download.topic);
+        } else {
+            swarm.unkept.clear();
+        }
     }
 
     /// Begins to want a resource of the swarm, for the exchange that waits for it if there is one.
@@ -105,7 +122,13 @@ impl Machine {
         waiting: Option<ExchangeId>,
         (resource, topic, due): (Digest, Digest, Due),
     ) {
-        let known = self.swarm.as_ref().is_some_and(|s| s.downloads.contains_key(&resource));
+        let running = self.swarm.as_ref().and_then(|swarm| swarm.downloads.get(&resource));
+        let known = running.is_some();
+        if waiting.is_some() && running.is_some_and(|download| download.waits.is_none()) {
+            // Its head has come and was of no use to others: nothing here will answer this one.
+            self.begin(ask, waiting);
+            return;
+        }
         let wanted = match ask.spec {
             Some(Spec::Span(first, last)) => ByteRange::new(first, last.saturating_add(1)),
             _ => ByteRange::new(0, u64::MAX),

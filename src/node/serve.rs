@@ -3,7 +3,7 @@
 use super::answer::{self, Making, Note, Part};
 use super::event::{Output, Request};
 use super::exchange::{Exchange, forwarded, forwarded_whole, to_ask};
-use super::fetch::{Ask, Fetch};
+use super::fetch::{Ask, By, Fetch};
 use super::machine::Machine;
 use super::report::{Counter, Source};
 use crate::base::id::{ExchangeId, FetchId, RowId};
@@ -152,21 +152,27 @@ impl Machine {
         }
         let spec = exchange.spec();
         let same = |fetch: &&Fetch| fetch.may_be_joined(&exchange.key, spec);
-        if exchange.may_share() {
-            let under_way = self.fetches.iter().find(|(_, fetch)| same(fetch)).map(|(id, _)| *id);
-            if let Some(fetch) = under_way {
-                self.report.add(Counter::Collapsed, 1);
-                return self.wait_for(id, fetch);
-            }
+        let under_way = self.fetches.iter().find(|(_, fetch)| same(fetch));
+        let under_way = under_way.filter(|_| exchange.may_share());
+        let under_way = under_way.map(|(id, fetch)| (*id, fetch.by));
+        if under_way.is_some() {
+            self.report.add(Counter::Collapsed, 1);
+        }
+        if let Some((fetch, By::Origin)) = under_way {
+            return self.wait_for(id, fetch);
         }
         let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
         ask.spec = spec;
         ask.shared = exchange.may_share();
         if let Some((resource, topic, target)) = self.may_ask_peers(&ask) {
             let due = self.due_now(id, target);
+            // What was wanted ahead of the player is due sooner now.
             return self.download(ask, Some(id), (resource, topic, due));
         }
-        self.begin(ask, Some(id));
+        match under_way {
+            Some((fetch, _)) => self.wait_for(id, fetch),
+            None => drop(self.begin(ask, Some(id))),
+        }
     }
 
     /// Lets the origin say whether a stored response still holds.

@@ -2,7 +2,7 @@
 //! they want. None of it exists while sharing is off.
 
 use core::net::IpAddr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::download::Download;
 use super::event::Output;
@@ -55,6 +55,8 @@ pub(super) struct Swarm {
     /// Origins that had no record file when they were asked, how often, and until when they are
     /// left alone.
     pub(super) unsigned: BTreeMap<OriginId, (u8, Instant)>,
+    /// Streams whose segments may not be kept, so that no peer can have them.
+    pub(super) unkept: BTreeSet<Digest>,
     /// The segment that a player of ours asked for last.
     pub(super) watched: Option<Locator>,
 }
@@ -109,6 +111,7 @@ impl Swarm {
             shadows: BTreeMap::new(),
             looked: Instant::default(),
             unsigned: BTreeMap::new(),
+            unkept: BTreeSet::new(),
             watched: None,
         }
     }

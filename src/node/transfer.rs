@@ -101,9 +101,8 @@ impl Machine {
         let failed = download.failures >= limits::DOWNLOAD_FAILURES;
         let headless = download.row.is_none();
         // Of a segment several parts may be on their way at once.
-        let more = |segment: &SegmentId| {
-            download.fetches.values().any(|others| others.contains(segment))
-        };
+        let more =
+            |segment: &SegmentId| download.fetches.values().any(|others| others.contains(segment));
         for segment in segments.into_iter().filter(|segment| !more(segment)) {
             swarm.scheduler.on_origin_ended(segment, good, self.now);
         }

@@ -83,7 +83,7 @@ impl Bench {
 
     /// A segment with this number for whose first group the nodes rank as `order` says.
     fn segment(&self, number: u32) -> SegmentId {
-        let member = |name: &String| Member { key: key(name), role: Role::Device, frail: false };
+        let member = |name: &String| Member { key: key(name), role: Role::Device };
         let members: Vec<_> = self.order.iter().map(member).collect();
         let fits = |segment: &SegmentId| {
             let rank = |own: &Member| {

@@ -126,11 +126,11 @@ fn stalls_that_only_one_world_has_are_found() {
     scene.origin.rate = Some(3_000_000);
     let mut slow = World::new(scene);
     slow.run();
-    assert!(!stalls::worse(&slow.sessions, &good.sessions).is_empty());
-    assert_eq!(stalls::worse(&good.sessions, &slow.sessions), [""; 0]);
+    assert!(!stalls::worse(&slow, &good).is_empty());
+    assert_eq!(stalls::worse(&good, &slow), [""; 0]);
     let mut scene = Stage { devices: 2, ..Stage::default() }.scene().alone();
     scene.origin.delay = Duration::from_secs(2);
     let mut late = World::new(scene);
     late.run();
-    assert!(!stalls::worse(&late.sessions, &good.sessions).is_empty());
+    assert!(!stalls::worse(&late, &good).is_empty());
 }

@@ -47,7 +47,7 @@ fn whatever_chance_brings_the_rules_hold() {
         let shared = run(scene, tells);
         let mut breaches = direct.checks.breaches();
         breaches.extend(shared.checks.breaches());
-        breaches.extend(stalls::worse(&shared.sessions, &direct.sessions));
+        breaches.extend(stalls::worse(&shared, &direct));
         if !breaches.is_empty() {
             let bytes = (shared.origin_bytes, direct.origin_bytes, shared.peer_bytes);
             let rate = shared.scene.origin.rate;

@@ -12,8 +12,6 @@ pub struct Member {
     pub key: NodeKey,
     /// Witnesses go first, then gateways, then devices.
     pub role: Role,
-    /// On battery or behind a metered line: it goes last.
-    pub frail: bool,
 }
 
 /// Where a node stands among the members.
@@ -68,11 +66,10 @@ const fn mix(input: u64) -> u64 {
 }
 
 fn order(member: Member, segment: SegmentId, group: u8) -> (u8, u64, NodeKey) {
-    let class = match (member.role, member.frail) {
-        (Role::Witness, _) => 0,
-        (Role::Gateway, false) => 1,
-        (Role::Device, false) => 2,
-        (Role::Gateway | Role::Device, true) => 3,
+    let class = match member.role {
+        Role::Witness => 0,
+        Role::Gateway => 1,
+        Role::Device => 2,
     };
     (class, draw(member.key, segment, group), member.key)
 }
@@ -83,7 +80,7 @@ mod tests {
     use crate::base::segment::resource;
 
     fn member(number: u8, role: Role) -> Member {
-        Member { key: NodeKey([number; 32]), role, frail: false }
+        Member { key: NodeKey([number; 32]), role }
     }
 
     fn segment(number: u32) -> SegmentId {
@@ -118,12 +115,10 @@ mod tests {
 
     #[test]
     fn roles_come_before_chance() {
-        let frail = Member { frail: true, ..member(4, Role::Gateway) };
-        let all =
-            [member(1, Role::Witness), member(2, Role::Gateway), member(3, Role::Device), frail];
+        let all = [member(1, Role::Witness), member(2, Role::Gateway), member(3, Role::Device)];
         for number in 0..20 {
             let ranks = all.map(|own| rank(&all, own, segment(number), 0));
-            assert_eq!(ranks, [0, 1, 2, 3]);
+            assert_eq!(ranks, [0, 1, 2]);
         }
     }
 

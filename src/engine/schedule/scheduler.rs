@@ -50,7 +50,7 @@ impl Scheduler {
     pub fn new(rng: Rng, own: NodeKey, role: Role) -> Self {
         Self {
             rng,
-            own: Member { key: own, role, frail: false },
+            own: Member { key: own, role },
             peers: BTreeMap::new(),
             wants: BTreeMap::new(),
             origin: Rate::new(limits::ORIGIN_GUESS),
@@ -202,18 +202,6 @@ impl Scheduler {
         self.peers.insert(peer, Source::new(link, now));
     }
 
-    /// A peer is on battery, or its line is metered, as far as that is known: it goes last.
-    pub fn on_frail(&mut self, peer: PeerId, frail: bool) {
-        if let Some(source) = self.peers.get_mut(&peer) {
-            source.frail = frail;
-        }
-    }
-
-    /// The same of this node.
-    pub const fn set_frail(&mut self, frail: bool) {
-        self.own.frail = frail;
-    }
-
     /// A link is no more: what its peer fetched or was asked for is looked for elsewhere.
     pub fn on_gone(&mut self, peer: PeerId, now: Instant) {
         let Some(gone) = self.peers.remove(&peer) else { return };
@@ -242,14 +230,6 @@ impl Scheduler {
         } else {
             self.freed.insert(peer);
         }
-    }
-
-    /// The node fetches blocks from the origin by itself; none stands for the whole.
-    pub fn on_origin(&mut self, segment: SegmentId, blocks: Option<BlockSet>, now: Instant) {
-        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
-        let own = blocks.unwrap_or(pursuit.want.blocks);
-        pursuit.own = pursuit.own.or(own.and(pursuit.missing()));
-        self.touch(segment, now);
     }
 
     /// None of the node's own fetches of a segment runs any more. After a bad end the origin is

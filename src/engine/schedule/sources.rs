@@ -16,7 +16,6 @@ use crate::base::time::Instant;
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) link: Link,
-    pub(super) frail: bool,
     pub(super) rate: Rate,
     /// The way there and back, as short as it was seen.
     pub(super) rtt: Duration,
@@ -50,7 +49,6 @@ impl Source {
         let (rtt, rate) = guess(link.tier);
         Self {
             link,
-            frail: false,
             rate: Rate::new(rate),
             rtt,
             delay: Delay::new(rtt * 2),
@@ -71,7 +69,7 @@ impl Source {
 
     /// It as a member of its topics.
     pub(super) const fn member(&self) -> Member {
-        Member { key: self.link.key, role: self.link.role, frail: self.frail }
+        Member { key: self.link.key, role: self.link.role }
     }
 
     /// Whether it shares the work of a topic.

@@ -201,6 +201,12 @@ fn settle(passing: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
+/// The files in a state folder that hold keys of a node, the old one's too.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let names = [FILE.to_owned(), format!("{FILE}.old")];
+    names.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect()
+}
+
 /// The key's file in the state directory.
 pub const FILE: &str = "node.key";
 
