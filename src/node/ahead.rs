@@ -79,7 +79,7 @@ impl Machine {
         let told = self.timeline.held(&request.locator, None, self.now).unwrap_or_default();
         let held = cmcd.deadline.or(cmcd.buffer).unwrap_or(told.saturating_sub(target));
         let urgent = cmcd.startup || cmcd.starved || held < target / 2;
-        let within = (held / 2).clamp(limits::PLAYING_DUE, limits::WAITING_DUE);
+        let within = (held * 3 / 4).clamp(limits::PLAYING_DUE, limits::WAITING_DUE);
         Due { at: self.now + within, urgent }
     }
 }

@@ -185,13 +185,13 @@ fn nothing_is_asked_of_peers_without_a_record() {
 
 #[test]
 fn the_origin_is_gone_to_while_it_can_still_make_it() {
-    // A MiB a second: 31 blocks take 1938 ms, and 750 ms are kept in hand.
+    // A MiB a second: 31 blocks take 1938 ms, and 250 ms are kept in hand.
     check(
         "order a own
          0 rate 1048576
          0 join a home
          0 seek a
-         0 want 1 in 4000 32
+         0 want 1 in 3500 32
          15 have a 1 - 0-31 0
          700 have a 1 0 1-31 0
          701 block 1 0 a
@@ -205,7 +205,7 @@ fn the_origin_is_gone_to_while_it_can_still_make_it() {
          0 rate 1048576
          0 join a home
          0 seek a
-         0 want 1 in 4000 32
+         0 want 1 in 3500 32
          15 have a 1 - 0-31 0
          700 have a 1 0-15 16-31 0
          701 block 1 0-15 a
@@ -219,11 +219,44 @@ fn the_origin_is_gone_to_while_it_can_still_make_it() {
 }
 
 #[test]
-fn what_peers_give_in_time_stays_with_them() {
+fn who_shares_a_line_does_not_press_the_origin_as_one_does_alone() {
+    // The other's fetch has the same line: 250 ms are kept in hand, not 750.
     check(
         "order a own
          0 rate 1048576
          0 join a home
+         0 seek a
+         0 want 1 in 4000 32
+         15 have a 1 - 0-31 0
+         700 have a 1 0 1-31 0
+         701 block 1 0 a
+         1400 have a 1 0-1 2-31 0
+         1401 block 1 1 a
+         3000 end",
+        "700 ask a 1 0
+         1400 ask a 1 1
+         1874..1876 origin 1 2-31 late",
+    );
+    // A bad quarter of an hour behind it is no reason for all to go at once.
+    check(
+        "order a own
+         0 rate 200000
+         0 playlists 65536
+         0 playlists 131072
+         0 join a home
+         0 seek a
+         0 want 1 in 3600 7
+         100 end",
+        "",
+    );
+}
+
+#[test]
+fn what_peers_give_in_time_stays_with_them() {
+    check(
+        "order a own
+         0 rate 1048576
+         0 join a wan
          0 seek a
          0 want 1 in 3000 16
          15 have a 1 - 0-15 0
@@ -329,7 +362,7 @@ fn a_late_block_is_asked_of_a_second_peer_when_time_is_short() {
          0 join b home
          0 seek a
          0 have a 1 0-3 - 0
-         0 want 1 in 1800 4
+         0 want 1 in 1300 4
          10 block 1 0-2 a
          20 have b 1 0-3 - 0
          400 block 1 3 b
@@ -430,7 +463,8 @@ fn a_dead_origin_leaves_peers_to_serve_however_late() {
 
 #[test]
 fn what_peers_leave_too_late_is_taken_by_the_origin_in_time() {
-    // Three MiB a second: until 667 ms the origin can bring four blocks after all.
+    // Three MiB a second: at 667 ms the origin brings four blocks with 250 ms to spare; who has them
+    // at home gets a moment more.
     check(
         "order a own
          0 rate 3145728
@@ -440,7 +474,7 @@ fn what_peers_leave_too_late_is_taken_by_the_origin_in_time() {
          0 want 1 in 1000 4
          1000 end",
         "0 ask a 1 0-3
-         400..420 origin 1 0-3 late
+         750..800 origin 1 0-3 late
          1000 cancel a 1 0-3",
     );
 }
@@ -452,7 +486,7 @@ fn own_fetches_that_wait_are_reckoned_with() {
         "order a own
          0 rate 1048576
          0 want 1 in 60000 32
-         1 join a home
+         1 join a wan
          1 seek a
          1 want 2 in 6000 32
          15 have a 2 - 0-31 0

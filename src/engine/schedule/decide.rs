@@ -70,9 +70,28 @@ impl View<'_> {
     }
 
     /// The last moment at which the origin can still make the deadline.
+    ///
+    /// Those at home who want the same have the same line: another fetch of it beside theirs makes
+    /// neither faster, and if all reckon with a bad hour, all go at once and make it one.
     fn switch(&self) -> Instant {
         let bytes = self.remaining() + self.fetching;
-        self.before_deadline(self.origin.slow_time(bytes) + limits::SWITCH_MARGIN)
+        let spare = if self.shares_a_line() {
+            self.origin.time(bytes) + limits::SWITCH_MARGIN / 3
+        } else {
+            self.origin.slow_time(bytes) + limits::SWITCH_MARGIN
+        };
+        self.before_deadline(spare)
+    }
+
+    /// Whether somebody at home wants the same.
+    fn shares_a_line(&self) -> bool {
+        let topic = self.pursuit.want.topic;
+        let beside = |source: &Source| {
+            source.link.tier == Tier::Home
+                && source.rest.0 <= self.now
+                && source.shares(topic, self.now)
+        };
+        self.peers.values().any(beside)
     }
 
     /// The last moment at which the origin can still bring in time what was asked of peers.
