@@ -58,6 +58,6 @@ fn cells() -> Vec<(usize, u64)> {
     let named = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     match (named("DEVICES"), named("SEGMENT")) {
         (Some(devices), Some(seconds)) => vec![(usize::try_from(devices).unwrap(), seconds)],
-        _ => vec![(2, 4), (4, 2), (4, 4), (8, 6)],
+        _ => vec![(2, 4), (4, 2), (4, 4), (8, 4)],
     }
 }
