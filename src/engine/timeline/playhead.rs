@@ -18,18 +18,20 @@ pub(super) struct Playhead {
 impl Playhead {
     /// The player asks for the segment at `position`, which plays so long.
     ///
-    /// A segment that is asked for again adds nothing; one that is not near the last one is a
-    /// seek, and the buffer is empty then.
+    /// A segment that is asked for again adds nothing, nor one before the last: that is another
+    /// player of the same stream. One that is not near the last one is a seek, and the buffer is
+    /// empty then.
     pub(super) fn on_request(
         &mut self,
         (position, next): (u64, bool),
         long: Duration,
         now: Instant,
     ) {
-        let again = self.last == Some(position);
+        let again = self.last.is_some_and(|last| position == last || (next && position < last));
         let held = if again || next { self.held(now) } else { Duration::ZERO };
         self.held = if again { held } else { held.saturating_add(long) };
-        (self.at, self.last) = (Some(now), Some(position));
+        let last = self.last.filter(|_| again).unwrap_or(position);
+        (self.at, self.last) = (Some(now), Some(last));
     }
 
     /// What it holds, the segment that was asked for last included.
@@ -54,6 +56,10 @@ mod tests {
         head.on_request((12, true), four, at(1000));
         assert_eq!(head.held(at(1000)), Duration::from_secs(11));
         assert_eq!(head.held(at(5000)), Duration::from_secs(7));
+        head.on_request((12, true), four, at(5000));
+        assert_eq!(head.held(at(5000)), Duration::from_secs(7));
+        // Another player, one segment behind.
+        head.on_request((11, true), four, at(5000));
         head.on_request((12, true), four, at(5000));
         assert_eq!(head.held(at(5000)), Duration::from_secs(7));
         head.on_request((90, false), four, at(6000));

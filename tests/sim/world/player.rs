@@ -59,10 +59,13 @@ pub struct Player {
 pub struct Session {
     pub node: usize,
     pub audience: usize,
+    pub show: usize,
     pub came: Instant,
     pub started: Option<Instant>,
     pub stalls: u32,
     pub stalled: Duration,
+    /// The same after its first ten seconds.
+    pub stalled_late: Duration,
     /// Segments that it left out.
     pub skipped: u64,
     /// Requests that failed.
@@ -78,7 +81,8 @@ pub struct Session {
 
 impl Player {
     pub fn new(node: usize, audience: usize, wants: Audience, now: Instant) -> Self {
-        let session = Session { node, audience, came: now, ..Session::default() };
+        let show = wants.show;
+        let session = Session { node, audience, show, came: now, ..Session::default() };
         Self {
             audience,
             wants,
@@ -111,6 +115,14 @@ impl Player {
     fn play(&mut self, now: Instant) {
         let passed = now - self.looked;
         self.looked = now;
+        let before = self.session.stalled;
+        self.play_on(passed, now);
+        if now - self.session.came > SETTLED {
+            self.session.stalled_late += self.session.stalled - before;
+        }
+    }
+
+    fn play_on(&mut self, passed: Duration, now: Instant) {
         if self.playing {
             let buffer = self.buffer();
             self.played += passed.min(buffer);
@@ -123,7 +135,7 @@ impl Player {
                     self.session.stalled += passed.saturating_sub(buffer);
                 }
             }
-            let settled = now - self.session.came > Duration::from_secs(10);
+            let settled = now - self.session.came > SETTLED;
             if settled && !self.has_ended() {
                 let left = self.buffer();
                 self.session.lowest = Some(self.session.lowest.map_or(left, |low| low.min(left)));
@@ -469,6 +481,9 @@ impl World {
         }
     }
 }
+
+/// How long a start lasts: what a player does then is not compared stall by stall.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// A live player takes everything that is listed.
 const LIVE_GOAL: Duration = Duration::from_secs(3600);
