@@ -57,6 +57,8 @@ impl Machine {
         ask.spec = range.map(|range| Spec::Span(range.start, range.end.saturating_sub(1)));
         self.report.add(Counter::Prefetches, 1);
         if let Some((resource, topic, target)) = self.may_ask_peers(&ask) {
+            // Who signs it takes it now, not only when the player comes there.
+            self.tell_witnesses(&ask.locator);
             let long = if duration.is_zero() { target } else { duration };
             let held = self.timeline.held(&ask.locator, range, self.now).unwrap_or_default();
             // It is played when all before it is; the player asks for it somewhat earlier.

@@ -2,6 +2,7 @@
 //! takes every segment from the origin itself, so that it can sign it in time.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use super::fetch::Ask;
 use super::machine::Machine;
@@ -27,8 +28,9 @@ pub(super) struct Shadow {
     read: Instant,
     /// When its playlist is to be read again; none while it is on its way or does not change.
     refresh: Option<Instant>,
-    /// The segment that a player has reached, until the playlist is known that lists it.
-    reached: Option<Locator>,
+    /// Segments that players have reached, until the playlist is known that lists them; the last
+    /// [`REACHED`] of them.
+    reached: VecDeque<Locator>,
 }
 
 impl Shadow {
@@ -104,14 +106,17 @@ impl Machine {
             asked: now,
             read: Instant::default(),
             refresh: Some(now),
-            reached: None,
+            reached: VecDeque::new(),
         });
         shadow.asked = now;
-        shadow.reached = Some(locator(segment));
+        shadow.reached.push_back(locator(segment));
+        if shadow.reached.len() > REACHED {
+            shadow.reached.pop_front();
+        }
         self.step_shadow(name);
         let Some(swarm) = &mut self.swarm else { return };
         let Some(shadow) = swarm.shadows.get_mut(&name) else { return };
-        if shadow.reached.is_some() {
+        if !shadow.reached.is_empty() {
             // A player is ahead of the playlist that is known here: it is read again at once.
             let soonest = (shadow.read + QUICKEST).max(now);
             shadow.refresh = Some(shadow.refresh.map_or(soonest, |at| at.min(soonest)));
@@ -161,13 +166,13 @@ impl Machine {
     fn step_shadow(&mut self, name: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(shadow) = swarm.shadows.get_mut(&name) else { return };
-        let Some(reached) = shadow.reached.clone() else { return };
-        if self.timeline.listed(&reached, None).is_none() {
-            return;
+        let listed = |reached: &Locator| self.timeline.listed(reached, None).is_some();
+        let (now_listed, unknown): (Vec<_>, Vec<_>) = shadow.reached.drain(..).partition(listed);
+        shadow.reached = unknown.into();
+        for reached in now_listed {
+            self.timeline.on_request(&reached, None, self.now);
+            self.take_for_record(reached);
         }
-        shadow.reached = None;
-        self.timeline.on_request(&reached, None, self.now);
-        self.take_for_record(reached);
     }
 
     /// Takes a segment from the origin if no record of it is known.
@@ -196,6 +201,9 @@ impl Machine {
         self.swarm.as_ref().is_some_and(|swarm| swarm.role == Role::Witness)
     }
 }
+
+/// Segments that are remembered until their playlist is here: as many as a player begins with.
+const REACHED: usize = 8;
 
 /// The pace of a playlist that says nothing of its own.
 const SLOWEST: Duration = Duration::from_secs(5);
