@@ -222,27 +222,32 @@ class Live:
                 self.faults(nodes)
 
     def crowd(self, count, seconds, direct=False):
-        """Figures of `count` devices with small players for some seconds; `direct`: without neap."""
+        """Figures of `count` devices with small players; `direct`: without neap. `copies` after the start, `whole` with it."""
         devices = self.home.devices[:count]
         folder = self.origin.live / "hls" / "high"
         listed = lambda name: (folder / name).stat().st_mtime if (folder / name).exists() else None
         with Nodes(self.home, self.origin) if direct else self.nodes(devices) as nodes:
             mark = len(self.origin.log())
             base = self.origin.url if direct else nodes.all[0].base()
-            before = sum(n.processor() for n in nodes.all)
-            players = {d.name: Watcher(d, base + HIGH_PATH, listed=listed) for d in devices}
+            players = {}
+            for device in devices:
+                players[device.name] = Watcher(device, base + HIGH_PATH, listed=listed)
+                time.sleep(APART)
+            time.sleep(4)
+            steady, before = len(self.origin.log()), sum(n.processor() for n in nodes.all)
             time.sleep(seconds)
             used = sum(n.processor() for n in nodes.all) - before
             for player in players.values():
                 player.ending.set()
             for player in players.values():
                 player.end()
-            taken = middle(self.origin.copies(mark, "/live/hls/high"), 2)
+            taken = middle(self.origin.copies(steady, "/live/hls/high"), 2)
+            whole = self.origin.copies(mark, "/live/hls/high").values()
             took = sorted(late for p in players.values() for _, late in p.took[3:])
             had = sorted(late for p in players.values() for _, late in p.had[3:])
             stalls = [late for p in players.values() for _, late in p.stalls.waits]
             self.faults(nodes)
-            return {"copies": mean(taken), "segments": len(taken), "stalls": len(stalls), "waited": sum(stalls),
+            return {"copies": mean(taken), "whole": mean(whole), "stalls": len(stalls), "waited": sum(stalls),
                     "late": nodes.sums("origin_late"), "took50": at(took, 0.5), "took95": at(took, 0.95),
                     "had50": at(had, 0.5), "had95": at(had, 0.95), "cpu": used / seconds,
                     "faults": sum(len(p.faults) for p in players.values())}
@@ -251,7 +256,7 @@ class Live:
         """What a node said of itself that should not be: printed, for whoever looks."""
         for node in nodes.all:
             for line in node.output().splitlines():
-                if re.match(r"<[0-4]>|.*panic", line) and "plain HTTP" not in line:
+                if re.match(r"<[0-4]>|.*panic", line) and "neap.toml:" not in line:
                     print(f"         {node.host.name}: {line[:220]}")
 
 
