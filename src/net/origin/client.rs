@@ -18,7 +18,7 @@ use crate::base::url::{Places, Scheme, Url};
 use crate::config::model::{Config, Origin};
 use crate::net::ground::door::Door;
 use crate::net::ground::patience::{Elapsed, Patience};
-use crate::node::event::{Input, Order, Trouble, TroubleKind};
+use crate::node::event::{Disk, Input, Order, Trouble, TroubleKind};
 use crate::store::reader::Next;
 use crate::store::rows::Store;
 use crate::wire::http::body::{Body, LAST_CHUNK, chunk_size};
@@ -109,6 +109,9 @@ impl Client {
             Some(_) => {
                 let gone = all.remove(&fetch);
                 drop(all);
+                if let Some(Running { verdict: Verdict::Take { row, at }, .. }) = &gone {
+                    self.0.tell_rest(*row, *at);
+                }
                 drop(gone);
             }
             None => {}
@@ -134,6 +137,17 @@ impl Origins {
 }
 
 impl Inner {
+    /// A body is left in the middle of a block: the machine hears of what came of that, so that
+    /// nobody asks for it again.
+    fn tell_rest(&self, row: RowId, at: u64) {
+        let present = self.door.store.taken(row);
+        let end = present.run_end(at);
+        if end > at {
+            let slice = u32::try_from((end - 1) / limits::SLICE).unwrap_or(u32::MAX);
+            self.submit(Input::Disk(Disk::Loaded { row, slice, present }));
+        }
+    }
+
     pub(super) fn submit(&self, input: Input) {
         (self.door.submit)(input);
     }
