@@ -409,10 +409,6 @@ pub const RANK_WAIT: (Duration, Duration) =
 /// How long announcements of peers in the home take, with room for a busy television.
 pub const HOME_NEWS: Duration = Duration::from_millis(20);
 
-/// How long the first segment of a session waits for the word of those at home who may have it: a
-/// question, an answer, and what is said together. Nobody sees a start so much later.
-pub const HOME_ANSWER: Duration = Duration::from_millis(40);
-
 /// How long announcements of peers elsewhere take: two round trips of a bad line.
 pub const WAN_NEWS: Duration = Duration::from_millis(250);
 

@@ -34,7 +34,7 @@ fn one_seed_gives_one_history() {
 fn whatever_chance_brings_the_rules_hold() {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("RUNS").unwrap_or(200),
+        None => 0..number("RUNS").unwrap_or(60),
     };
     let tells = number("TELL").is_some();
     let mut broken = 0;

@@ -38,8 +38,7 @@ impl View<'_> {
         let is_near = self.now + limits::NEAR >= switch;
         self.chase(is_near);
         let urgent = self.pursuit.want.urgent;
-        let is_pressed =
-            (urgent || self.now >= switch) && self.now >= self.answered() && !self.is_home_faster();
+        let is_pressed = (urgent || self.now >= switch) && !self.is_home_faster();
         // A witness signs what it took from the origin itself; a session begins there.
         let rests = self.now < self.pursuit.rest.0;
         let at_the_origin = self.own.role == Role::Witness || (urgent && is_pressed);
@@ -82,14 +81,6 @@ impl View<'_> {
             self.origin.slow_time(bytes) + limits::SWITCH_MARGIN
         };
         self.before_deadline(spare)
-    }
-
-    /// When those at home have had their time to say that they have it; a session begins at the
-    /// origin unless they do.
-    fn answered(&self) -> Instant {
-        let near = |source: &Source| source.link.tier == Tier::Home && source.is_open(self.now);
-        let is_asked = self.own.role != Role::Witness && self.peers.values().any(near);
-        self.pursuit.begun + if is_asked { limits::HOME_ANSWER } else { Duration::ZERO }
     }
 
     /// Whether somebody at home wants the same.
@@ -276,7 +267,6 @@ impl View<'_> {
             return next;
         }
         at(self.switch());
-        at(self.answered());
         at(pursuit.rest.0);
         pursuit.grace.map(&mut at);
         pursuit.groups.iter().filter_map(|group| group.turn).for_each(&mut at);

@@ -27,7 +27,9 @@ impl Playhead {
         long: Duration,
         now: Instant,
     ) {
-        let again = self.last.is_some_and(|last| position == last || (next && position < last));
+        let behind = self.last.is_some_and(|last| position == last || (next && position < last));
+        // Who holds nothing begins anew, wherever that is.
+        let again = behind && !self.held(now).is_zero();
         let held = if again || next { self.held(now) } else { Duration::ZERO };
         self.held = if again { held } else { held.saturating_add(long) };
         let last = self.last.filter(|_| again).unwrap_or(position);
@@ -65,5 +67,7 @@ mod tests {
         head.on_request((90, false), four, at(6000));
         assert_eq!(head.held(at(6000)), four);
         assert_eq!(head.held(at(60_000)), Duration::ZERO);
+        head.on_request((12, true), four, at(60_000));
+        assert_eq!(head.held(at(60_000)), four);
     }
 }

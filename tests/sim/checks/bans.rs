@@ -55,11 +55,6 @@ impl Bans {
         self.bad.retain(|(victim, _), _| *victim != node);
         self.banned.retain(|(victim, _)| *victim != node);
     }
-
-    /// Whether this victim banned this giver.
-    pub fn has_banned(&self, victim: usize, giver: NodeKey) -> bool {
-        self.banned.contains(&(victim, giver))
-    }
 }
 
 /// Bad blocks of one giver that a victim may take before it is banned.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use neap::base::limits;
+use neap::base::time::Instant;
 
 use super::all::Breaches;
 use crate::world::node::Node;
@@ -17,6 +18,8 @@ pub struct Bounds {
     /// Words that each node said.
     told: BTreeMap<usize, u64>,
     turns: BTreeMap<usize, u64>,
+    /// When each node's alarm last rang, and how often at that moment.
+    ticks: BTreeMap<usize, (Instant, u32)>,
 }
 
 impl Bounds {
@@ -44,15 +47,24 @@ impl Bounds {
         }
     }
 
-    pub fn told(&mut self, node: usize) {
-        *self.told.entry(node).or_default() += 1;
+    /// A node's alarm rings; whether it may.
+    pub fn ticked(&mut self, node: usize, now: Instant) -> bool {
+        let ticks = self.ticks.entry(node).or_default();
+        *ticks = if ticks.0 == now { (now, ticks.1 + 1) } else { (now, 1) };
+        let calm = ticks.1 < TICKS;
+        if !calm {
+            self.breaches.add(format!("node {node} is awake without end: it ticks at one moment"));
+        }
+        calm
     }
 
-    /// The most words that a node said.
-    pub fn most_told(&self) -> u64 {
-        self.told.values().copied().max().unwrap_or(0)
+    pub fn told(&mut self, node: usize) {
+        *self.told.entry(node).or_default() += 1;
     }
 }
 
 /// Fetches beside those of players: ahead, and the tail of those that players left.
 const FETCHES: usize = 24;
+
+/// Alarms at one and the same moment: the steps of a swarm are bounded in each turn.
+const TICKS: u32 = 200;

@@ -13,8 +13,6 @@ pub struct Verified {
     pub played: u64,
     pub placed: u64,
     pub given: u64,
-    /// Bad blocks that were handed in.
-    pub refused: u64,
 }
 
 impl Verified {

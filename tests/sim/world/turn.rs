@@ -167,6 +167,12 @@ impl World {
             Event::Tick { node, life } => {
                 let due = self.nodes[node].alarm.is_some_and(|at| at <= self.now());
                 if self.is_life(node, life) && due {
+                    let now = self.now();
+                    let calm = self.checks.bounds.ticked(node, now);
+                    if !calm {
+                        // It would tick for ever: time must go on for the checkers to tell.
+                        return;
+                    }
                     self.nodes[node].alarm = None;
                     self.submit(node, Input::Tick);
                 }
