@@ -24,6 +24,9 @@ def strangers(report, home, origin):
 
 def apart(report, home, origin):
     """Two nodes of one network and two of another, all on one bridge, all looking for company."""
+    for device in home.devices[:4]:
+        # Kernels ask after neighbours of an earlier trial for some seconds.
+        device.ip("neighbour", "flush", "dev", "eth0")
     with Nodes(home, origin) as nodes, Capture(home) as seen:
         nodes.finding = "mdns"
         for device, network in zip(home.devices[:4], ("home", "home", "flat", "flat")):
