@@ -15,6 +15,7 @@ use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 use crate::engine::schedule::want::Want;
+use crate::engine::timeline::answer::Listed;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::{ResponseHead, Version};
 use crate::wire::http::range::Spec;
@@ -67,6 +68,20 @@ impl Download {
 }
 
 impl Machine {
+    /// The stream that a listed segment belongs to, as peers name it.
+    pub(super) fn topic_of(&self, listed: &Listed<'_>) -> Option<Digest> {
+        let playlist = self.identity(listed.playlist);
+        let name = &self.config.origins.get(usize::from(listed.playlist.origin.0))?.name;
+        Some(Digest::of_parts([
+            b"neap/1 topic\0",
+            name.as_bytes(),
+            b"\0",
+            playlist.as_bytes(),
+            b"\0",
+            listed.rendition.as_bytes(),
+        ]))
+    }
+
     /// Whether peers may help with what is asked for, and what it is called there.
     pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Digest, Duration)> {
         let swarm = self.swarm.as_ref()?;
@@ -83,16 +98,7 @@ impl Machine {
         // Authorised by the origin: only what a playlist lists that it gave to this very node.
         let listed = self.timeline.listed(&ask.locator, range)?;
         if range.is_none_or(|range| range.len() <= limits::SWARM_RANGE) {
-            let playlist = self.identity(listed.playlist);
-            let name = &self.config.origins.get(usize::from(ask.locator.origin.0))?.name;
-            let topic = Digest::of_parts([
-                b"neap/1 topic\0",
-                name.as_bytes(),
-                b"\0",
-                playlist.as_bytes(),
-                b"\0",
-                listed.rendition.as_bytes(),
-            ]);
+            let topic = self.topic_of(&listed)?;
             if swarm.unkept.contains(&topic) {
                 return None;
             }

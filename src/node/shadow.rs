@@ -49,10 +49,15 @@ impl Machine {
             return;
         }
         let Some(message) = self.watch_of(locator) else { return };
+        let topic = self.timeline.listed(locator, None).and_then(|listed| self.topic_of(&listed));
         let Some(swarm) = &mut self.swarm else { return };
         swarm.watched = Some(locator.clone());
         let witnesses = swarm.links.iter().filter(|(_, link)| link.role == Role::Witness);
         for peer in witnesses.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            // From here on it takes what the stream lists: its turn comes before others'.
+            if let (Some(topic), Some(swarm)) = (topic, &mut self.swarm) {
+                swarm.scheduler.on_seek(peer, topic, self.now);
+            }
             self.tell(peer, message.clone());
         }
     }
