@@ -11,7 +11,7 @@ use neap::base::limits;
 use neap::base::units::{self, PerDay, Rate, Share, Size};
 use neap::base::url::{Place, Places, Url, has_scheme, identity, without_dots, without_query};
 use neap::config::file::Text;
-use neap::config::keys::Sources;
+use neap::config::keys::key::Sources;
 use neap::config::merge::Merge;
 use neap::config::model::{Config, Origin};
 use neap::config::problem::Problem;

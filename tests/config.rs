@@ -11,7 +11,8 @@ use neap::base::peer::{NodeKey, Role};
 use neap::base::units::Size;
 use neap::base::url::Url;
 use neap::config::file::Text;
-use neap::config::keys::{KEYS, ORIGIN_KEYS, SECTIONS};
+use neap::config::keys::origin::ORIGIN;
+use neap::config::keys::table::{SECTIONS, keys};
 use neap::config::layers::{Flags, Loaded, Paths};
 use neap::config::merge::Merge;
 use neap::config::model::{Config, LogTarget, Origin, Rung};
@@ -613,9 +614,9 @@ fn the_shipped_file_and_the_manual_name_every_key_with_its_default() {
         rest[..rest.find(mark).unwrap_or(rest.len())].to_owned()
     };
     for section in SECTIONS {
-        let keys = KEYS.iter().filter(|key| key.section == section);
+        let keys = keys().filter(|key| key.section == section);
         let keys = keys.map(|key| (key.name, (key.show)(&config), Some(key.live)));
-        let origin = ORIGIN_KEYS.iter().filter(|_| section == "origin");
+        let origin = ORIGIN.iter().filter(|_| section == "origin");
         let origin = origin.map(|key| (key.name, (key.show)(&config.origins[0]), None));
         for (name, value, live) in keys.chain(origin) {
             let shipped = section_of(&text, section, "\n[");
@@ -629,7 +630,7 @@ fn the_shipped_file_and_the_manual_name_every_key_with_its_default() {
             assert!(live.is_none() || row.ends_with(holds), "{row}");
         }
     }
-    for key in KEYS.iter().filter(|key| !key.live) {
+    for key in keys().filter(|key| !key.live) {
         let at = text.find(&format!("\n[{}]", key.section)).expect("the section");
         let line = text[at..].find(&format!("\n{} = ", key.name)).expect("the key") + at;
         let comment = text[..line].rsplit("\n\n").next().expect("a comment");

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::keys::{KEYS, ORIGIN_KEYS};
+use super::keys::origin::ORIGIN;
+use super::keys::table::keys;
 use super::model::{Config, Origin};
 
 /// One key whose value is another now.
@@ -30,7 +31,7 @@ pub enum Kind {
 
 /// Everything in which `new` differs from `old`, in the order of the shipped file.
 pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
-    let changed = KEYS.iter().filter(|key| (key.show)(old) != (key.show)(new));
+    let changed = keys().filter(|key| (key.show)(old) != (key.show)(new));
     let mut changes: Vec<_> = changed
         .map(|key| Change { key: key.path(), kind: Kind::Changed, live: key.live })
         .collect();
@@ -69,7 +70,7 @@ fn origins(old: &[Origin], new: &[Origin], changes: &mut Vec<Change>) {
             continue;
         };
         places.push(before);
-        for key in ORIGIN_KEYS.iter().filter(|key| (key.show)(&old[before]) != (key.show)(origin)) {
+        for key in ORIGIN.iter().filter(|key| (key.show)(&old[before]) != (key.show)(origin)) {
             note(format!("origin.{}.{}", origin.name, key.name), Kind::Changed);
         }
     }
@@ -145,7 +146,7 @@ mod tests {
         let taken = old.taken_over(&new);
         assert!(difference(&old, &taken).iter().all(|change| change.live));
         assert!(difference(&taken, &new).iter().all(|change| !change.live));
-        assert_eq!(difference(&old, &new).len(), KEYS.len() + 1);
+        assert_eq!(difference(&old, &new).len(), keys().count() + 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{fs, io};
 use crate::base::limits;
 
 use super::file::{Text, unreadable};
-use super::keys::Sources;
+use super::keys::key::Sources;
 use super::merge::{Merge, text, texts};
 use super::model::Config;
 use super::odd;

@@ -8,7 +8,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 use crate::base::limits;
 
 use super::file::{Parsed, Text};
-use super::keys::{KEYS, Key, ORIGIN_KEYS, SECTIONS, Sources};
+use super::keys::key::{Key, Sources};
+use super::keys::origin::ORIGIN;
+use super::keys::table::{SECTIONS, keys};
 use super::model::{Config, Origin};
 use super::nearest::nearest;
 use super::problem::{Problem, Source};
@@ -64,7 +66,7 @@ impl Merge {
 
     /// Sets one key from a flag; what is wrong is named by the flag.
     pub fn flag(&mut self, flag: &'static str, key: &str, value: &Value<'_>) {
-        let key = KEYS.iter().find(|known| known.path() == key).expect("a key of the table");
+        let key = keys().find(|known| known.path() == key).expect("a key of the table");
         match (key.set)(&mut self.config, value) {
             Ok(()) => drop(self.sources.0.insert(key.path(), Source::Flag(flag))),
             Err(faults) => self.flag_faults(flag, &faults),
@@ -121,7 +123,7 @@ impl Merge {
     fn section(&mut self, reading: &mut Reading<'_>, section: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let known = |key: &&Key<Config>| key.section == section && key.name == name.get_ref();
-            let Some(key) = KEYS.iter().find(known) else {
+            let Some(key) = keys().find(known) else {
                 let text = unknown_key(section, section, name.get_ref());
                 reading.fault(name.span().start, text);
                 continue;
@@ -171,7 +173,7 @@ impl Merge {
             if name.get_ref() == "name" {
                 continue;
             }
-            let Some(key) = ORIGIN_KEYS.iter().find(known) else {
+            let Some(key) = ORIGIN.iter().find(known) else {
                 let text = unknown_key("origin", &section, name.get_ref());
                 reading.fault(name.span().start, text);
                 continue;
@@ -368,8 +370,8 @@ fn unknown_section(name: &str, value: &DeValue<'_>) -> String {
 
 /// The message for a key that `section` does not know; `shown` is how messages name the section.
 fn unknown_key(section: &str, shown: &str, name: &str) -> String {
-    let own = KEYS.iter().filter(|key| key.section == section).map(|key| key.name);
-    let origin = ORIGIN_KEYS.iter().map(|key| key.name).chain(["name"]);
+    let own = keys().filter(|key| key.section == section).map(|key| key.name);
+    let origin = ORIGIN.iter().map(|key| key.name).chain(["name"]);
     let origin = origin.filter(|_| section == "origin");
     let near = nearest(name, own.chain(origin)).map(String::from).or_else(|| elsewhere(name));
     let meant = near.map(|near| format!(", did you mean '{near}'?"));
@@ -378,8 +380,8 @@ fn unknown_key(section: &str, shown: &str, name: &str) -> String {
 
 /// The full path of a key that is named so in another section.
 fn elsewhere(name: &str) -> Option<String> {
-    let beside = KEYS.iter().filter(|key| key.name == name).map(Key::path);
-    beside.chain(ORIGIN_KEYS.iter().filter(|key| key.name == name).map(Key::path)).next()
+    let beside = keys().filter(|key| key.name == name).map(Key::path);
+    beside.chain(ORIGIN.iter().filter(|key| key.name == name).map(Key::path)).next()
 }
 
 /// A name for a message: no control characters, not longer than a line.

@@ -5,7 +5,8 @@ use core::net::SocketAddr;
 use crate::base::peer::Role;
 use crate::base::url::Scheme;
 
-use super::keys::{KEYS, Sources};
+use super::keys::key::Sources;
+use super::keys::table::keys;
 use super::model::{Config, Origin, Rung};
 use super::problem::Warning;
 use super::site::Site;
@@ -210,7 +211,7 @@ impl Odd<'_> {
     /// Keys of a network that there is not.
     fn unused(&mut self, config: &Config) {
         let usual = Config::default();
-        let keys = KEYS.iter().filter(|key| key.section == "network");
+        let keys = keys().filter(|key| key.section == "network");
         let mut changed = keys.filter(|key| (key.show)(config) != (key.show)(&usual));
         if let Some(key) = changed.next() {
             let text = "is not used: network.name is empty, so there are no other nodes";

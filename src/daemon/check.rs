@@ -2,7 +2,9 @@
 
 use core::fmt::Write;
 
-use crate::config::keys::{KEYS, ORIGIN_KEYS, SECTIONS, Sources};
+use crate::config::keys::key::Sources;
+use crate::config::keys::origin::ORIGIN;
+use crate::config::keys::table::{SECTIONS, keys};
 use crate::config::layers::{Flags, Loaded, Paths};
 use crate::config::model::{Config, Origin};
 use crate::config::problem::{Problem, exit_code};
@@ -50,7 +52,7 @@ pub fn listing(config: &Config, sources: &Sources) -> String {
             continue;
         }
         line(&mut out, format_args!("[{section}]"), "");
-        for key in KEYS.iter().filter(|key| key.section == section) {
+        for key in keys().filter(|key| key.section == section) {
             let source = sources.of(&key.path()).to_string();
             line(&mut out, format_args!("{} = {}", key.name, (key.show)(config)), &source);
         }
@@ -67,7 +69,7 @@ fn origin_listing(out: &mut String, origin: &Origin, sources: &Sources) {
     line(out, format_args!("[[origin]]"), "");
     let name = show::text(&origin.name);
     line(out, format_args!("name = {name}"), &sources.of(&section).to_string());
-    for key in &ORIGIN_KEYS {
+    for key in ORIGIN {
         let source = sources.of(&format!("{section}.{}", key.name)).to_string();
         line(out, format_args!("{} = {}", key.name, (key.show)(&shown)), &source);
     }
