@@ -20,10 +20,10 @@ use neap::base::time::{Date, Instant};
 use neap::base::units::Size;
 use neap::base::url::{Locator, Url};
 use neap::config::model::{Config, Origin};
-use neap::node::event::{
-    Arrival, Content, Disk, Input, Order, Output, Request, Trouble, TroubleKind,
-};
-use neap::node::machine::{Figures, Machine};
+use neap::node::disk::Disk;
+use neap::node::event::{Arrival, Content, Input, Order, Output, Request, Trouble, TroubleKind};
+use neap::node::machine::Machine;
+use neap::node::overview::Figures;
 use neap::wire::http::fields::Fields;
 use neap::wire::http::head::{ResponseHead, Version};
 
@@ -184,6 +184,7 @@ impl World {
                 }
             }
             Output::Adopt { .. } | Output::Say { .. } | Output::Peer(_) => {}
+            Output::Note { .. } | Output::Sense(_) => {}
         }
     }
 

@@ -562,3 +562,13 @@ pub const BAN: Duration = Duration::from_secs(24 * 3600);
 
 /// Bad blocks for which a key is banned; it is not asked for any after the first.
 pub const BAD_BLOCKS: u32 = 3;
+
+// Caps and what outlives a start.
+
+/// Bytes of a page of the notebook: a month of days for two volumes is 2 KiB, a ledger of a
+/// hundred origins 10 KiB.
+pub const PAGE: u64 = 64 * 1024;
+
+/// A page is written no more often than this, but at the end: twelve writes of 4 KiB an hour are
+/// below half a GiB a year of what an eMMC bears.
+pub const NOTE: Duration = Duration::from_secs(300);

@@ -4,6 +4,7 @@ pub mod digest;
 pub mod id;
 pub mod limits;
 pub mod number;
+pub mod page;
 pub mod peer;
 pub mod range;
 pub mod rng;

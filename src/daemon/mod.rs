@@ -6,6 +6,7 @@ pub mod check;
 pub mod disk;
 pub mod key;
 pub mod network;
+pub mod notes;
 pub mod ports;
 pub mod reset;
 pub mod run;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::disk::Shelf;
+use super::notes::Notes;
 use crate::base::id::RowId;
 use crate::config::model::Config;
 use crate::host::clock;
@@ -21,13 +22,21 @@ pub struct Ports {
     players: Rc<Port>,
     origins: Client,
     shelf: Rc<Shelf>,
+    notes: Rc<Notes>,
     peers: Option<Rc<peer::port::Port>>,
 }
 
 impl Ports {
     /// The ports together.
-    pub const fn new(store: Store, players: Rc<Port>, origins: Client, shelf: Rc<Shelf>) -> Self {
-        Self { store, players, origins, shelf, peers: None }
+    pub fn new(
+        door: (&Store, Rc<Port>),
+        origins: Client,
+        shelf: &Rc<Shelf>,
+        notes: &Rc<Notes>,
+    ) -> Self {
+        let (store, players) = (door.0.clone(), door.1);
+        let (shelf, notes) = (Rc::clone(shelf), Rc::clone(notes));
+        Self { store, players, origins, shelf, notes, peers: None }
     }
 
     /// With a port to peers, where a network is configured.
@@ -83,6 +92,8 @@ impl Ports {
                     peers.order(*order);
                 }
             }
+            Output::Note { page, text } => self.notes.write(page, text),
+            Output::Sense(_) => {}
             Output::Say { level, line } => log::log!(level, "{line}"),
         }
     }

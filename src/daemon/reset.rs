@@ -7,6 +7,7 @@ use crate::base::units::Size;
 use crate::config::layers::{Flags, Paths};
 use crate::config::model::Config;
 use crate::config::problem::exit_code;
+use crate::host::notebook;
 use crate::net::peer::identity;
 use crate::store::files::{Fault, Files, Folder};
 use crate::store::forget::{Forgotten, forget};
@@ -37,14 +38,16 @@ pub fn outcome(
         None => Ok(Forgotten::default()),
     };
     let keys = identity::files(&config.network.state);
+    let notes = notebook::files(&config.network.state);
+    let kept = (keys.len(), notes.len());
     let found = match cache(false) {
         Ok(found) => found,
         Err(fault) => return failed(fault, &place),
     };
-    if folder.is_none() && keys.is_empty() {
+    if folder.is_none() && kept == (0, 0) {
         return said(format!("neap: there is no {place} and no key: nothing to forget\n"));
     }
-    let what = words(&found, &place, keys.len());
+    let what = words(&found, &place, kept);
     if !yes && !agreed(&what, answer, ask) {
         return Outcome {
             err: "neap: nothing was removed\n".into(),
@@ -56,12 +59,12 @@ pub fn outcome(
         Ok(gone) => gone,
         Err(fault) => return failed(fault, &place),
     };
-    for key in &keys {
-        if let Err(error) = std::fs::remove_file(key) {
-            return failed(Fault::of(&error), &key.display().to_string());
+    for file in keys.iter().chain(&notes) {
+        if let Err(error) = std::fs::remove_file(file) {
+            return failed(Fault::of(&error), &file.display().to_string());
         }
     }
-    said(format!("neap: removed {}\n", words(&gone, &place, keys.len())))
+    said(format!("neap: removed {}\n", words(&gone, &place, kept)))
 }
 
 fn agreed(what: &str, answer: &mut dyn BufRead, ask: &mut dyn Write) -> bool {
@@ -71,9 +74,14 @@ fn agreed(what: &str, answer: &mut dyn BufRead, ask: &mut dyn Write) -> bool {
     asked.and_then(|()| answer.read_line(&mut line)).is_ok() && line.trim() == "yes"
 }
 
-fn words(found: &Forgotten, place: &str, keys: usize) -> String {
+fn words(found: &Forgotten, place: &str, (keys, notes): (usize, usize)) -> String {
     let cache = format!("{} files ({}) from {place}", found.files, Size(found.bytes));
-    if keys == 0 { cache } else { format!("{cache}, and this node's key") }
+    match (keys, notes) {
+        (0, 0) => cache,
+        (0, _) => format!("{cache}, and what was noted"),
+        (_, 0) => format!("{cache}, and this node's key"),
+        (_, _) => format!("{cache}, this node's key and what was noted"),
+    }
 }
 
 fn said(out: String) -> Outcome {

@@ -11,7 +11,8 @@ use crate::base::peer::NodeKey;
 use crate::config::model::Config;
 use crate::host::clock;
 use crate::node::event::Input;
-use crate::node::machine::{Figures, Machine};
+use crate::node::machine::Machine;
+use crate::node::overview::Figures;
 use crate::node::status::Status;
 
 /// The machine with its ports around it.

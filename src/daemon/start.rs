@@ -11,6 +11,7 @@ use smol::{LocalExecutor, Task, Timer, future};
 use super::check::{Outcome, complaint};
 use super::disk::{self, Shelf};
 use super::network::Network;
+use super::notes::Notes;
 use super::ports::Ports;
 use super::run::Run;
 use crate::base::limits;
@@ -57,11 +58,11 @@ struct Node {
     run: Rc<Run>,
     store: Store,
     shelf: Rc<Shelf>,
+    notes: Rc<Notes>,
     network: Option<Network>,
     executor: Rc<LocalExecutor<'static>>,
     reactor: Rc<Reactor>,
-    players: Vec<TcpListener>,
-    operators: Vec<admin::Door>,
+    doors: (Vec<TcpListener>, Vec<admin::Door>),
 }
 
 impl Node {
@@ -101,9 +102,11 @@ impl Node {
         let port = Port::new(door.clone(), &config);
         let client = Client::new(door.clone(), &config);
         let network = Network::open(door, &config, &run)?;
-        let ports = Ports::new(store.clone(), port, client, Rc::clone(&shelf));
+        let notes = Notes::new(&config.network.state, Rc::clone(&executor));
+        let ports = Ports::new((&store, port), client, &shelf, &notes);
         run.connect(ports.with_peers(network.as_ref().map(|network| Rc::clone(network.port()))));
-        Ok(Self { config, run, store, shelf, network, executor, reactor, players, operators })
+        let doors = (players, operators);
+        Ok(Self { config, run, store, shelf, notes, network, executor, reactor, doors })
     }
 
     /// Serves until a signal says to stop; answers the exit code.
@@ -122,8 +125,9 @@ impl Node {
         let mut signals = Watch::new()?;
         let Some(ports) = self.run.ports() else { return Ok(()) };
         let port = Rc::clone(ports.players());
+        self.notes.read(&self.run);
         let mut doors = Vec::new();
-        for listener in core::mem::take(&mut self.players) {
+        for listener in core::mem::take(&mut self.doors.0) {
             log::info!("players connect to http://{}", listener.local_addr()?);
             doors.push(port.listen(listener)?);
         }
@@ -148,6 +152,8 @@ impl Node {
         if let Some(network) = &self.network {
             network.leave().await;
         }
+        self.run.submit(Input::Stopping);
+        self.notes.finish();
         Ok(())
     }
 
@@ -156,7 +162,7 @@ impl Node {
         let spawn = |task| self.executor.spawn(task);
         let mut tasks = Vec::new();
         let status = Rc::clone(&self.run);
-        let doors = core::mem::take(&mut self.operators);
+        let doors = core::mem::take(&mut self.doors.1);
         for door in &doors {
             if let Some(address) = door.address() {
                 log::info!("status page: http://{address}/");

@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod log;
+pub mod notebook;
 pub mod notify;
 pub mod signals;

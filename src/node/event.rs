@@ -5,9 +5,12 @@ use core::fmt;
 
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
-use crate::base::range::{ByteRange, RangeSet};
+use crate::base::page::Page;
+use crate::base::range::ByteRange;
 use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
+use crate::engine::caps::readings::{Readings, Rhythm};
+use crate::node::disk::Disk;
 use crate::node::peering::{PeerOrder, Peering};
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::ResponseHead;
@@ -62,6 +65,17 @@ pub enum Input {
     Peer(Box<Peering>),
     /// The system's date, where its clock is set: what is found on disk is as old as it tells.
     Dated(Date),
+    /// What the device tells of itself, where [`Output::Sense`] asked for it.
+    Reading(Box<Readings>),
+    /// A page of the notebook as an earlier run left it; none where there is none.
+    Noted {
+        /// Which.
+        page: Page,
+        /// What was noted.
+        text: Option<String>,
+    },
+    /// The node goes down: what is to outlive it is noted now.
+    Stopping,
     /// The moment that [`crate::node::machine::Machine::poll_timeout`] named has come.
     Tick,
 }
@@ -199,49 +213,6 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// What happened between the tiers.
-#[derive(Debug)]
-pub enum Disk {
-    /// A file of an earlier run was found: its head and its whole slice.
-    Found {
-        /// What the port knows it by.
-        token: u64,
-        /// Which slice.
-        slice: u32,
-        /// Bytes of the slice.
-        bytes: u64,
-        /// The caller's metadata, as written.
-        header: Bytes,
-    },
-    /// A slice, or part of one, was read into memory; or let go of there in need.
-    Loaded {
-        /// Which row.
-        row: RowId,
-        /// Which slice.
-        slice: u32,
-        /// What of the row is in memory now.
-        present: RangeSet,
-    },
-    /// A slice is safely named on disk.
-    Persisted {
-        /// Which row.
-        row: RowId,
-        /// Which slice.
-        slice: u32,
-        /// Bytes that the file takes.
-        bytes: u64,
-    },
-    /// A slice could not be written, or what was read was not what had been written.
-    Lost {
-        /// Which row.
-        row: RowId,
-        /// Which slice.
-        slice: u32,
-    },
-    /// The disk tier is out of order, in words; or in order again.
-    Fault(Option<String>),
-}
-
 /// What the machine wants done.
 #[derive(Debug)]
 pub enum Output {
@@ -343,6 +314,16 @@ pub enum Output {
     },
     /// Something is to be done with peers.
     Peer(Box<PeerOrder>),
+    /// Keeps a page for the next start in place of the one before. It is asked for every few
+    /// minutes at most, since flash wears, and when the node goes down.
+    Note {
+        /// Which.
+        page: Page,
+        /// What is noted.
+        text: String,
+    },
+    /// The device is to be read for [`Input::Reading`]: in this rhythm from now on, or no more.
+    Sense(Option<Rhythm>),
     /// A line for the log.
     Say {
         /// How important.

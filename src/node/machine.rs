@@ -7,20 +7,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::event::{Disk, Input, Output, Refusal};
+use super::disk::Disk;
+use super::event::{Input, Output, Refusal};
 use super::exchange::Exchange;
 use super::fetch::Fetch;
 use super::health::Health;
 use super::pace::Paces;
 use super::report::{Counter, FaultKind, Report, Source};
-use super::status::{Kind, Origin, State, Status, Stream, Usage};
 use super::swarm::Swarm;
 use crate::base::id::{ExchangeId, FetchId, OriginId, RowId};
-use crate::base::limits;
 use crate::base::peer::NodeKey;
 use crate::base::rng::Rng;
 use crate::base::time::{Date, Instant};
-use crate::base::url::{Places, without_query};
+use crate::base::url::Places;
 use crate::config::model::Config;
 use crate::engine::cache::evict::Evict;
 use crate::engine::cache::index::{Bounds, Index};
@@ -56,9 +55,9 @@ pub struct Machine {
     pub(super) own: Option<(NodeKey, NodeKey)>,
     /// Bytes that came from all origins.
     pub(super) came: u64,
-    started: Instant,
-    connections: usize,
-    disk_fault: Option<String>,
+    pub(super) started: Instant,
+    pub(super) connections: usize,
+    pub(super) disk_fault: Option<String>,
     outputs: VecDeque<Output>,
     last_row: u64,
     last_fetch: u64,
@@ -80,15 +79,6 @@ pub enum Reason {
     Timeline,
     /// Something of a peer, or of what is wanted of peers, is due.
     Peers,
-}
-
-/// What the machine cannot see and the status shows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// Bytes of memory that the store holds.
-    pub memory: u64,
-    /// Whether the node is shutting down.
-    pub stopping: bool,
 }
 
 impl Machine {
@@ -141,6 +131,9 @@ impl Machine {
             Input::Disk(disk) => self.on_disk(disk),
             Input::Peer(peering) => self.on_peering(*peering),
             Input::Dated(date) => self.dated = Some((now, date)),
+            Input::Reading(readings) => self.on_reading(&readings),
+            Input::Noted { page, text } => self.on_noted(page, text.as_deref()),
+            Input::Stopping => self.on_stopping(),
             Input::Tick => {}
         }
         self.fetch_ahead();
@@ -196,69 +189,6 @@ impl Machine {
         self.config = config;
         self.configure_swarm();
         self.make_room();
-    }
-
-    /// How it stands.
-    pub fn status(&self, now: Instant, figures: Figures) -> Status {
-        let limit = |used, limit| Usage { used, limit };
-        let connections = self.connections as u64;
-        Status {
-            schema: super::status::SCHEMA,
-            version: env!("CARGO_PKG_VERSION").into(),
-            uptime_seconds: (now - self.started).as_secs(),
-            state: self.state(now, figures),
-            playing: self.playing(now),
-            origins: self.origins(now),
-            memory: limit(figures.memory, self.config.cache.memory.0),
-            disk: limit(self.disk.used(), self.config.cache.disk.0),
-            disk_fault: self.disk_fault.clone(),
-            network: self.network(now),
-            connections: limit(connections, limits::CONNECTIONS as u64),
-            hit_permille: self.report.hit_permille(),
-            rates: self.report.rates(now),
-            history: self.report.history(now),
-            counters: self.report.counters(),
-            faults: self.report.faults(now),
-        }
-    }
-
-    fn state(&self, now: Instant, figures: Figures) -> State {
-        let failing = self.health.iter().any(|health| health.failing_since().is_some());
-        if figures.stopping {
-            State::Stopping
-        } else if failing || self.disk_fault.is_some() {
-            State::Impaired
-        } else if self.playing(now).is_empty() {
-            State::Idle
-        } else {
-            State::Playing
-        }
-    }
-
-    fn playing(&self, now: Instant) -> Vec<Stream> {
-        let streams = self.timeline.streams().filter_map(|stream| {
-            let asked = now - stream.asked;
-            let locator = stream.playlist;
-            let origin = self.places.0.get(usize::from(locator.origin.0))?;
-            (asked < PLAYING).then(|| Stream {
-                path: without_query(&locator.target).into(),
-                origin: origin.name.clone(),
-                kind: if stream.live { Kind::Live } else { Kind::OnDemand },
-                bitrate: stream.bitrate,
-                last_request_seconds_ago: asked.as_secs(),
-            })
-        });
-        streams.take(STREAMS).collect()
-    }
-
-    fn origins(&self, now: Instant) -> Vec<Origin> {
-        let origin = |(place, health): (&crate::base::url::Place, &Health)| Origin {
-            name: place.name.clone(),
-            health: health.word(),
-            last_error: health.last_error().map(str::to_owned),
-            failing_seconds: health.failing_since().map(|since| (now - since).as_secs()),
-        };
-        self.places.0.iter().zip(&self.health).map(origin).collect()
     }
 
     fn on_connections(&mut self, count: usize) {
@@ -390,9 +320,3 @@ fn ignored(config: &Config) -> BTreeMap<OriginId, Vec<String>> {
     };
     config.origins.iter().enumerate().filter_map(of).collect()
 }
-
-/// A stream counts as playing for so long after a request.
-const PLAYING: core::time::Duration = core::time::Duration::from_secs(30);
-
-/// Streams that the status lists.
-const STREAMS: usize = 16;

@@ -198,7 +198,7 @@ impl World {
         let present = open.present.clone();
         self.nodes[node].wakes.insert(row);
         if let Some(slice) = slice {
-            let disk = neap::node::event::Disk::Loaded { row, slice, present };
+            let disk = neap::node::disk::Disk::Loaded { row, slice, present };
             self.submit(node, Input::Disk(disk));
         } else {
             self.stir(node);

@@ -9,7 +9,8 @@ use neap::base::limits;
 use neap::base::range::ByteRange;
 use neap::base::rng::Rng;
 use neap::base::time::Instant;
-use neap::node::event::{Disk, Input, Output};
+use neap::node::disk::Disk;
+use neap::node::event::{Input, Output};
 
 use super::calendar::{Calendar, Event};
 use super::library::{Library, Thing};
@@ -304,7 +305,7 @@ impl World {
                 }
             }
             Output::Peer(order) => self.on_peer_order(node, *order),
-            Output::Say { .. } => {}
+            Output::Say { .. } | Output::Note { .. } | Output::Sense(_) => {}
             other => self.carry_out_store(node, other),
         }
     }

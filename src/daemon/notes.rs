@@ -1,0 +1,98 @@
+//! The notebook's port: pages are read before the first player is served, and written by a
+//! thread of the pool, since a sync on worn flash may take a second.
+
+use core::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use smol::LocalExecutor;
+
+use super::run::Run;
+use crate::base::page::Page;
+use crate::host::notebook::Notebook;
+use crate::node::event::Input;
+
+/// Pages that wait to be written.
+pub struct Notes {
+    notebook: Notebook,
+    executor: Rc<LocalExecutor<'static>>,
+    pending: RefCell<BTreeMap<Page, String>>,
+    writing: Cell<bool>,
+    /// Whether it was said already that pages cannot be written.
+    failed: Cell<bool>,
+}
+
+impl Notes {
+    /// The notes of a state folder.
+    pub fn new(folder: &Path, executor: Rc<LocalExecutor<'static>>) -> Rc<Self> {
+        Rc::new(Self {
+            notebook: Notebook::new(folder),
+            executor,
+            pending: RefCell::default(),
+            writing: Cell::default(),
+            failed: Cell::default(),
+        })
+    }
+
+    /// Hands in every page as it was written last.
+    pub fn read(&self, run: &Run) {
+        for page in Page::ALL {
+            let text = self.notebook.read(page).unwrap_or_else(|error| {
+                let path = self.notebook.path(page);
+                log::warn!("{} begins anew: {}: {error}", page.words(), path.display());
+                None
+            });
+            run.submit(Input::Noted { page, text });
+        }
+    }
+
+    /// Writes a page soon; what waits of it already is replaced.
+    pub fn write(self: &Rc<Self>, page: Page, text: String) {
+        self.pending.borrow_mut().insert(page, text);
+        if !self.writing.replace(true) {
+            let notes = Rc::clone(self);
+            self.executor.spawn(async move { notes.work().await }).detach();
+        }
+    }
+
+    /// Writes at once what still waits: the end of the program.
+    pub fn finish(&self) {
+        while let Some((page, text)) = self.next() {
+            self.told(page, self.notebook.write(page, &text));
+        }
+    }
+
+    async fn work(&self) {
+        while let Some((page, text)) = self.next() {
+            let notebook = self.notebook.clone();
+            let written = smol::unblock(move || notebook.write(page, &text)).await;
+            self.told(page, written);
+        }
+        self.writing.set(false);
+    }
+
+    fn next(&self) -> Option<(Page, String)> {
+        self.pending.borrow_mut().pop_first()
+    }
+
+    /// Says once that it fails, and once that it works again.
+    fn told(&self, page: Page, written: std::io::Result<()>) {
+        match written {
+            Ok(()) => {
+                if self.failed.replace(false) {
+                    log::info!("notes are kept again in {}", self.notebook.path(page).display());
+                }
+            }
+            Err(error) => {
+                if !self.failed.replace(true) {
+                    log::warn!(
+                        "{} will be forgotten at the next start: {}: {error}",
+                        page.words(),
+                        self.notebook.path(page).display()
+                    );
+                }
+            }
+        }
+    }
+}
