@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use neap::daemon::arguments::{Command, HELP, VERSION};
 use neap::daemon::check::{Outcome, check};
 use neap::daemon::sign::command::sign;
-use neap::daemon::{key, reset, start, status};
+use neap::daemon::{control, key, reset, start, status};
 
 fn main() -> ExitCode {
     let said = |out: &str| Outcome { out: out.into(), ..Outcome::default() };
@@ -21,6 +21,9 @@ fn main() -> ExitCode {
             reset::outcome(from, yes, &mut std::io::stdin().lock(), &mut std::io::stderr())
         }
         Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
+        Ok(Command::Control { flags, control }) => {
+            control::outcome(&Default::default(), &flags, control)
+        }
         Ok(Command::Key { flags, new }) => key::print(&Default::default(), &flags, new),
         Ok(Command::Admit { flags, node, days, key }) => {
             let admit = key::Admit { node, days, key };

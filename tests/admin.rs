@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -16,7 +16,9 @@ use std::time::Duration;
 use neap::base::limits;
 use neap::daemon::status;
 use neap::net::admin::listener::{Door, Error, serve};
+use neap::net::admin::window::Window;
 use neap::net::admin::{client, metrics, page};
+use neap::node::control::Control;
 use neap::node::report::COUNTERS;
 use neap::node::status::{SCHEMA, Status};
 
@@ -63,7 +65,14 @@ impl Daemon {
             let ended = async {
                 let _ = stopped.recv().await;
             };
-            smol::block_on(smol::future::or(serve(doors, Rc::new(sample)), ended));
+            let window = Window {
+                status: Box::new(sample),
+                control: Box::new(|control| match control {
+                    Control::Standby => Ok("it rests".into()),
+                    Control::Wake => Err("it does not wake: it never slept".into()),
+                }),
+            };
+            smol::block_on(smol::future::or(serve(doors, Rc::new(window)), ended));
         });
         let address = address.recv().unwrap();
         Self { address, stop: Some(stop), thread: Some(thread) }
@@ -180,6 +189,48 @@ fn the_control_socket_serves_neap_status() {
     assert!(!path.exists());
     let error = status::ask(&path, false).unwrap_err().to_string();
     assert!(error.starts_with("neap is not running: nobody listens at "), "{error}");
+}
+
+#[test]
+fn the_control_socket_takes_calls_and_refuses_what_is_none() {
+    let folder = Folder::new("calls");
+    let path = folder.0.join("control.sock");
+    let daemon = Daemon::new(Some(path.clone()));
+    assert_eq!(client::call(&path, Control::Standby).unwrap(), "it rests\n");
+    let refused = client::call(&path, Control::Wake).unwrap_err().to_string();
+    assert_eq!(refused, "it does not wake: it never slept");
+    let ask = |head: &str, body: &str| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(format!("{head}\r\nHost: localhost\r\n").as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let post = |length: usize, body: &str| {
+        ask("POST /control HTTP/1.1", &format!("Content-Length: {length}\r\n\r\n{body}"))
+    };
+    for body in ["", "standby", "{}", r#"{"call":"sleep"}"#, r#"{"call":7}"#, "\u{0}"] {
+        let answer = post(body.len(), body);
+        assert!(answer.starts_with("HTTP/1.1 409 "), "{body}: {answer}");
+        assert!(answer.contains("no call that neap knows"), "{body}: {answer}");
+    }
+    let call = r#"{"call":"standby"}"#;
+    assert!(post(call.len(), &format!("{call}more")).starts_with("HTTP/1.1 200 "));
+    assert_eq!(post(call.len(), "{\"call\""), "", "a call that was cut is not done");
+    assert!(post(limits::CALL + 1, call).starts_with("HTTP/1.1 413 "));
+    let head = "POST /control HTTP/1.1";
+    assert!(ask(head, "Transfer-Encoding: chunked\r\n\r\n").starts_with("HTTP/1.1 411 "));
+    assert!(ask(head, "Content-Length: -1\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    assert!(ask("GET /control HTTP/1.1", "\r\n").starts_with("HTTP/1.1 405 "));
+    assert!(ask("POST / HTTP/1.1", "Content-Length: 0\r\n\r\n").starts_with("HTTP/1.1 405 "));
+    let length = call.len();
+    let page = daemon.ask(&format!(
+        "POST /control HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{call}"
+    ));
+    assert!(page.starts_with("HTTP/1.1 403 "), "{page}");
+    assert!(daemon.fetch("/control").0.starts_with("HTTP/1.1 403 "));
 }
 
 #[test]

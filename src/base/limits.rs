@@ -572,3 +572,6 @@ pub const PAGE: u64 = 64 * 1024;
 /// A page is written no more often than this, but at the end: twelve writes of 4 KiB an hour are
 /// below half a GiB a year of what an eMMC bears.
 pub const NOTE: Duration = Duration::from_secs(300);
+
+/// Bytes of a control call; the longest that there is has 40.
+pub const CALL: usize = 4 * 1024;

@@ -9,6 +9,7 @@ use lexopt::Arg;
 use crate::base::peer::NodeKey;
 use crate::config::layers::Flags;
 use crate::config::nearest::nearest;
+use crate::node::control::Control;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,13 @@ pub enum Command {
         flags: Flags,
         /// Print JSON, for machines.
         json: bool,
+    },
+    /// Tell the running neap what to do.
+    Control {
+        /// The layer above the files; the control socket's path comes from there.
+        flags: Flags,
+        /// What.
+        control: Control,
     },
     /// Print this node's key.
     Key {
@@ -212,6 +220,8 @@ impl Seen {
             Some("reset") => Command::Reset { flags, yes },
             Some("check") => Command::Check { flags, quiet },
             Some("status") => Command::Status { flags, json },
+            Some("standby") => Command::Control { flags, control: Control::Standby },
+            Some("wake") => Command::Control { flags, control: Control::Wake },
             _ => Command::Run(flags),
         })
     }
@@ -249,7 +259,7 @@ fn clean(text: &str) -> String {
 /// Days of an admission that says nothing else.
 const YEAR: u32 = 365;
 
-const WORDS: [&str; 6] = ["check", "status", "sign", "key", "admit", "reset"];
+const WORDS: [&str; 8] = ["check", "status", "standby", "wake", "sign", "key", "admit", "reset"];
 
 const FLAGS: [&str; 15] = [
     "--config",
@@ -280,6 +290,8 @@ Usage:
   neap [FLAGS]                  run until SIGTERM; SIGHUP reads the files anew
   neap check [--quiet] [FLAGS]  print what is configured and where it came from
   neap status [--json] [FLAGS]  print how the running neap does
+  neap standby [FLAGS]          let the running neap send nothing and set no timer
+  neap wake [FLAGS]             end that; a player who asks does so too
   neap key [--new] [FLAGS]      print this node's key, or make a new one
   neap admit NODE [--days N] [--key FILE] [FLAGS]
                                 print an admission of the node with key NODE,
@@ -333,6 +345,9 @@ mod tests {
         assert_eq!(parse(""), Ok(Command::Run(none.clone())));
         assert_eq!(parse("check"), Ok(Command::Check { flags: none.clone(), quiet: false }));
         assert_eq!(parse("check -q"), Ok(Command::Check { flags: none.clone(), quiet: true }));
+        let call = |control| Command::Control { flags: none.clone(), control };
+        assert_eq!(parse("standby"), Ok(call(Control::Standby)));
+        assert_eq!(parse("wake"), Ok(call(Control::Wake)));
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
         let none = Flags::default();
         assert_eq!(parse("reset --yes"), Ok(Command::Reset { flags: none, yes: true }));

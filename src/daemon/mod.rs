@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod arguments;
 pub mod check;
+pub mod control;
 pub mod disk;
 pub mod key;
 pub mod network;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use smol::{LocalExecutor, Task};
 
 use super::run::Run;
-use crate::config::model::Config;
+use crate::config::model::{self as config, Config};
 use crate::net::discovery::lan::{About, Lan};
 use crate::net::ground::door::Door;
 use crate::net::peer::port::Port;
@@ -19,6 +19,8 @@ pub struct Network {
     port: Rc<Port>,
     run: Rc<Run>,
     executor: Rc<LocalExecutor<'static>>,
+    /// Its configuration, which only a start changes.
+    config: config::Network,
     search: RefCell<Option<(Rc<Lan>, Task<()>)>>,
 }
 
@@ -30,7 +32,8 @@ impl Network {
         }
         let executor = Rc::clone(&door.executor);
         let port = Port::new(door, Settings::of(&config.network)?)?;
-        Ok(Some(Self { port, run: Rc::clone(run), executor, search: RefCell::default() }))
+        let (run, network) = (Rc::clone(run), config.network.clone());
+        Ok(Some(Self { port, run, executor, config: network, search: RefCell::default() }))
     }
 
     /// The port.
@@ -40,14 +43,16 @@ impl Network {
 
     /// Tells the machine who this node is, and opens what the configuration opens.
     pub fn begin(&self, config: &Config) -> io::Result<()> {
+        // A port that is taken ends the start; later on it is only said.
+        self.share(config.sharing.enabled)?;
         self.run.know(self.port.key(), self.port.signer());
         log::info!("this node is {}", self.port.key());
-        self.share(config)
+        Ok(())
     }
 
     /// Lets peers connect and looks for them while sharing is on; neither while it is off.
-    pub fn share(&self, config: &Config) -> io::Result<()> {
-        if !config.sharing.enabled {
+    pub fn share(&self, on: bool) -> io::Result<()> {
+        if !on {
             self.port.close();
             if let Some((lan, task)) = self.search.borrow_mut().take() {
                 let goodbye = async move {
@@ -60,9 +65,9 @@ impl Network {
         }
         let bound = self.port.listen()?;
         bound.iter().for_each(|address| log::info!("peers connect to {address}"));
-        if config.network.discovery && self.search.borrow().is_none() {
+        if self.config.discovery && self.search.borrow().is_none() {
             let port = bound.first().map(|address| address.port());
-            let lan = Rc::new(Lan::new(About::new(&config.network, self.port.key(), port)));
+            let lan = Rc::new(Lan::new(About::new(&self.config, self.port.key(), port)));
             let (run, search) = (Rc::clone(&self.run), Rc::clone(&lan));
             let task = self.executor.spawn(async move {
                 search.run(|peering| run.submit(Input::Peer(Box::new(peering)))).await;

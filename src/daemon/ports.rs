@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use super::disk::Shelf;
+use super::network::Network;
 use super::notes::Notes;
 use crate::base::id::RowId;
 use crate::config::model::Config;
 use crate::host::clock;
 use crate::net::origin::client::Client;
-use crate::net::peer;
 use crate::net::player::desk::Word;
 use crate::net::player::listener::Port;
 use crate::node::event::Output;
@@ -23,7 +23,7 @@ pub struct Ports {
     origins: Client,
     shelf: Rc<Shelf>,
     notes: Rc<Notes>,
-    peers: Option<Rc<peer::port::Port>>,
+    network: Option<Rc<Network>>,
 }
 
 impl Ports {
@@ -36,12 +36,12 @@ impl Ports {
     ) -> Self {
         let (store, players) = (door.0.clone(), door.1);
         let (shelf, notes) = (Rc::clone(shelf), Rc::clone(notes));
-        Self { store, players, origins, shelf, notes, peers: None }
+        Self { store, players, origins, shelf, notes, network: None }
     }
 
-    /// With a port to peers, where a network is configured.
-    pub fn with_peers(self, peers: Option<Rc<peer::port::Port>>) -> Self {
-        Self { peers, ..self }
+    /// With a network, where one is configured.
+    pub fn with_network(self, network: Option<Rc<Network>>) -> Self {
+        Self { network, ..self }
     }
 
     /// The bytes.
@@ -88,13 +88,26 @@ impl Ports {
             Output::Adopt { token, row } => self.shelf.adopt(&self.store, token, row),
             Output::Unlink { row, slice } => self.store.unlink(row, slice),
             Output::Peer(order) => {
-                if let Some(peers) = &self.peers {
-                    peers.order(*order);
+                if let Some(network) = &self.network {
+                    network.port().order(*order);
                 }
             }
             Output::Note { page, text } => self.notes.write(page, text),
             Output::Sense(_) => {}
+            Output::Share { on } => self.share(on),
+            Output::Rest => {
+                self.origins.rest();
+                self.players.rest();
+            }
             Output::Say { level, line } => log::log!(level, "{line}"),
+        }
+    }
+
+    /// Opens or closes the doors to peers; a port that is taken is said and tried again with the
+    /// next change.
+    fn share(&self, on: bool) {
+        if let Some(Err(error)) = self.network.as_ref().map(|network| network.share(on)) {
+            log::error!("peers cannot connect: {error}");
         }
     }
 

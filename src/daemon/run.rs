@@ -10,6 +10,7 @@ use super::ports::Ports;
 use crate::base::peer::NodeKey;
 use crate::config::model::Config;
 use crate::host::clock;
+use crate::base::control::{Control, Told};
 use crate::node::event::Input;
 use crate::node::machine::Machine;
 use crate::node::overview::Figures;
@@ -89,6 +90,12 @@ impl Run {
         while let Some(output) = machine.poll_output() {
             ports.carry_out(output);
         }
+    }
+
+    /// Does what an operator says; answers in words.
+    pub fn control(&self, control: Control) -> Told {
+        self.submit(Input::Control(control));
+        self.machine.borrow().told(control)
     }
 
     /// How it stands.

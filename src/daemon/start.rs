@@ -23,6 +23,7 @@ use crate::host::notify::{self, Socket};
 use crate::host::signals::{Signal, Watch};
 use crate::host::{clock, log as host_log};
 use crate::net::admin::listener as admin;
+use crate::net::admin::window::Window;
 use crate::net::ground::door::Door;
 use crate::net::ground::reactor::Reactor;
 use crate::net::origin::client::Client;
@@ -59,7 +60,7 @@ struct Node {
     store: Store,
     shelf: Rc<Shelf>,
     notes: Rc<Notes>,
-    network: Option<Network>,
+    network: Option<Rc<Network>>,
     executor: Rc<LocalExecutor<'static>>,
     reactor: Rc<Reactor>,
     doors: (Vec<TcpListener>, Vec<admin::Door>),
@@ -101,10 +102,10 @@ impl Node {
         let shelf = Rc::new(Shelf::default());
         let port = Port::new(door.clone(), &config);
         let client = Client::new(door.clone(), &config);
-        let network = Network::open(door, &config, &run)?;
+        let network = Network::open(door, &config, &run)?.map(Rc::new);
         let notes = Notes::new(&config.network.state, Rc::clone(&executor));
         let ports = Ports::new((&store, port), client, &shelf, &notes);
-        run.connect(ports.with_peers(network.as_ref().map(|network| Rc::clone(network.port()))));
+        run.connect(ports.with_network(network.clone()));
         let doors = (players, operators);
         Ok(Self { config, run, store, shelf, notes, network, executor, reactor, doors })
     }
@@ -161,7 +162,7 @@ impl Node {
     fn background(&mut self) -> Vec<Task<()>> {
         let spawn = |task| self.executor.spawn(task);
         let mut tasks = Vec::new();
-        let status = Rc::clone(&self.run);
+        let (status, calls) = (Rc::clone(&self.run), Rc::clone(&self.run));
         let doors = core::mem::take(&mut self.doors.1);
         for door in &doors {
             if let Some(address) = door.address() {
@@ -169,8 +170,11 @@ impl Node {
             }
         }
         if !doors.is_empty() {
-            let status = Rc::new(move || status.status());
-            tasks.push(self.executor.spawn(admin::serve(doors, status)));
+            let window = Window {
+                status: Box::new(move || status.status()),
+                control: Box::new(move |control| calls.control(control)),
+            };
+            tasks.push(self.executor.spawn(admin::serve(doors, Rc::new(window))));
         }
         tasks.push(self.executor.spawn(ring(Rc::clone(&self.run))));
         // Memory has news as well: what was let go because a reader had to have its next block.
@@ -201,9 +205,6 @@ impl Node {
                 log::set_max_level(taken.log.level);
                 self.run.configure(&taken);
                 self.config = taken;
-                if let Some(Err(error)) = self.network.as_ref().map(|n| n.share(&self.config)) {
-                    log::error!("peers cannot connect: {error}");
-                }
                 log::info!("configuration read again: {}", summary(&self.config));
             }
             Err(problems) => {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use core::fmt;
 
+use crate::base::control::Control;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::page::Page;
@@ -76,6 +77,9 @@ pub enum Input {
     },
     /// The node goes down: what is to outlive it is noted now.
     Stopping,
+    /// An operator, or the system, says what is to be done; the answer is
+    /// [`crate::node::machine::Machine::told`].
+    Control(Control),
     /// The moment that [`crate::node::machine::Machine::poll_timeout`] named has come.
     Tick,
 }
@@ -324,6 +328,13 @@ pub enum Output {
     },
     /// The device is to be read for [`Input::Reading`]: in this rhythm from now on, or no more.
     Sense(Option<Rhythm>),
+    /// Peers may connect, and are looked for; or neither.
+    Share {
+        /// Whether they may.
+        on: bool,
+    },
+    /// Nothing is kept open that nobody waits for: idle connections to origins and of players.
+    Rest,
     /// A line for the log.
     Say {
         /// How important.

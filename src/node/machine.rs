@@ -56,6 +56,8 @@ pub struct Machine {
     /// Bytes that came from all origins.
     pub(super) came: u64,
     pub(super) started: Instant,
+    /// Whether the node is in standby.
+    pub(super) resting: bool,
     pub(super) connections: usize,
     pub(super) disk_fault: Option<String>,
     outputs: VecDeque<Output>,
@@ -107,6 +109,7 @@ impl Machine {
             own: None,
             came: 0,
             started: now,
+            resting: false,
             connections: 0,
             disk_fault: None,
             outputs: VecDeque::new(),
@@ -130,14 +133,17 @@ impl Machine {
             Input::Ended { fetch, end } => self.on_ended(fetch, end),
             Input::Disk(disk) => self.on_disk(disk),
             Input::Peer(peering) => self.on_peering(*peering),
+            Input::Control(control) => self.on_control(control),
             Input::Dated(date) => self.dated = Some((now, date)),
             Input::Reading(readings) => self.on_reading(&readings),
             Input::Noted { page, text } => self.on_noted(page, text.as_deref()),
             Input::Stopping => self.on_stopping(),
             Input::Tick => {}
         }
-        self.fetch_ahead();
-        self.let_go();
+        if !self.resting {
+            self.fetch_ahead();
+            self.let_go();
+        }
         self.swarm_turn();
     }
 
@@ -156,6 +162,9 @@ impl Machine {
 
     /// When [`Input::Tick`] is due, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        if self.resting {
+            return None;
+        }
         let timeline = self.timeline.poll_timeout().map(|at| (at, Reason::Timeline));
         let peers = self.swarm.as_ref().and_then(|swarm| swarm.poll_timeout(self.now));
         let peers = peers.map(|at| (at, Reason::Peers));

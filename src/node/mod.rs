@@ -3,6 +3,7 @@
 pub mod ahead;
 pub mod answer;
 pub mod arrive;
+pub mod control;
 pub mod disk;
 pub mod download;
 pub mod end;

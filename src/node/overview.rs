@@ -47,6 +47,8 @@ impl Machine {
             State::Stopping
         } else if failing || self.disk_fault.is_some() {
             State::Impaired
+        } else if self.resting {
+            State::Standby
         } else if self.playing(now).is_empty() {
             State::Idle
         } else {

@@ -20,6 +20,7 @@ impl Machine {
     /// A player asks.
     pub(super) fn on_request(&mut self, request: Request) {
         self.report.add(Counter::Requests, 1);
+        self.wake();
         let id = request.exchange;
         let key = Key { origin: request.locator.origin, identity: self.identity(&request.locator) };
         let exchange = Exchange::new(request, key);

@@ -60,6 +60,8 @@ pub enum State {
     Playing,
     /// It serves, but something needs a look: an origin fails, or the disk does.
     Impaired,
+    /// It sends nothing until a player asks or it is woken.
+    Standby,
     /// It finishes what runs.
     Stopping,
 }
@@ -195,6 +197,7 @@ impl State {
             Self::Idle => "idle",
             Self::Playing => "playing",
             Self::Impaired => "impaired",
+            Self::Standby => "standby",
             Self::Stopping => "stopping",
         }
     }

@@ -288,10 +288,11 @@ impl Machine {
     /// Takes over that sharing was switched, or the network changed.
     pub(super) fn configure_swarm(&mut self) {
         let Some(keys) = self.own else { return };
-        let on = self.config.network.exists() && self.config.sharing.enabled;
+        let on = self.config.network.exists() && self.config.sharing.enabled && !self.resting;
         if on == self.swarm.is_some() {
             return;
         }
+        self.put(Output::Share { on });
         if let Some(swarm) = self.swarm.take() {
             for download in swarm.downloads.into_values() {
                 self.release(download);

@@ -75,7 +75,9 @@ impl Setup {
     /// Starts it before this origin.
     pub fn start(&self, origin: &Origin) -> Daemon {
         let folder = Folder::new();
-        std::fs::write(folder.0.join("neap.toml"), self.file(origin, "127.0.0.1:0")).unwrap();
+        let control = format!("control = \"{}\"", folder.0.join("control.sock").display());
+        let file = self.file(origin, "127.0.0.1:0").replace("control = \"\"", &control);
+        std::fs::write(folder.0.join("neap.toml"), file).unwrap();
         let mut child = command(&folder.0).spawn().unwrap();
         let log = Log::follow(&mut child);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -14,5 +14,6 @@ mod pacing;
 mod player;
 mod ranges;
 mod refusals;
+mod standby;
 mod streaming;
 mod wait;

@@ -1,13 +1,15 @@
-//! The other end of the control socket: what `neap status` asks with.
+//! The other end of the control socket: what `neap status` and control calls ask with.
 
 use core::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use super::call;
 use crate::base::limits;
+use crate::node::control::Control;
 
-/// Why there is no status.
+/// Why there is no answer.
 #[derive(Debug)]
 pub enum Error {
     /// Nobody listens at the socket.
@@ -18,6 +20,8 @@ pub enum Error {
     Silent(io::Error),
     /// What came is no status.
     Garbled,
+    /// The daemon does not do what it was told, and says why.
+    Refused(String),
 }
 
 impl fmt::Display for Error {
@@ -31,6 +35,7 @@ impl fmt::Display for Error {
             }
             Self::Silent(error) => write!(f, "neap runs but does not answer: {error}"),
             Self::Garbled => f.write_str("neap's answer is no status"),
+            Self::Refused(why) => f.write_str(why),
         }
     }
 }
@@ -40,6 +45,32 @@ impl fmt::Display for Error {
 /// # Errors
 /// When the daemon does not run, does not answer, or answers something else.
 pub fn fetch(control: &Path) -> Result<String, Error> {
+    let (head, body) = exchange(control, "GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    if head.starts_with("HTTP/1.1 200 ") { Ok(body) } else { Err(Error::Garbled) }
+}
+
+/// Tells the daemon at `control` what to do and answers its sentence, with a line's end.
+///
+/// # Errors
+/// When the daemon does not run, does not answer, or refuses.
+pub fn call(control: &Path, what: Control) -> Result<String, Error> {
+    let body = call::write(what);
+    let request = format!(
+        "POST /control HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (head, body) = exchange(control, &request)?;
+    match head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)) {
+        Some("200") => Ok(body),
+        // A daemon of another version may not know the call.
+        Some("404" | "405" | "409") => Err(Error::Refused(body.trim_end().into())),
+        _ => Err(Error::Garbled),
+    }
+}
+
+/// Sends a request and answers the head and the body of what comes back.
+fn exchange(control: &Path, request: &str) -> Result<(String, String), Error> {
     let mut stream = UnixStream::connect(control).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => Error::Forbidden(control.into()),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -50,12 +81,12 @@ pub fn fetch(control: &Path) -> Result<String, Error> {
     let mut exchange = || {
         stream.set_read_timeout(Some(limits::ADMIN_TIME))?;
         stream.set_write_timeout(Some(limits::ADMIN_TIME))?;
-        stream.write_all(b"GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         Read::by_ref(&mut stream).take(limits::STATUS).read_to_string(&mut answer)?;
         Ok(answer)
     };
     let answer = exchange().map_err(Error::Silent)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(Error::Garbled)?;
-    if head.starts_with("HTTP/1.1 200 ") { Ok(body.into()) } else { Err(Error::Garbled) }
+    Ok((head.into(), body.into()))
 }

@@ -6,16 +6,18 @@ use std::io;
 use smol::Timer;
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{metrics, page};
+use super::window::Window;
+use super::{call, metrics, page};
 use crate::base::limits;
+use crate::node::control::Told;
 use crate::node::status::{State, Status};
 
-/// Reads one request from `stream`, answers it and closes. `status` is asked once, and only for
-/// a request that is well-formed and allowed.
+/// Reads one request from `stream`, answers it and closes. The node is asked once, and only for
+/// a request that is well-formed and allowed; `calls` says whether it may be told something.
 ///
 /// # Errors
 /// When the peer is too slow or goes away; nobody needs to hear of it.
-pub async fn answer<S>(stream: S, status: &dyn Fn() -> Status) -> io::Result<()>
+pub async fn answer<S>(stream: S, window: &Window, calls: bool) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -23,16 +25,22 @@ where
         Timer::after(limits::ADMIN_TIME).await;
         Err(io::ErrorKind::TimedOut.into())
     };
-    smol::future::or(exchange(stream, status), late).await
+    smol::future::or(exchange(stream, window, calls), late).await
 }
 
-async fn exchange<S>(mut stream: S, status: &dyn Fn() -> Status) -> io::Result<()>
+async fn exchange<S>(mut stream: S, window: &Window, calls: bool) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(head) = read_head(&mut stream).await? else { return Ok(()) };
-    let reply = match parse(&head) {
-        Ok(request) => respond(&request, status),
+    let Some((head, mut body)) = read_head(&mut stream).await? else { return Ok(()) };
+    let reply = match parse(&head, calls) {
+        Ok(Request { call: Some(length), .. }) => {
+            if !read_body(&mut stream, &mut body, length).await? {
+                return Ok(());
+            }
+            told(call::parse(&body).and_then(|control| (window.control)(control)))
+        }
+        Ok(request) => respond(&request, &window.status),
         Err(reply) => reply,
     };
     stream.write_all(&reply.bytes()).await?;
@@ -40,7 +48,7 @@ where
 }
 
 /// Reads until the blank line; what cannot be a head ends early and fails to parse.
-async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<Vec<u8>>> {
+async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
     let mut head = Vec::new();
     let mut chunk = [0; 1024];
     while head.len() < limits::ADMIN_HEAD {
@@ -50,17 +58,44 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<Ve
         }
         let seen = head.len().saturating_sub(3);
         head.extend_from_slice(&chunk[..count]);
-        if head[seen..].windows(4).any(|end| end == b"\r\n\r\n") {
-            break;
+        if let Some(end) = head[seen..].windows(4).position(|end| end == b"\r\n\r\n") {
+            let body = head.split_off(seen + end + 4);
+            return Ok(Some((head, body)));
         }
     }
-    Ok(Some(head))
+    Ok(Some((head, Vec::new())))
+}
+
+/// Reads on until the content is whole; false where it ends before.
+async fn read_body<S>(stream: &mut S, body: &mut Vec<u8>, length: usize) -> io::Result<bool>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut chunk = [0; 1024];
+    while body.len() < length {
+        let count = stream.read(&mut chunk).await?;
+        if count == 0 {
+            return Ok(false);
+        }
+        body.extend_from_slice(&chunk[..count]);
+    }
+    body.truncate(length);
+    Ok(true)
+}
+
+fn told(told: Told) -> Reply {
+    match told {
+        Ok(words) => Reply::text("200 OK", &words),
+        Err(words) => Reply::text("409 Conflict", &words),
+    }
 }
 
 struct Request {
     path: String,
     /// HEAD rather than GET.
     bare: bool,
+    /// A control call, and how long it is.
+    call: Option<usize>,
 }
 
 struct Reply {
@@ -101,7 +136,7 @@ impl Reply {
     }
 }
 
-fn parse(head: &[u8]) -> Result<Request, Reply> {
+fn parse(head: &[u8], calls: bool) -> Result<Request, Reply> {
     let bad = || Reply::text("400 Bad Request", "This is no HTTP request that neap understands.");
     let mut fields = [httparse::EMPTY_HEADER; limits::FIELDS];
     let mut request = httparse::Request::new(&mut fields);
@@ -114,17 +149,43 @@ fn parse(head: &[u8]) -> Result<Request, Reply> {
         let sentence = "Open this page by its address or as localhost: another name may be a trap.";
         return Err(Reply::text("403 Forbidden", sentence));
     }
-    let bare = match request.method {
-        Some("GET") => false,
-        Some("HEAD") => true,
+    let target = request.path.unwrap_or("/");
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    let (bare, call) = match request.method {
+        Some("GET") if path != CALLS => (false, None),
+        Some("HEAD") if path != CALLS => (true, None),
+        Some("POST") if path == CALLS && calls => (false, Some(call_length(request.headers)?)),
+        _ if path == CALLS && calls => {
+            let reply = Reply::text("405 Method Not Allowed", "Control calls are sent by POST.");
+            return Err(reply.with("Allow", "POST"));
+        }
+        _ if path == CALLS => {
+            let sentence = "Control calls go to the control socket, never through this port.";
+            return Err(Reply::text("403 Forbidden", sentence));
+        }
         _ => {
             let reply = Reply::text("405 Method Not Allowed", "Only GET and HEAD work here.");
             return Err(reply.with("Allow", "GET, HEAD"));
         }
     };
-    let target = request.path.unwrap_or("/");
-    let path = target.split_once('?').map_or(target, |(path, _)| path);
-    Ok(Request { path: path.into(), bare })
+    Ok(Request { path: path.into(), bare, call })
+}
+
+/// How long a call is; it is said, or nothing is read.
+fn call_length(fields: &[httparse::Header<'_>]) -> Result<usize, Reply> {
+    let mut lengths = fields.iter().filter(|f| f.name.eq_ignore_ascii_case("content-length"));
+    let (Some(length), None) = (lengths.next(), lengths.next()) else {
+        return Err(Reply::text("411 Length Required", "A call says its Content-Length once."));
+    };
+    let digits = length.value.iter().all(u8::is_ascii_digit);
+    let text = core::str::from_utf8(length.value).ok().filter(|_| digits);
+    let Some(length) = text.and_then(|text| text.parse::<usize>().ok()) else {
+        return Err(Reply::text("400 Bad Request", "The Content-Length is no number."));
+    };
+    if length > limits::CALL {
+        return Err(Reply::text("413 Content Too Large", "No call is as long as this one."));
+    }
+    Ok(length)
 }
 
 /// Whether `Host` is an address or `localhost`. A page in somebody's browser could have its own
@@ -167,10 +228,15 @@ fn json(status: &Status) -> Reply {
 /// Whether players are served: an origin that fails is no reason to restart us.
 fn health(state: State) -> Reply {
     match state {
-        State::Idle | State::Playing | State::Impaired => Reply::text("200 OK", "ok"),
+        State::Idle | State::Playing | State::Impaired | State::Standby => {
+            Reply::text("200 OK", "ok")
+        }
         State::Starting | State::Stopping => Reply::text("503 Service Unavailable", state.word()),
     }
 }
+
+/// Where control calls are sent.
+const CALLS: &str = "/control";
 
 #[cfg(test)]
 mod tests {
@@ -201,15 +267,15 @@ mod tests {
     fn every_prefix_of_a_request_is_refused_without_harm() {
         let whole = b"GET /metrics?x=1 HTTP/1.1\r\nHost: [::1]:8643\r\nAccept: */*\r\n\r\n";
         for end in 0..whole.len() {
-            assert!(parse(&whole[..end]).is_err(), "{end}");
+            assert!(parse(&whole[..end], true).is_err(), "{end}");
         }
-        let request = parse(whole).map_err(|reply| reply.status).unwrap();
+        let request = parse(whole, true).map_err(|reply| reply.status).unwrap();
         assert_eq!((request.path.as_str(), request.bare), ("/metrics", false));
     }
 
     #[test]
     fn what_is_not_for_us_gets_a_sentence() {
-        let refused = |head: &str| parse(head.as_bytes()).err().map(|reply| reply.status);
+        let refused = |head: &str| parse(head.as_bytes(), false).err().map(|reply| reply.status);
         let host = "Host: localhost\r\n";
         let post = refused(&format!("POST / HTTP/1.1\r\n{host}\r\n"));
         assert_eq!(post, Some("405 Method Not Allowed"));

@@ -15,8 +15,8 @@ use smol::lock::Semaphore;
 use smol::{Async, LocalExecutor, Timer};
 
 use super::exchange;
+use super::window::Window;
 use crate::base::limits;
-use crate::node::status::Status;
 
 /// Why a door does not open.
 #[derive(Debug)]
@@ -129,12 +129,12 @@ enum Guest {
 }
 
 /// Answers operators at all `doors` for ever; dropping it closes the doors.
-pub async fn serve(doors: Vec<Door>, status: Rc<dyn Fn() -> Status>) {
+pub async fn serve(doors: Vec<Door>, window: Rc<Window>) {
     let tasks = Rc::new(LocalExecutor::new());
     let room = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
     for door in doors {
-        let (room, status, nursery) =
-            (Arc::clone(&room), Rc::clone(&status), Rc::downgrade(&tasks));
+        let (room, window, nursery) =
+            (Arc::clone(&room), Rc::clone(&window), Rc::downgrade(&tasks));
         let welcome = async move {
             loop {
                 let place = room.acquire_arc().await;
@@ -143,13 +143,13 @@ pub async fn serve(doors: Vec<Door>, status: Rc<dyn Fn() -> Status>) {
                     Timer::after(limits::LOG_RETRY).await;
                     continue;
                 };
-                let status = Rc::clone(&status);
+                let window = Rc::clone(&window);
                 let Some(tasks) = nursery.upgrade() else { return };
                 let visit = async move {
                     // An operator who goes away needs no answer.
                     let _ = match guest {
-                        Guest::Tcp(stream) => exchange::answer(stream, &*status).await,
-                        Guest::Unix(stream) => exchange::answer(stream, &*status).await,
+                        Guest::Tcp(stream) => exchange::answer(stream, &window, false).await,
+                        Guest::Unix(stream) => exchange::answer(stream, &window, true).await,
                     };
                     drop(place);
                 };

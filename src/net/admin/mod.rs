@@ -1,9 +1,11 @@
 //! The operator's port: status page, JSON, metrics and the control socket.
 
+pub mod call;
 pub mod chart;
 pub mod client;
 pub mod exchange;
 pub mod listener;
 pub mod metrics;
 pub mod page;
+pub mod window;
 pub mod words;

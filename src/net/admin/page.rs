@@ -54,7 +54,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 fn head(status: &Status) -> String {
     let tone = match status.state {
-        State::Starting | State::Stopping => "calm",
+        State::Starting | State::Standby | State::Stopping => "calm",
         State::Idle => "good",
         State::Playing => "flow",
         State::Impaired => "warn",

@@ -82,6 +82,11 @@ impl Client {
         self.0.pool.clear();
     }
 
+    /// Closes what is open and not in use.
+    pub fn rest(&self) {
+        self.0.pool.clear();
+    }
+
     /// Carries out an order; the outcome comes back through the door.
     pub fn fetch(&self, order: Order) {
         let inner = Rc::clone(&self.0);

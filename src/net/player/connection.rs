@@ -1,12 +1,14 @@
 //! A player's connection: request heads and bodies in, bounded in size and time.
 
 use core::future::poll_fn;
+use core::task::Poll;
 use core::time::Duration;
 use std::io::{self, IoSlice, Write};
 use std::net::TcpStream;
 
 use bytes::Bytes;
 
+use super::idle::Place;
 use crate::base::limits;
 use crate::base::time::Instant;
 use crate::net::ground::patience::{Elapsed, Patience};
@@ -40,8 +42,8 @@ impl Connection {
         Self { source, ahead: Vec::new(), patience: Patience::new(now) }
     }
 
-    /// Waits for the next request.
-    pub async fn head(&mut self) -> Asked {
+    /// Waits for the next request, or until those who wait are to end.
+    pub async fn head(&mut self, place: &Place<'_>) -> Asked {
         let mut seen = 0;
         let mut due = None;
         loop {
@@ -66,7 +68,8 @@ impl Connection {
                 let now = self.patience.now();
                 due.get_or_insert(now + limits::HEAD_TIME).since(now)
             };
-            match self.more(limit).await {
+            let more = if idle { self.begun(place, limit).await } else { self.more(limit).await };
+            match more {
                 Ok(Ok(0)) | Ok(Err(_)) => return Asked::Gone,
                 Ok(Ok(_)) => {}
                 Err(Elapsed) => return if idle { Asked::Gone } else { Asked::Slow },
@@ -148,6 +151,21 @@ impl Connection {
             Ok(done) => done.map(drop),
             Err(Elapsed) => Err(io::ErrorKind::TimedOut.into()),
         }
+    }
+
+    /// The first bytes of a request; none when those who wait are ended.
+    async fn begun(
+        &mut self,
+        place: &Place<'_>,
+        limit: Duration,
+    ) -> Result<io::Result<usize>, Elapsed> {
+        let Self { source, ahead, patience, .. } = self;
+        let since = place.begin();
+        let fill = poll_fn(|context| match source.poll_fill(context, ahead) {
+            Poll::Pending if place.is_ended(since, context) => Poll::Ready(Ok(0)),
+            other => other,
+        });
+        patience.bound(limit, fill).await
     }
 
     async fn more(&mut self, limit: Duration) -> Result<io::Result<usize>, Elapsed> {

@@ -22,8 +22,9 @@ use crate::wire::http::head::{Framing, RequestHead, Version};
 
 /// Answers the requests of a connection until it ends.
 pub async fn serve(port: &Port, mut connection: Connection) {
+    let place = port.idle.place();
     loop {
-        match connection.head().await {
+        match connection.head(&place).await {
             Asked::Head(head) => {
                 let mut exchange = Exchange::new(port, &mut connection, &head);
                 match exchange.run(head).await {

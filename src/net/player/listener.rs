@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::desk::Desk;
 use super::exchange;
 use super::gate::Gate;
+use super::idle::Idle;
 use crate::base::id::ExchangeId;
 use crate::base::limits;
 use crate::config::model::Config;
@@ -27,6 +28,8 @@ pub struct Port {
     pub door: Door,
     /// Where exchanges find their answers.
     pub desk: Rc<Desk>,
+    /// Connections between two requests.
+    pub idle: Idle,
     gate: RefCell<Rc<Gate>>,
     exchanges: Cell<u64>,
     connections: Cell<usize>,
@@ -39,6 +42,7 @@ impl Port {
         Rc::new(Self {
             door,
             desk: Rc::default(),
+            idle: Idle::default(),
             gate: RefCell::new(Rc::new(Gate::new(config))),
             exchanges: Cell::new(0),
             connections: Cell::new(0),
@@ -70,6 +74,11 @@ impl Port {
     /// Whether connections end after the exchange that they are at.
     pub fn is_stopping(&self) -> bool {
         self.stopping.get()
+    }
+
+    /// Ends the connections on which nothing is asked at the moment.
+    pub fn rest(&self) {
+        self.idle.end();
     }
 
     /// Lets connections end after the exchange that they are at.

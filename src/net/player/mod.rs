@@ -4,6 +4,7 @@ pub mod connection;
 pub mod desk;
 pub mod exchange;
 pub mod gate;
+pub mod idle;
 pub mod listener;
 pub mod pace;
 pub mod refusal;

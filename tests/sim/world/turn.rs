@@ -305,7 +305,8 @@ impl World {
                 }
             }
             Output::Peer(order) => self.on_peer_order(node, *order),
-            Output::Say { .. } | Output::Note { .. } | Output::Sense(_) => {}
+            Output::Say { .. } | Output::Share { .. } | Output::Rest => {}
+            Output::Note { .. } | Output::Sense(_) => {}
             other => self.carry_out_store(node, other),
         }
     }

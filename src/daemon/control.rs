@@ -1,0 +1,30 @@
+//! `neap standby`, `neap wake`: a call to the running daemon, and what became of it.
+
+use super::check::{Outcome, complaint};
+use crate::config::layers::{Flags, Paths};
+use crate::config::model::Config;
+use crate::config::problem::exit_code;
+use crate::net::admin::client::{self, Error};
+use crate::node::control::Control;
+
+/// What the call's command prints, and its exit code.
+pub fn outcome(paths: &Paths, flags: &Flags, control: Control) -> Outcome {
+    let path = match Config::load(paths, flags) {
+        Ok(loaded) => loaded.config.admin.control,
+        Err(problems) => {
+            let code = exit_code(&problems);
+            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
+        }
+    };
+    let Some(path) = path else {
+        let err = "neap: the control socket is switched off in the configuration\n".into();
+        return Outcome { err, code: 78, ..Outcome::default() };
+    };
+    match client::call(&path, control) {
+        Ok(words) => Outcome { out: words, ..Outcome::default() },
+        Err(error) => {
+            let code = if matches!(error, Error::Forbidden(_)) { 77 } else { 70 };
+            Outcome { err: format!("neap: {error}\n"), code, ..Outcome::default() }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Control calls: what an operator or the system tells a running node to do, and its answer.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Output;
+use super::machine::Machine;
+
+/// What is to be done, as it stands in a call's JSON: `{"call": "standby"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Control {
+    /// Send nothing and set no timer until a player asks or [`Control::Wake`] comes.
+    Standby,
+    /// Do again what the configuration says.
+    Wake,
+}
+
+/// What became of a call: a sentence for the operator, on either side.
+pub type Told = Result<String, String>;
+
+impl Machine {
+    /// Does what a call says.
+    pub(super) fn on_control(&mut self, control: Control) {
+        match control {
+            Control::Standby => self.rest(),
+            Control::Wake => self.wake(),
+        }
+    }
+
+    /// What the operator is told of a call that was just handed in.
+    pub fn told(&self, control: Control) -> Told {
+        match control {
+            Control::Standby => Ok("neap is in standby: it sends nothing and sets no timer until \
+                                    a player asks or 'neap wake' comes"
+                .into()),
+            Control::Wake => Ok("neap is awake".into()),
+        }
+    }
+
+    /// Whether the node is in standby.
+    pub const fn is_resting(&self) -> bool {
+        self.resting
+    }
+
+    /// Goes into standby: links end in order, and nothing is wanted any more that no player
+    /// waits for.
+    fn rest(&mut self) {
+        if self.resting {
+            return;
+        }
+        self.resting = true;
+        self.say(log::Level::Info, "standby: nothing is sent and no timer is set".into());
+        self.configure_swarm();
+        self.put(Output::Rest);
+    }
+
+    /// Comes back from standby: the swarm begins anew.
+    pub(super) fn wake(&mut self) {
+        if !self.resting {
+            return;
+        }
+        self.resting = false;
+        self.say(log::Level::Info, "awake again".into());
+        self.configure_swarm();
+    }
+}
