@@ -13,12 +13,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use neap::base::control::Control;
 use neap::base::limits;
 use neap::daemon::status;
 use neap::net::admin::listener::{Door, Error, serve};
 use neap::net::admin::window::Window;
 use neap::net::admin::{client, metrics, page};
-use neap::node::control::Control;
 use neap::node::report::COUNTERS;
 use neap::node::status::{SCHEMA, Status};
 

@@ -1,5 +1,6 @@
 //! The ground floor: values that every room speaks in, with no room of ours below.
 
+pub mod control;
 pub mod digest;
 pub mod id;
 pub mod limits;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use lexopt::Arg;
 
+use crate::base::control::Control;
 use crate::base::peer::NodeKey;
 use crate::config::layers::Flags;
 use crate::config::nearest::nearest;
-use crate::node::control::Control;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -290,7 +290,7 @@ Usage:
   neap [FLAGS]                  run until SIGTERM; SIGHUP reads the files anew
   neap check [--quiet] [FLAGS]  print what is configured and where it came from
   neap status [--json] [FLAGS]  print how the running neap does
-  neap standby [FLAGS]          let the running neap send nothing and set no timer
+  neap standby [FLAGS]          have the running neap send nothing, set no timer
   neap wake [FLAGS]             end that; a player who asks does so too
   neap key [--new] [FLAGS]      print this node's key, or make a new one
   neap admit NODE [--days N] [--key FILE] [FLAGS]

@@ -1,11 +1,11 @@
 //! `neap standby`, `neap wake`: a call to the running daemon, and what became of it.
 
 use super::check::{Outcome, complaint};
+use crate::base::control::Control;
 use crate::config::layers::{Flags, Paths};
 use crate::config::model::Config;
 use crate::config::problem::exit_code;
 use crate::net::admin::client::{self, Error};
-use crate::node::control::Control;
 
 /// What the call's command prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags, control: Control) -> Outcome {

@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use super::alarm::Alarm;
 use super::ports::Ports;
+use crate::base::control::{Control, Told};
 use crate::base::peer::NodeKey;
 use crate::config::model::Config;
 use crate::host::clock;
-use crate::base::control::{Control, Told};
 use crate::node::event::Input;
 use crate::node::machine::Machine;
 use crate::node::overview::Figures;

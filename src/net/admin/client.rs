@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::call;
+use crate::base::control::Control;
 use crate::base::limits;
-use crate::node::control::Control;
 
 /// Why there is no answer.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::window::Window;
 use super::{call, metrics, page};
+use crate::base::control::Told;
 use crate::base::limits;
-use crate::node::control::Told;
 use crate::node::status::{State, Status};
 
 /// Reads one request from `stream`, answers it and closes. The node is asked once, and only for

@@ -1,6 +1,6 @@
 //! What operators may see of the node and tell it.
 
-use crate::node::control::{Control, Told};
+use crate::base::control::{Control, Told};
 use crate::node::status::Status;
 
 /// The node as operators meet it.
