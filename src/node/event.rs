@@ -10,11 +10,8 @@ use crate::base::page::Page;
 use crate::base::range::ByteRange;
 use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
-<<<<<<< HEAD
 use crate::engine::caps::readings::{Readings, Rhythm};
 use crate::node::disk::Disk;
-=======
->>>>>>> 54ea4a2 (base: calls are values that everybody speaks in)
 use crate::node::peering::{PeerOrder, Peering};
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::ResponseHead;
