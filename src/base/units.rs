@@ -32,6 +32,22 @@ pub struct Share(pub u16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PerDay(pub Size);
 
+/// Thousandths of a watt; written `"1.5 W"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Power(pub u64);
+
+/// Thousandths of a watt-hour a day; written `"10 Wh/day"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DailyEnergy(pub u64);
+
+/// Picojoules a byte; written `"12 nJ/B"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PerByte(pub u64);
+
+/// Thousandths of a degree Celsius; written `"80 °C"` or `"80 C"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Celsius(pub u64);
+
 const SIZES: [(&str, u64); 8] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -147,6 +163,49 @@ impl fmt::Display for PerDay {
     }
 }
 
+/// A type that is a number of thousandths of one unit.
+macro_rules! in_thousandths {
+    ($type:ident, $table:expr, $unit:literal, $expected:literal) => {
+        impl FromStr for $type {
+            type Err = Expected;
+
+            fn from_str(text: &str) -> Result<Self, Expected> {
+                scaled(text, $table).map(Self).ok_or(Expected($expected))
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let part = format!("{:03}", self.0 % 1000);
+                match part.trim_end_matches('0') {
+                    "" => write!(f, concat!("{} ", $unit), self.0 / 1000),
+                    part => write!(f, concat!("{}.{} ", $unit), self.0 / 1000, part),
+                }
+            }
+        }
+    };
+}
+
+in_thousandths!(Power, &[("W", 1000), ("mW", 1)], "W", "a power with its unit, such as \"1.5 W\"");
+in_thousandths!(
+    DailyEnergy,
+    &[("Wh/day", 1000), ("mWh/day", 1)],
+    "Wh/day",
+    "a daily energy, such as \"10 Wh/day\""
+);
+in_thousandths!(
+    PerByte,
+    &[("nJ/B", 1000), ("pJ/B", 1)],
+    "nJ/B",
+    "an energy for each byte, such as \"12 nJ/B\""
+);
+in_thousandths!(
+    Celsius,
+    &[("°C", 1000), ("C", 1000)],
+    "°C",
+    "a temperature with its unit, such as \"80 °C\""
+);
+
 /// Reads a duration such as `"30 s"`, `"250 ms"`, `"5 min"`, `"2 h"`, `"7 d"`.
 pub fn duration(text: &str) -> Result<Duration, Expected> {
     scaled(text, &TIMES)
@@ -172,6 +231,16 @@ mod tests {
         assert_eq!("2 Mbit/s".parse::<Rate>().map(|r| r.to_string()), Ok("2 Mbit/s".into()));
         assert_eq!("12.5 %".parse::<Share>().map(|s| s.to_string()), Ok("12.5 %".into()));
         assert_eq!("512 MiB/day".parse(), Ok(PerDay(Size(512 << 20))));
+        for text in ["1.5 W", "0 W", "0.25 W", "12 W"] {
+            assert_eq!(text.parse::<Power>().map(|p| p.to_string()), Ok(text.into()));
+        }
+        assert_eq!("500 mW".parse(), Ok(Power(500)));
+        assert_eq!(
+            "10 Wh/day".parse::<DailyEnergy>().map(|e| e.to_string()),
+            Ok("10 Wh/day".into())
+        );
+        assert_eq!("12.5 nJ/B".parse(), Ok(PerByte(12_500)));
+        assert_eq!("80 C".parse::<Celsius>().map(|c| c.to_string()), Ok("80 °C".into()));
         assert_eq!(duration("1.5 s"), Ok(Duration::from_millis(1500)));
     }
 

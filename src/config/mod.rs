@@ -1,7 +1,9 @@
 //! The configuration: as written, then as meant.
 
+pub mod caps;
 pub mod change;
 pub mod file;
+pub mod hours;
 pub mod keys;
 pub mod layers;
 pub mod merge;

@@ -8,6 +8,7 @@ use crate::base::peer::{NodeKey, Role};
 use crate::base::units::Size;
 use crate::base::url::{Place, Places, Url};
 
+use super::caps::Caps;
 use super::secret::Secret;
 
 /// Everything that the file, its neighbours and the flags say.
@@ -25,6 +26,8 @@ pub struct Config {
     pub network: Network,
     /// Whether anything is taken from them and given to them.
     pub sharing: Sharing,
+    /// What it may use.
+    pub caps: Caps,
     /// The log.
     pub log: Log,
 }
@@ -206,6 +209,7 @@ impl Default for Config {
             },
             network: Network::default(),
             sharing: Sharing { enabled: true },
+            caps: Caps::default(),
             log: Log { target: LogTarget::Auto, level: log::LevelFilter::Info },
         }
     }

@@ -1,5 +1,6 @@
 //! The keys of the file, in tables by what they are about.
 
+pub mod caps;
 pub mod device;
 pub mod key;
 pub mod network;

@@ -3,10 +3,11 @@
 use crate::config::model::Config;
 
 use super::key::Key;
-use super::{device, network};
+use super::{caps, device, network};
 
 /// The sections in the order of the shipped file; `origin` is a list of tables.
-pub const SECTIONS: [&str; 7] = ["player", "admin", "origin", "cache", "network", "sharing", "log"];
+pub const SECTIONS: [&str; 8] =
+    ["player", "admin", "origin", "cache", "network", "sharing", "caps", "log"];
 
 /// The keys beside the origins', in the order of the shipped file.
 pub fn keys() -> impl Iterator<Item = &'static Key<Config>> {
@@ -16,6 +17,7 @@ pub fn keys() -> impl Iterator<Item = &'static Key<Config>> {
         device::CACHE,
         network::NETWORK,
         network::SHARING,
+        caps::CAPS,
         device::LOG,
     ];
     tables.into_iter().flatten()
