@@ -185,7 +185,7 @@ impl World {
             }
             Output::Adopt { .. } | Output::Say { .. } | Output::Peer(_) => {}
             Output::Note { .. } | Output::Sense(_) => {}
-            Output::Share { .. } | Output::Rest => {}
+            Output::Share { .. } | Output::Rest | Output::Wake => {}
         }
     }
 

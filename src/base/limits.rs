@@ -575,3 +575,21 @@ pub const NOTE: Duration = Duration::from_secs(300);
 
 /// Bytes of a control call; the longest that there is has 40.
 pub const CALL: usize = 4 * 1024;
+
+// What the device tells of itself.
+
+/// Bytes of a file of a sensor that are read: a page, but for routing tables and mounts, which
+/// have a line each.
+pub const SENSOR_FILE: u64 = 32 * 1024;
+
+/// Sensors of one kind, or files of one, that are looked at: a server has forty.
+pub const SENSORS: usize = 128;
+
+/// Interfaces that are told of: a router has ten.
+pub const INTERFACES: usize = 16;
+
+/// Bytes of a time zone's file; the longest of the database (2026a, "fat") has 3.7 KiB.
+pub const ZONE: u64 = 64 * 1024;
+
+/// NetworkManager is asked no more often whether the network is metered.
+pub const METERED_ASKED: Duration = Duration::from_secs(60);

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use super::disk::Shelf;
 use super::network::Network;
 use super::notes::Notes;
+use super::sensing::Sensing;
+use super::watchdog::Watchdog;
 use crate::base::id::RowId;
 use crate::config::model::Config;
 use crate::host::clock;
@@ -24,6 +26,8 @@ pub struct Ports {
     shelf: Rc<Shelf>,
     notes: Rc<Notes>,
     network: Option<Rc<Network>>,
+    sensing: Sensing,
+    watchdog: Watchdog,
 }
 
 impl Ports {
@@ -36,7 +40,9 @@ impl Ports {
     ) -> Self {
         let (store, players) = (door.0.clone(), door.1);
         let (shelf, notes) = (Rc::clone(shelf), Rc::clone(notes));
-        Self { store, players, origins, shelf, notes, network: None }
+        let (sensing, watchdog) = (Sensing::default(), Watchdog::default());
+        let network = None;
+        Self { store, players, origins, shelf, notes, network, sensing, watchdog }
     }
 
     /// With a network, where one is configured.
@@ -54,9 +60,20 @@ impl Ports {
         &self.players
     }
 
+    /// The device's sensors.
+    pub const fn sensing(&self) -> &Sensing {
+        &self.sensing
+    }
+
+    /// The service manager's watchdog.
+    pub const fn watchdog(&self) -> &Watchdog {
+        &self.watchdog
+    }
+
     /// Takes over a changed configuration.
     pub fn configure(&self, config: &Config) {
         self.players.configure(config);
+        self.sensing.configure(config);
         self.origins.configure(config);
         self.store.set_memory_limit(config.cache.memory.0);
     }
@@ -93,12 +110,14 @@ impl Ports {
                 }
             }
             Output::Note { page, text } => self.notes.write(page, text),
-            Output::Sense(_) => {}
+            Output::Sense(rhythm) => self.sensing.ask(rhythm),
             Output::Share { on } => self.share(on),
             Output::Rest => {
                 self.origins.rest();
                 self.players.rest();
+                self.watchdog.rest(true);
             }
+            Output::Wake => self.watchdog.rest(false),
             Output::Say { level, line } => log::log!(level, "{line}"),
         }
     }

@@ -105,6 +105,7 @@ impl Node {
         let network = Network::open(door, &config, &run)?.map(Rc::new);
         let notes = Notes::new(&config.network.state, Rc::clone(&executor));
         let ports = Ports::new((&store, port), client, &shelf, &notes);
+        ports.sensing().configure(&config);
         run.connect(ports.with_network(network.clone()));
         let doors = (players, operators);
         Ok(Self { config, run, store, shelf, notes, network, executor, reactor, doors })
@@ -177,6 +178,7 @@ impl Node {
             tasks.push(self.executor.spawn(admin::serve(doors, Rc::new(window))));
         }
         tasks.push(self.executor.spawn(ring(Rc::clone(&self.run))));
+        tasks.push(self.executor.spawn(sense(Rc::clone(&self.run))));
         // Memory has news as well: what was let go because a reader had to have its next block.
         let (run, store) = (Rc::clone(&self.run), self.store.clone());
         tasks.push(self.executor.spawn(disk::listen(run, store)));
@@ -187,7 +189,12 @@ impl Node {
             tasks.push(self.executor.spawn(disk::read(run, store, Rc::clone(&self.shelf))));
         }
         if let Some(interval) = notify::watchdog_interval() {
-            tasks.push(spawn(feed(interval)));
+            let run = Rc::clone(&self.run);
+            tasks.push(spawn(async move {
+                if let Some(ports) = run.ports() {
+                    ports.watchdog().feed(interval).await;
+                }
+            }));
         }
         tasks
     }
@@ -244,11 +251,10 @@ async fn ring(run: Rc<Run>) {
     }
 }
 
-/// Tells the service manager that this very loop turns.
-async fn feed(interval: Duration) {
-    loop {
-        Timer::after(interval).await;
-        notify::alive();
+/// Reads the device while the machine wants to know.
+async fn sense(run: Rc<Run>) {
+    if let Some(ports) = run.ports() {
+        ports.sensing().work(&run).await;
     }
 }
 

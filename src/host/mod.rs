@@ -4,4 +4,5 @@ pub mod clock;
 pub mod log;
 pub mod notebook;
 pub mod notify;
+pub mod sensors;
 pub mod signals;

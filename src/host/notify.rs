@@ -89,6 +89,14 @@ pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
+/// Has the service manager expect [`alive`] within this time from now on; none for never
+/// (sd_notify(3), `WATCHDOG_USEC=`; what systemd holds for infinite ends its watch).
+pub fn watch(limit: Option<Duration>) {
+    let micros =
+        limit.map_or(u64::MAX, |limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
+    tell(&[NotifyState::Custom(&format!("WATCHDOG_USEC={micros}"))]);
+}
+
 /// How often [`alive`] is due: half of what the unit's `WatchdogSec` allows; none without one.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)

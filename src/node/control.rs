@@ -47,6 +47,7 @@ impl Machine {
         }
         self.resting = false;
         self.say(log::Level::Info, "awake again".into());
+        self.put(Output::Wake);
         self.configure_swarm();
     }
 }

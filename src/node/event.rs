@@ -335,6 +335,8 @@ pub enum Output {
     },
     /// Nothing is kept open that nobody waits for: idle connections to origins and of players.
     Rest,
+    /// Standby is over.
+    Wake,
     /// A line for the log.
     Say {
         /// How important.

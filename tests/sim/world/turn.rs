@@ -305,7 +305,7 @@ impl World {
                 }
             }
             Output::Peer(order) => self.on_peer_order(node, *order),
-            Output::Say { .. } | Output::Share { .. } | Output::Rest => {}
+            Output::Say { .. } | Output::Share { .. } | Output::Rest | Output::Wake => {}
             Output::Note { .. } | Output::Sense(_) => {}
             other => self.carry_out_store(node, other),
         }

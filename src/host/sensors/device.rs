@@ -1,0 +1,123 @@
+//! All sensors of the device in one reading, as the governor wants it.
+
+use std::path::{Path, PathBuf};
+
+use super::power::Counters;
+use super::tree::Tree;
+use super::{bus, heat, memory, power, route, wall, wear};
+use crate::base::limits;
+use crate::base::time::Instant;
+use crate::engine::caps::readings::Device;
+use crate::host::clock;
+
+/// The sensors of this device. Nothing is kept open, and nothing is listed but when it is read,
+/// so that what is plugged in is seen and what is taken away is missed by nobody.
+#[derive(Debug)]
+pub struct Sensors {
+    proc: Tree,
+    sys: Tree,
+    cache: PathBuf,
+    energy: Counters,
+    /// What NetworkManager said, when, and of which interface.
+    metered: Option<(Instant, Option<String>, bool)>,
+}
+
+impl Sensors {
+    /// The sensors below these roots, with the folder whose storage wears.
+    pub fn new(proc: &Path, sys: &Path, cache: &Path) -> Self {
+        Self {
+            proc: Tree::new(proc),
+            sys: Tree::new(sys),
+            cache: cache.into(),
+            energy: Counters::default(),
+            metered: None,
+        }
+    }
+
+    /// Reads them all. Some drivers ask a chip on a slow bus, so this is for a thread that may
+    /// wait.
+    pub fn read(&mut self) -> Device {
+        let (proc, sys) = (&self.proc, &self.sys);
+        let (mut interfaces, default) = route::read(proc, sys);
+        let memory = memory::read(proc, sys);
+        let device = Device {
+            memory,
+            temperature: heat::read(sys),
+            power: power::drawn(sys),
+            energy: self.energy.read(sys),
+            battery: power::battery(sys),
+            wear: wear::read(proc, sys, &self.cache),
+            conntrack: route::conntrack(proc),
+            // What the line carries nobody on this device knows.
+            uplink: None,
+            date: clock::date(),
+            wall: clock::date().map(wall::at),
+            ..Device::default()
+        };
+        let first = interfaces.first().filter(|_| default).map(|first| first.interface.clone());
+        let metered = self.is_metered(first);
+        if let Some(first) = interfaces.first_mut().filter(|_| default) {
+            first.metered |= metered;
+        }
+        Device { route: interfaces.first().filter(|_| default).cloned(), interfaces, ..device }
+    }
+
+    /// What NetworkManager says of the way into the network; asked now and then, and at once
+    /// when that is another one.
+    fn is_metered(&mut self, interface: Option<String>) -> bool {
+        let now = clock::now();
+        let known = self
+            .metered
+            .as_ref()
+            .filter(|(when, of, _)| *of == interface && now.since(*when) < limits::METERED_ASKED);
+        if let Some((.., metered)) = known {
+            return *metered;
+        }
+        let user = nix::unistd::geteuid().as_raw();
+        let told = interface.is_some() && bus::metered(bus::SYSTEM.as_ref(), user) == Some(true);
+        self.metered = Some((now, interface, told));
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::tests::Made;
+    use super::*;
+
+    #[test]
+    fn an_empty_device_tells_nothing_and_a_full_one_all() {
+        let made = Made::new("device", &[]);
+        let mut sensors = Sensors::new(&made.0.path("proc"), &made.0.path("sys"), "/".as_ref());
+        let nothing = sensors.read();
+        let clock = (nothing.date, nothing.wall);
+        let (date, wall) = clock;
+        assert_eq!(nothing, Device { date, wall, ..Device::default() });
+        for (path, text) in [
+            ("sys/class/thermal/thermal_zone0/type", "cpu-thermal"),
+            ("sys/class/thermal/thermal_zone0/temp", "80000"),
+            ("proc/net/route", "Iface\nwwan0 00000000 0 0003 0 0 9 00000000"),
+        ] {
+            made.write(path, text);
+        }
+        let device = sensors.read();
+        assert_eq!(device.temperature.map(|heat| heat.millidegrees), Some(80_000));
+        assert!(device.route.is_some_and(|route| route.metered));
+    }
+
+    /// `cargo test --release --lib sensors::device -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement, not an assertion"]
+    fn what_a_reading_costs() {
+        let mut sensors = Sensors::new("/proc".as_ref(), "/sys".as_ref(), "/var/cache".as_ref());
+        let own = super::super::process::Own::new();
+        let mut micros = |what: &mut dyn FnMut()| {
+            let begin = clock::now();
+            (0..1000).for_each(|_| what());
+            clock::now().since(begin).as_micros() / 1000
+        };
+        let process = micros(&mut || drop(own.read()));
+        let device = micros(&mut || drop(sensors.read()));
+        eprintln!("a reading of the process: {process} us, of the device: {device} us");
+    }
+}
