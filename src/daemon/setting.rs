@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::task::{Poll, Waker};
 
 /// A value with one follower.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Setting<T> {
     value: Cell<T>,
     waker: RefCell<Option<Waker>>,

@@ -8,7 +8,7 @@ use super::setting::Setting;
 use crate::host::notify;
 
 /// The watchdog, where the service manager wants one to be fed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Watchdog(Setting<bool>);
 
 impl Watchdog {

@@ -111,7 +111,7 @@ mod tests {
     fn what_a_reading_costs() {
         let mut sensors = Sensors::new("/proc".as_ref(), "/sys".as_ref(), "/var/cache".as_ref());
         let own = super::super::process::Own::new();
-        let mut micros = |what: &mut dyn FnMut()| {
+        let micros = |what: &mut dyn FnMut()| {
             let begin = clock::now();
             (0..1000).for_each(|_| what());
             clock::now().since(begin).as_micros() / 1000

@@ -165,8 +165,8 @@ mod tests {
             ],
         );
         let battery_is = |discharging, level| {
-            let battery = Battery { discharging, level_permille: Some(level) };
-            assert_eq!(battery(&made.0), Some(battery));
+            let wanted = Battery { discharging, level_permille: Some(level) };
+            assert_eq!(battery(&made.0), Some(wanted));
         };
         battery_is(true, 420);
         let power = drawn(&made.0).expect("the battery tells");

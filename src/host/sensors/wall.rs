@@ -143,6 +143,7 @@ impl Rule {
 
     fn offset(&self, date: i64) -> i64 {
         let Some((summer, begin, end)) = &self.summer else { return self.normal };
+        let date = date.clamp(-FAR, FAR);
         let year = year_of((date.saturating_add(self.normal)).div_euclid(DAY));
         let (begin, end) = (begin.at(year) - self.normal, end.at(year) - summer);
         let is_summer =
@@ -254,6 +255,9 @@ const fn year_of(day: i64) -> i64 {
 
 const DAY: i64 = 86_400;
 const HOUR: i64 = 3600;
+
+/// No calendar is asked about dates beyond 30,000 years.
+const FAR: i64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {
