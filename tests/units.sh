@@ -70,13 +70,15 @@ done
 says neap.service '^Type=notify$' 'readiness is told'
 says neap.service '^WatchdogSec=' 'a hang is found'
 says neap.service '^RestartPreventExitStatus=.*\b78\b' 'a wrong configuration does not loop'
+says neap.service '^CPUQuota=' 'a loop that spins has an end'
+says neap.service '^IOWeight=' 'the disk is the recorder'"'"'s first'
 says neap.service '^After=network\.target$' 'it waits neither for a network nor for a clock'
 says neap.socket '^FileDescriptorName=player$' 'the socket bears the name that neap looks for'
 
 # Every number has its reason: a comment stands above each backstop, alone or with its group.
 awk '
     /^#/ { reason = 1; next }
-    /^(Memory(High|Max|SwapMax)|TasksMax|Limit|OOMScore|LogRate|Timeout|Watchdog|StartLimit|RestartSec)/ {
+    /^(CPUQuota|IOWeight|Memory(High|Max|SwapMax)|TasksMax|Limit|OOMScore|LogRate|Timeout|Watchdog|StartLimit|RestartSec)/ {
         if (!reason) { print; wrong = 1 }
         next
     }
@@ -107,11 +109,28 @@ else
     good 'preset: enables the service, not the socket'
 fi
 
-if sh -n sleep/neap && [ -z "$(sh sleep/neap pre suspend)" ]; then
-    good 'sleep: the hook does nothing on the way to standby'
-else
-    bad 'sleep: the hook'
-fi
+# The hook with programs that note what they are told; a neap that does not run must not hold it up.
+mkdir -p "$work/bin"
+for program in neap systemctl sleep; do
+    printf '#!/bin/sh\necho %s "$@" >>"%s/called"\n[ ! -e "%s/dead" ]\n' "$program" "$work" "$work" >"$work/bin/$program"
+    chmod +x "$work/bin/$program"
+done
+# hook WORD EXPECTED: what it calls, in one line.
+hook() {
+    : >"$work/called"
+    if said=$(PATH="$work/bin:$PATH" sh sleep/neap "$1" suspend 2>&1) && [ -z "$said" ] &&
+        [ "$(paste -sd, "$work/called")" = "$2" ]; then
+        good "sleep: $1${3:+ $3}: $2"
+    else
+        bad "sleep: $1${3:+ $3}: $said $(paste -sd, "$work/called")"
+    fi
+}
+hook pre 'neap standby,sleep 1'
+hook post 'neap wake,systemctl --no-block try-reload-or-restart neap.service'
+hook other ''
+touch "$work/dead"
+hook pre 'neap standby' 'without neap'
+hook post 'neap wake,systemctl --no-block try-reload-or-restart neap.service' 'without neap'
 
 [ "$faults" -eq 0 ] || { echo "$faults faults" >&2; exit 1; }
 echo "all units hold"

@@ -35,6 +35,8 @@ define NEAP_INSTALL_INIT_SYSTEMD
 		$(TARGET_DIR)/usr/lib/systemd/system/neap.socket
 	$(INSTALL) -D -m 0644 $(@D)/systemd/neap.tmpfiles.conf \
 		$(TARGET_DIR)/usr/lib/tmpfiles.d/neap.conf
+	$(INSTALL) -D -m 0755 $(@D)/systemd/sleep/neap \
+		$(TARGET_DIR)/usr/lib/systemd/system-sleep/neap
 endef
 
 define NEAP_INSTALL_INIT_SYSV
