@@ -709,3 +709,10 @@ fn a_file_that_may_not_be_read_ends_with_77() {
     assert_eq!(err, format!("neap: {}: {expected}\n", file.display()));
     assert_eq!(output.status.code(), Some(77));
 }
+
+#[test]
+fn every_key_of_0_1_0_is_still_read() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/0.1.0/neap.toml");
+    let config = read(&fs::read_to_string(file).expect("the sample")).expect("no problem");
+    assert_eq!(config.origins.len(), 1);
+}

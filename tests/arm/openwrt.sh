@@ -47,7 +47,7 @@ procd_running() { return 1; }
 extra_command() { :; }
 STUBS
 sed -e "s#^DAEMON=.*#DAEMON='$neap'#" -e "s#^FOLDER=.*#FOLDER='$work/etc'#" \
-    -e "s#/var/run/neap#$work/run#g" -e "s#/sbin/ujail#/bin/sh#" \
+    -e "s#^STATE=.*#STATE='$work/state'#" -e "s#/var/run/neap#$work/run#g" -e "s#/sbin/ujail#/bin/sh#" \
     "$root/cross/openwrt/files/neap.init" >"$work/init"
 
 # start UCI: starts with that configuration; what procd was told is in $work/out.
@@ -79,7 +79,9 @@ UCI
 if told instance; then bad 'a wrong URL is refused by neap check'; else good 'a wrong URL is refused by neap check'; fi
 if told 'logger.*not started'; then good 'and the log says why'; else bad 'and the log says why'; fi
 
-start <<'UCI'
+echo 'thirty-two bytes that only we know' >"$work/secret"
+chmod 600 "$work/secret"
+start <<UCI
 config neap 'main'
 option enabled '1'
 option memory '12 MiB'
@@ -88,6 +90,12 @@ option cache_size '1 GiB'
 list listen '127.0.0.1:8642'
 list listen '192.168.1.1:8642'
 list allow '192.168.1.0/24'
+option network 'home'
+option secret_file '$work/secret'
+option role 'gateway'
+option sharing '0'
+list publisher 'ed25519:0000000000000000000000000000000000000000000000000000000000000000'
+list peer '192.168.1.5:8644'
 config origin 'tv'
 option url 'https://cdn.example.com/live/'
 list host 'a.example.com'
@@ -95,9 +103,12 @@ option follow_redirects '0'
 UCI
 if told '^param command .*--config'; then good 'it starts when it is on'; else bad 'it starts when it is on'; fi
 said=$("$neap" check --config "$work/etc/neap.toml" 2>&1)
-for want in 'memory = "12 MiB"' '"192.168.1.1:8642"' '192.168.1.0/24' 'name = "tv"' 'follow-redirects = false' 'hosts = \["a.example.com"\]' 'disk = "0"'; do
+for want in 'memory = "12 MiB"' '"192.168.1.1:8642"' '192.168.1.0/24' 'name = "tv"' 'follow-redirects = false' 'hosts = \["a.example.com"\]' 'disk = "0"' \
+    'name = "home"' 'role = "gateway"' 'peers = \["192.168.1.5:8644"\]' "secret-file = \"$work/secret\"" "state = \"$work/state\"" \
+    'publishers = \["ed25519:0000' 'enabled = false'; do
     if echo "$said" | grep -q "$want"; then good "UCI to TOML: $want"; else bad "UCI to TOML: $want"; fi
 done
+if told "^mount-rw .*$work/state" && [ -d "$work/state" ]; then good 'its key has a folder in the jail'; else bad 'its key has a folder in the jail'; fi
 if told 'logger.*no disk cache'; then good 'a cache in the router'"'"'s own flash is refused'; else bad 'a cache in the flash is refused'; fi
 for want in '^param respawn ' '^param user neap' '^param no_new_privs 1' '^param reload_signal HUP' '^jail neap .*ronly' '^param capabilities '; do
     if told "$want"; then good "procd: $want"; else bad "procd: $want"; fi

@@ -16,4 +16,5 @@ mod ranges;
 mod refusals;
 mod standby;
 mod streaming;
+mod upgrading;
 mod wait;

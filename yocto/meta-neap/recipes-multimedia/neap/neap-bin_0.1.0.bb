@@ -2,7 +2,7 @@ SUMMARY = "neap as a static binary, for series whose Rust is too old to build it
 
 require neap-common.inc
 # Written by `cross/supply binaries`, at each release; without it this recipe steps aside.
-# nooelint: oelint.file.requireinclude
+# nooelint: oelint.file.requireinclude,oelint.file.includenotfound
 include neap-binaries.inc
 
 PROVIDES += "neap"

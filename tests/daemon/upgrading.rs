@@ -1,0 +1,89 @@
+//! What an earlier version left on the device, in `tests/samples/VERSION`, and what this one makes
+//! of it after an update: the same node, the same cache, or a clean start.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::daemon::{Daemon, Folder, Setup, command};
+use super::origin::{Origin, Script, ok, top};
+
+/// The key of the node that wrote the samples; it was made for them and belongs to no device.
+const KEY: &str = "ed25519:8beba18f08982ea1c7f2bf99ba9ea5154d57134faad7db44f8bfe74de49d20b4";
+const SLICE: &str = "4d/4d88a05320151d8df2dc075075a1f832-00000000-0000000000000001";
+
+/// A device with the files of 0.1.0 in its folders.
+fn device() -> Folder {
+    let folder = Folder::new();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/0.1.0");
+    for (from, to) in [("node.key", "state/node.key"), (SLICE, &format!("cache/{SLICE}"))] {
+        let to = folder.0.join(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(samples.join(from), &to).unwrap();
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::set_permissions(folder.0.join("state"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(folder.0.join("secret"), "thirty-two bytes that only we know").unwrap();
+    fs::set_permissions(folder.0.join("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    folder
+}
+
+/// The lines of the configuration that lead to its folders.
+fn setup(device: &Folder) -> Setup {
+    let at = device.0.display();
+    let cache = format!(
+        "path = \"{at}/cache\"\ndisk = \"8 MiB\"\n[network]\nname = \"home\"\n\
+         secret-file = \"{at}/secret\"\nstate = \"{at}/state\"\nlisten = []\ndiscovery = false\n"
+    );
+    Setup { cache, ..Setup::default() }
+}
+
+/// What the origin has by now; to the tag of the kept content it says that nothing has changed,
+/// since the sample grows older than its lifetime of a year.
+fn changed() -> Script {
+    let new = ok("Cache-Control: max-age=60", "fetched anew\n");
+    std::sync::Arc::new(move |wire| {
+        if wire.request.field("if-none-match").is_some_and(|tag| tag.contains("\"old\"")) {
+            let lines = "Cache-Control: max-age=60\nETag: \"old\"";
+            return wire.send(format!("{}\r\n", top("304 Not Modified", lines)));
+        }
+        new(wire);
+    })
+}
+
+#[test]
+fn the_key_and_the_cache_of_0_1_0_live_on() {
+    let (device, origin) = (device(), Origin::with("/old.mp4", changed()));
+    let daemon: Daemon = setup(&device).start(&origin);
+    daemon.wait_log(KEY);
+    daemon.wait_log("disk cache: 1 slices found");
+    assert_eq!(daemon.get("/o/old.mp4").expect(200).text(), "kept by neap 0.1.0\n");
+}
+
+#[test]
+fn a_slice_of_an_unknown_version_goes_and_is_fetched_anew() {
+    let (device, origin) = (device(), Origin::with("/old.mp4", changed()));
+    let slice = device.0.join("cache").join(SLICE);
+    let mut bytes = fs::read(&slice).unwrap();
+    bytes.iter_mut().take(16).for_each(|byte| *byte ^= 0x55);
+    fs::write(&slice, bytes).unwrap();
+    let daemon = setup(&device).start(&origin);
+    daemon.wait_log("disk cache: 0 slices found");
+    assert_eq!(daemon.get("/o/old.mp4").expect(200).text(), "fetched anew\n");
+}
+
+#[test]
+fn a_reset_leaves_nothing_of_0_1_0() {
+    let (device, origin) = (device(), Origin::new());
+    fs::write(device.0.join("neap.toml"), setup(&device).file(&origin, "127.0.0.1:0")).unwrap();
+    let mut reset: Command = command(&device.0);
+    let said = reset.args(["reset", "--yes"]).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    for gone in ["cache".into(), "state/node.key".to_owned(), format!("cache/{SLICE}")] {
+        let path = device.0.join(&gone);
+        let empty = || path.is_dir() && fs::read_dir(&path).unwrap().next().is_none();
+        let forgotten = !path.exists() || empty();
+        assert!(forgotten, "{gone} is still there");
+    }
+}
