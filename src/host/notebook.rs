@@ -56,7 +56,7 @@ impl Notebook {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is too long"));
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let passing = self.folder.join(format!("{}.new", page.file()));
+        let passing = self.folder.join(passing(page));
         let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).clone();
         let mut file = open.open(&passing)?;
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -69,10 +69,15 @@ impl Notebook {
     }
 }
 
-/// The pages that lie in a state folder, for who forgets them.
+/// The pages that lie in a state folder, for who forgets them, with what a power cut left of one.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let paths = Page::ALL.iter().map(|page| folder.join(page.file()));
-    paths.filter(|path| path.exists()).collect()
+    let names = Page::ALL.iter().flat_map(|page| [page.file().to_owned(), passing(*page)]);
+    names.map(|name| folder.join(name)).filter(|path| path.exists()).collect()
+}
+
+/// The name that a page has while it is written.
+fn passing(page: Page) -> String {
+    format!("{}.new", page.file())
 }
 
 #[cfg(test)]
@@ -108,6 +113,7 @@ mod tests {
         notebook.write(Page::Caps, "before").expect("written");
         fs::write(notebook.folder.join("caps.note.new"), "aft").expect("what a cut leaves");
         assert_eq!(notebook.read(Page::Caps).expect("read"), Some("before".into()));
+        assert_eq!(files(&notebook.folder).len(), 2, "both can be forgotten");
         notebook.write(Page::Caps, "after").expect("written over what was left");
         assert_eq!(notebook.read(Page::Caps).expect("read"), Some("after".into()));
         let _ = fs::remove_dir_all(&notebook.folder);

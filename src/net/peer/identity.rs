@@ -201,10 +201,14 @@ fn settle(passing: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// The files in a state folder that hold keys of a node, the old one's too.
+/// The files in a state folder that hold keys of a node: the old one's too, and what a killed
+/// start left.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let names = [FILE.to_owned(), format!("{FILE}.old")];
-    names.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect()
+    let rest = |name: &str| name.strip_prefix(FILE).map(str::to_owned);
+    let ours = |name: &str| rest(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(ours));
+    named.map(|entry| entry.path()).collect()
 }
 
 /// The key's file in the state directory.
