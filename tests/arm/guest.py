@@ -57,6 +57,9 @@ chown neap:neap /run/neap /var/cache/neap
 chmod 750 /var/cache/neap
 : > /run/hosts
 cp /etc/neap/neap.toml /run/neap.toml
+echo thirty-two bytes that only we know > /run/secret
+chown neap:neap /run/secret
+chmod 600 /run/secret
 ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
