@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use neap::daemon::arguments::{Command, HELP, VERSION};
+use neap::daemon::calibrate::command::calibrate;
 use neap::daemon::check::{Outcome, check};
 use neap::daemon::sign::command::sign;
 use neap::daemon::{control, key, reset, start, status};
@@ -23,6 +24,10 @@ fn main() -> ExitCode {
         Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
         Ok(Command::Control { flags, control }) => {
             control::outcome(&Default::default(), &flags, control)
+        }
+        Ok(Command::Calibrate(flags)) => {
+            let (input, out) = (&mut std::io::stdin().lock(), &mut std::io::stderr());
+            calibrate(&Default::default(), &flags, input, out)
         }
         Ok(Command::Key { flags, new }) => key::print(&Default::default(), &flags, new),
         Ok(Command::Admit { flags, node, days, key }) => {

@@ -37,6 +37,8 @@ pub enum Command {
         /// What.
         control: Control,
     },
+    /// Fit the power model to a meter.
+    Calibrate(Flags),
     /// Print this node's key.
     Key {
         /// The layer above the files; the state directory comes from there.
@@ -221,6 +223,7 @@ impl Seen {
             Some("check") => Command::Check { flags, quiet },
             Some("status") => Command::Status { flags, json },
             Some("standby") => Command::Control { flags, control: Control::Standby },
+            Some("calibrate") => Command::Calibrate(flags),
             Some("wake") => Command::Control { flags, control: Control::Wake },
             _ => Command::Run(flags),
         })
@@ -259,7 +262,8 @@ fn clean(text: &str) -> String {
 /// Days of an admission that says nothing else.
 const YEAR: u32 = 365;
 
-const WORDS: [&str; 8] = ["check", "status", "standby", "wake", "sign", "key", "admit", "reset"];
+const WORDS: [&str; 9] =
+    ["check", "status", "standby", "wake", "calibrate", "sign", "key", "admit", "reset"];
 
 const FLAGS: [&str; 15] = [
     "--config",
@@ -292,6 +296,8 @@ Usage:
   neap status [--json] [FLAGS]  print how the running neap does
   neap standby [FLAGS]          have the running neap send nothing, set no timer
   neap wake [FLAGS]             end that; a player who asks does so too
+  neap calibrate [FLAGS]        fit the power model to what a meter shows, line by
+                                line; prints the keys for the configuration
   neap key [--new] [FLAGS]      print this node's key, or make a new one
   neap admit NODE [--days N] [--key FILE] [FLAGS]
                                 print an admission of the node with key NODE,
@@ -347,6 +353,7 @@ mod tests {
         assert_eq!(parse("check -q"), Ok(Command::Check { flags: none.clone(), quiet: true }));
         let call = |control| Command::Control { flags: none.clone(), control };
         assert_eq!(parse("standby"), Ok(call(Control::Standby)));
+        assert_eq!(parse("calibrate"), Ok(Command::Calibrate(none.clone())));
         assert_eq!(parse("wake"), Ok(call(Control::Wake)));
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
         let none = Flags::default();

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod arguments;
+pub mod calibrate;
 pub mod check;
 pub mod control;
 pub mod disk;

@@ -5,6 +5,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+
 use super::call;
 use crate::base::control::Control;
 use crate::base::limits;
@@ -69,15 +72,19 @@ pub fn call(control: &Path, what: Control) -> Result<String, Error> {
     }
 }
 
+/// The number of the process that listens at `control`.
+///
+/// # Errors
+/// When nobody does, or the kernel does not tell.
+pub fn process(control: &Path) -> Result<i32, Error> {
+    let stream = connect(control)?;
+    let told = getsockopt(&stream, PeerCredentials).map_err(|error| Error::Silent(error.into()))?;
+    Ok(told.pid())
+}
+
 /// Sends a request and answers the head and the body of what comes back.
 fn exchange(control: &Path, request: &str) -> Result<(String, String), Error> {
-    let mut stream = UnixStream::connect(control).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Error::Forbidden(control.into()),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            Error::NotRunning(control.into())
-        }
-        _ => Error::Silent(error),
-    })?;
+    let mut stream = connect(control)?;
     let mut exchange = || {
         stream.set_read_timeout(Some(limits::ADMIN_TIME))?;
         stream.set_write_timeout(Some(limits::ADMIN_TIME))?;
@@ -89,4 +96,14 @@ fn exchange(control: &Path, request: &str) -> Result<(String, String), Error> {
     let answer = exchange().map_err(Error::Silent)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(Error::Garbled)?;
     Ok((head.into(), body.into()))
+}
+
+fn connect(control: &Path) -> Result<UnixStream, Error> {
+    UnixStream::connect(control).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Error::Forbidden(control.into()),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            Error::NotRunning(control.into())
+        }
+        _ => Error::Silent(error),
+    })
 }

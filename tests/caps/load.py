@@ -1,0 +1,79 @@
+"""CPU time and bytes under demand that never ends, each cap in its own run."""
+
+import time
+
+from bed import CPU, SENT, Bed, Meter, fetch_all, pid_of, stalls
+from bed import FILM
+from watch import Watcher
+
+# Percent of one core, and how much above it a window of ten seconds may be.
+SHARES = (5, 15, 50)
+ABOVE = 1.10
+# Mbit/s, and how much of that must be used where it is wanted.
+RATES = (0.5, 2, 20, 200)
+USED = 0.95
+# What is stated in docs/caps.md: a bucket holds so many seconds of its rate, and never less than two blocks.
+BURST_SECONDS, BURST_LEAST = 0.25, 2 * 64 * 1024
+# A block in TLS, TCP and IP: bytes on the wire for each byte that is counted.
+WIRE = 1.06
+
+
+def cpu(report, home, origin, long):
+    """At each cap: what the process uses while takers want all and a player of its own plays 25 Mbit/s."""
+    seconds = 65 if long else 13
+    with Bed(home, origin) as bed:
+        bed.build(caps='cpu = "50 %"')
+        bed.warm()
+        with Meter(bed.giver.host, pid_of(bed.giver)) as meter:
+            player = Watcher(bed.giver.host, bed.giver.base() + FILM)
+            time.sleep(8)
+            player.end()
+        alone = meter.mean(CPU)
+        for share in SHARES:
+            bed.giver.recap(f'cpu = "{share} %"')
+
+            def held():
+                with bed.demand() as demand:
+                    time.sleep(3)
+                    player = Watcher(bed.giver.host, bed.giver.base() + FILM)
+                    with Meter(bed.giver.host, pid_of(bed.giver)) as meter:
+                        time.sleep(seconds)
+                    player.end()
+                windows = {w: meter.most(CPU, w) - alone for w in (1, 10, 60) if w < seconds}
+                said = ", ".join(f"{w} s: {most:.1%}" for w, most in windows.items())
+                said += f"; the player alone {alone:.1%}; {demand.bytes / 1e6:.0f} MB taken"
+                if windows[10] > share / 100 * ABOVE:
+                    raise AssertionError(f"more than the cap: {said}")
+                if stalls(player) > 0.15 or player.faults:
+                    raise AssertionError(f"the player waited {stalls(player):.2f} s, {player.faults[:2]}; {said}")
+                return said
+            report.case(f"cpu: {share} % of one core", held, seconds)
+
+
+def rates(report, home, origin, long):
+    """At each rate, in the home and beyond: what leaves by the giver's interface."""
+    seconds = 20 if long else 6
+    for tier, far in (("home", False), ("wan", True)):
+        with Bed(home, origin) as bed:
+            bed.build(caps='cpu = ""', far=far)
+            bed.warm()
+            for rate in RATES if long else RATES[1:]:
+                bed.giver.recap(f'cpu = ""\nupload-{tier} = "{rate} Mbit/s"\nmonth-upload = ""')
+                report.case(f"rates: {rate} Mbit/s to {tier}",
+                            lambda: within(bed, rate * 1e6 / 8, seconds), seconds)
+
+
+def within(bed, limit, seconds):
+    with bed.demand():
+        time.sleep(3)
+        with Meter(bed.giver.host, pid_of(bed.giver)) as meter:
+            time.sleep(seconds)
+    most, mean = meter.most(SENT, 1), meter.mean(SENT)
+    burst = max(BURST_LEAST, limit * BURST_SECONDS)
+    said = (f"{mean * 8 / 1e6:.2f} Mbit/s on the wire, at most {most * 8 / 1e6:.2f} in a second, "
+            f"{mean / limit:.0%} of the cap")
+    if most > (limit + burst) * WIRE:
+        raise AssertionError(f"above the cap and its burst: {said}")
+    if mean < limit * USED:
+        raise AssertionError(f"below {USED:.0%}: {said}")
+    return said
