@@ -3,7 +3,7 @@
 import pathlib
 import time
 
-from bed import Bed, fetch_all, pid_of
+from bed import Bed, fetch_all
 
 SIZES = (24, 32, 64)
 V2 = pathlib.Path("/sys/fs/cgroup")
@@ -16,8 +16,7 @@ class Group:
 
     def __init__(self, mebibytes):
         self.limit = mebibytes << 20
-        self.version = 2 if "memory" in (V2 / "cgroup.controllers").read_text().split() else 1 \
-            if (V2 / "cgroup.controllers").exists() else 1
+        self.version = 2 if unified() else 1
         root = V2 if self.version == 2 else V1
         self.folder = root / f"neap-caps-{mebibytes}"
 
@@ -37,9 +36,6 @@ class Group:
             except OSError:
                 time.sleep(0.1)
 
-    def take(self, pid):
-        (self.folder / "cgroup.procs").write_text(str(pid))
-
     def killed(self):
         file = "memory.events" if self.version == 2 else "memory.oom_control"
         return int((self.folder / file).read_text().split("oom_kill ")[1].split()[0])
@@ -51,15 +47,19 @@ class Group:
 
 def available():
     """Why there is no such limit here, or nothing."""
-    if (V2 / "cgroup.controllers").exists() and "memory" in (V2 / "cgroup.controllers").read_text().split():
-        return None
-    return None if V1.is_dir() else "no memory controller of cgroups"
+    return None if unified() or V1.is_dir() else "no memory controller of cgroups"
+
+
+def unified():
+    """Whether the memory controller is one of version 2."""
+    file = V2 / "cgroup.controllers"
+    return file.exists() and "memory" in file.read_text().split()
 
 
 def memory(report, home, origin):
     if why := available():
         return report.skip("memory", why)
-    if not (V2 / "cgroup.controllers").exists():
+    if not unified():
         report.skip("memory: cgroup v2", "this machine's memory controller is of version 1: its limit is used")
     for size in SIZES:
         try:
@@ -71,8 +71,7 @@ def memory(report, home, origin):
 def trial(report, home, origin, size):
     with Group(size) as group, Bed(home, origin) as bed:
         # A quarter for the cache: what neap needs beside it stands in docs/caps.md.
-        bed.build(takers=1, memory=f"{size // 4} MiB", caps=f'memory = "{size - 2} MiB"' if CAPPED else "")
-        group.take(pid_of(bed.giver))
+        bed.build(takers=1, memory=f"{size // 4} MiB", caps=f'memory = "{size - 2} MiB"', group=group.folder)
 
         def plays():
             with bed.demand() as demand:
@@ -93,5 +92,3 @@ def trial(report, home, origin, size):
 def throw(fault):
     raise fault
 
-
-CAPPED = True
