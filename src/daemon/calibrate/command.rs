@@ -96,7 +96,8 @@ fn watts(text: &str, seconds: f64) -> Result<f64, &'static str> {
 /// The coefficients as TOML to paste, and what is to be known about them.
 fn words(fit: &Fit) -> String {
     let mut text = format!(
-        "# Measured by 'neap calibrate': {:.2} W at rest; no reading is off by more than {:.2} W.\n[caps]\n",
+        "# Measured by 'neap calibrate': {:.2} W at rest; no reading is off by more than \
+         {:.2} W.\n[caps]\n",
         fit.rest, fit.off
     );
     for ((name, unit, factor), each) in KEYS.iter().zip(fit.each) {
