@@ -37,6 +37,11 @@ impl Machine {
         self.resting = true;
         self.say(log::Level::Info, "standby: nothing is sent and no timer is set".into());
         self.configure_swarm();
+        let ahead = self.fetches.iter().filter(|(_, fetch)| fetch.followers.is_empty());
+        for fetch in ahead.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.put(Output::Cancel { fetch });
+            self.forget(fetch);
+        }
         self.put(Output::Rest);
     }
 
