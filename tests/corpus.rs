@@ -8,6 +8,8 @@ mod http;
 mod kept;
 #[path = "../fuzz/link.rs"]
 mod link;
+#[path = "../fuzz/reach.rs"]
+mod reach;
 
 use std::fs;
 use std::path::Path;
@@ -136,5 +138,7 @@ corpora! {
     any_head_of_a_slice_file_is_borne: "sheet", kept::sheet;
     what_a_link_says_is_written_as_it_is_read: "frames", link::frames;
     no_record_is_believed_but_as_it_was_signed: "record", link::record;
+    a_stun_datagram_reads_as_it_is_written: "stun", reach::stun;
+    a_router_s_answer_is_ours_or_none: "pcp", reach::pcp;
     a_record_file_has_each_record_in_its_place: "record_file", link::record_file;
 }

@@ -1,6 +1,7 @@
-//! What a link costs: verified blocks from one node to another, against bare rustls over TCP.
+//! What a link costs: verified blocks from one node to another, against bare rustls over TCP, or
+//! with `--wan` over QUIC against bare quinn-proto; `--idle` is what QUIC holds at rest.
 //!
-//! `cargo bench --bench link [-- --rounds 5 --gigabytes 2]`; the two take turns, and each side has
+//! `cargo bench --bench link [-- --wan --rounds 5 --gigabytes 2]`; they take turns, and each side has
 //! a thread of its own. CPU seconds are those of the two threads.
 
 #![allow(
@@ -10,7 +11,9 @@
 )]
 
 mod bare;
+mod idle;
 mod node;
+mod quic;
 
 use std::time::Duration;
 
@@ -44,6 +47,9 @@ fn clock(id: ClockId) -> Duration {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    if arguments.iter().any(|argument| argument == "--idle") {
+        return idle::run();
+    }
     let number = |name: &str, usual: u64| {
         let at = arguments.iter().position(|argument| argument == name);
         at.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(usual)
@@ -51,14 +57,21 @@ fn main() {
     let (rounds, bytes) = (number("--rounds", 5), number("--gigabytes", 2) << 30);
     println!("| round | what | MB/s | giver CPU s/GB | taker CPU s/GB | both |");
     println!("|---|---|---|---|---|---|");
-    let runs: [(&str, Run); 3] = [
-        ("bare rustls", bare::run),
-        ("bare rustls, hashed", bare::run_hashed),
-        ("link", node::run),
-    ];
-    let mut figures = runs.map(|_| Vec::new());
+    let runs: &[(&str, Run)] = match arguments.iter().any(|argument| argument == "--wan") {
+        false => &[
+            ("bare rustls", bare::run),
+            ("bare rustls, hashed", bare::run_hashed),
+            ("link", node::run),
+        ],
+        true => &[
+            ("bare quinn-proto", quic::run),
+            ("bare quinn-proto, hashed", quic::run_hashed),
+            ("link over QUIC", node::run_far),
+        ],
+    };
+    let mut figures = vec![Vec::new(); runs.len()];
     for round in 1..=rounds {
-        for (place, (name, run)) in runs.into_iter().enumerate() {
+        for (place, (name, run)) in runs.iter().enumerate() {
             let (giver, taker) = run(bytes);
             let gigabytes = bytes as f64 / 1e9;
             let rate = gigabytes * 1e3 / taker.wall;
@@ -69,7 +82,7 @@ fn main() {
         }
     }
     println!();
-    let medians = figures.map(|runs| {
+    let medians = figures.iter().map(|runs: &Vec<(f64, f64)>| {
         let median = |pick: fn(&(f64, f64)) -> f64| {
             let mut all: Vec<f64> = runs.iter().map(pick).collect();
             all.sort_by(f64::total_cmp);
@@ -77,8 +90,9 @@ fn main() {
         };
         (median(|run| run.0), median(|run| run.1))
     });
+    let medians: Vec<_> = medians.collect();
     let (rate, cpu) = medians[0];
-    for ((name, _), median) in runs.into_iter().zip(medians) {
+    for ((name, _), median) in runs.iter().zip(&medians) {
         let (of_rate, of_cpu) = (median.0 / rate, median.1 / cpu);
         println!(
             "{name}: median {:.0} MB/s ({of_rate:.2}), {:.3} CPU s/GB ({of_cpu:.2})",

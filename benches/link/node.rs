@@ -43,10 +43,19 @@ const ROW: RowId = RowId(1);
 
 /// Sends that many bytes; answers what the giver and the taker spent.
 pub(crate) fn run(bytes: u64) -> (Spent, Spent) {
+    run_over(bytes, Tier::Home)
+}
+
+/// The same beyond the home, over QUIC.
+pub(crate) fn run_far(bytes: u64) -> (Spent, Spent) {
+    run_over(bytes, Tier::Wan)
+}
+
+fn run_over(bytes: u64, tier: Tier) -> (Spent, Spent) {
     let (address, place) = mpsc::channel();
     let giver = thread::spawn(move || give(&address));
     let address = place.recv().expect("it listens");
-    let taker = thread::spawn(move || take(address, bytes));
+    let taker = thread::spawn(move || take(address, bytes, tier));
     let taken = taker.join().expect("taken");
     (giver.join().expect("given"), taken)
 }
@@ -105,7 +114,7 @@ fn give(address: &mpsc::Sender<SocketAddr>) -> Spent {
     })
 }
 
-fn take(address: SocketAddr, bytes: u64) -> Spent {
+fn take(address: SocketAddr, bytes: u64, tier: Tier) -> Spent {
     let store = Store::new(Options { memory: 64 << 20, path: None });
     store.open(ROW, Keep::Cached);
     let blocks = u64::from(SEGMENTS) * limits::SEGMENT_BLOCKS;
@@ -152,8 +161,8 @@ fn take(address: SocketAddr, bytes: u64) -> Spent {
             _ => Vec::new(),
         }
     };
-    run_node(store, Box::new(answer), |port| {
-        port.order(PeerOrder::Dial { address, key: None, tier: Tier::Home });
+    run_node(store, Box::new(answer), move |port| {
+        port.order(PeerOrder::Dial { address, key: None, tier });
         let port = Rc::clone(port);
         async move {
             let spent = end.recv().await.expect("the end");

@@ -593,3 +593,67 @@ pub const ZONE: u64 = 64 * 1024;
 
 /// NetworkManager is asked no more often whether the network is metered.
 pub const METERED_ASKED: Duration = Duration::from_secs(60);
+/// Bytes that one peer may have sent over QUIC and this node not have taken: 100 Mbit/s over a
+/// way of 80 ms.
+pub const QUIC_RECEIVE: u32 = 1 << 20;
+
+/// Bytes handed to a QUIC connection that the peer has not acknowledged: 10 Mbit/s over a way of
+/// 200 ms. What waits there comes before whatever is more urgent.
+pub const QUIC_SEND: u32 = 256 * 1024;
+
+/// A QUIC connection over which nothing came this long is over; links end before.
+pub const QUIC_IDLE: Duration = Duration::from_secs(31 * 60);
+
+/// What a way is thought to take before it is known: an answer is missed after thrice that.
+pub const QUIC_FIRST_RTT: Duration = Duration::from_millis(100);
+
+/// Bytes that the kernel keeps for one UDP socket in each direction.
+pub const UDP_BUFFER: usize = 256 * 1024;
+
+/// Datagrams handed to the kernel as one: together they must stay below the 65,507 bytes that a
+/// UDP datagram may have.
+pub const UDP_SEGMENTS: usize = 10;
+
+/// Handshakes under way from which on others must show that their address is theirs.
+pub const RETRY_ABOVE: usize = 4;
+
+/// Handshakes that the addresses of one prefix may begin at once.
+pub const PREFIX_HANDSHAKES: u32 = 32;
+
+/// One more after each of these.
+pub const PREFIX_PAUSE: Duration = Duration::from_millis(500);
+
+/// Prefixes whose handshakes are counted; of more the oldest is forgotten.
+pub const PREFIXES: usize = 1024;
+
+/// How long QUIC is alone before TCP is dialled as well (RFC 8305, 5 has 250 ms between two).
+pub const QUIC_LEAD: Duration = Duration::from_millis(300);
+
+/// Peers of different prefixes that must see this node at one address before it is believed.
+pub const OBSERVERS: usize = 2;
+
+/// How long a dial is alone before peers are asked to arrange a meeting: one round trip and a
+/// lost packet.
+pub const PUNCH_LEAD: Duration = Duration::from_millis(400);
+
+/// Peers that are asked to arrange one meeting.
+pub const RELAYS: usize = 3;
+
+/// Meetings a minute that one peer may arrange with this node or through it: each makes a node
+/// send a few packets to an address that it did not choose.
+pub const MEETINGS: usize = 8;
+
+/// An address that was met in vain is left alone this long; routers rarely change.
+pub const HOPELESS: Duration = Duration::from_secs(3600);
+
+/// How long a router is asked to keep a port; asked anew at half of it.
+pub const NAT_LIFE: Duration = Duration::from_secs(7200);
+
+/// Shortest and longest wait before a router that maps nothing is asked again.
+pub const NAT_RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
+
+/// How long a router has for its first answer; doubled for each further one (RFC 6886, 3.1).
+pub const NAT_ANSWER: Duration = Duration::from_millis(250);
+
+/// STUN requests that are answered a second: each costs as many bytes as it brings, about.
+pub const STUN_RATE: u32 = 50;

@@ -168,8 +168,8 @@ mod tests {
                     [network]\nname='a'\nsecret-file='/s'\nadmission-file='/a'\n\
                     operators='KEY'\nlisten=[]\npeers='[::1]:1'\nmax-peers=1\n\
                     role='gateway'\nwitnesses='KEY'\npublishers='KEY'\nverify=[]\n\
-                    state='/x'\ndiscovery=false\nca='/c'\ncertificate='/c'\n\
-                    private-key='/k'\n[sharing]\nenabled=false\n\
+                    state='/x'\ndiscovery=false\nport-mapping=true\nca='/c'\n\
+                    certificate='/c'\nprivate-key='/k'\n[sharing]\nenabled=false\n\
                     [log]\ntarget='stderr'\nlevel='warn'\n";
         let text = text.replace("KEY", &format!("ed25519:{}", "a5".repeat(32)));
         let text = super::super::file::Text::new("n".as_ref(), text);

@@ -141,6 +141,8 @@ pub struct Network {
     pub state: PathBuf,
     /// Whether nodes in the same local network are looked for, and this one is announced.
     pub discovery: bool,
+    /// Whether the home's router is asked to let others in by a port of its own.
+    pub port_mapping: bool,
     /// A PEM file with the vendor's roots, where nodes show certificates (X.509).
     pub ca: Option<PathBuf>,
     /// A PEM file with this node's certificate.
@@ -232,6 +234,7 @@ impl Default for Network {
             verify: vec![Rung::Publisher, Rung::Witness],
             state: "/var/lib/neap".into(),
             discovery: true,
+            port_mapping: false,
             ca: None,
             certificate: None,
             private_key: None,

@@ -1,6 +1,7 @@
 //! The network as the daemon opens and closes it: the port to peers, and the search for them.
 
 use core::cell::RefCell;
+use core::net::SocketAddr;
 use std::io;
 use std::rc::Rc;
 
@@ -9,10 +10,12 @@ use smol::{LocalExecutor, Task};
 use super::run::Run;
 use crate::config::model::{self as config, Config};
 use crate::net::discovery::lan::{About, Lan};
+use crate::net::discovery::nat::Mappings;
 use crate::net::ground::door::Door;
 use crate::net::peer::port::Port;
 use crate::net::peer::settings::Settings;
 use crate::node::event::Input;
+use crate::node::peering::Peering;
 
 /// The port to peers and the search in the home, while there is a network.
 pub struct Network {
@@ -22,6 +25,7 @@ pub struct Network {
     /// Its configuration, which only a start changes.
     config: config::Network,
     search: RefCell<Option<(Rc<Lan>, Task<()>)>>,
+    mappings: RefCell<Option<(Rc<Mappings>, Task<()>)>>,
 }
 
 impl Network {
@@ -33,7 +37,14 @@ impl Network {
         let executor = Rc::clone(&door.executor);
         let port = Port::new(door, Settings::of(&config.network)?)?;
         let (run, network) = (Rc::clone(run), config.network.clone());
-        Ok(Some(Self { port, run, executor, config: network, search: RefCell::default() }))
+        Ok(Some(Self {
+            port,
+            run,
+            executor,
+            config: network,
+            search: RefCell::default(),
+            mappings: RefCell::default(),
+        }))
     }
 
     /// The port.
@@ -54,6 +65,10 @@ impl Network {
     pub fn share(&self, on: bool) -> io::Result<()> {
         if !on {
             self.port.close();
+            if let Some((mappings, task)) = self.mappings.borrow_mut().take() {
+                drop(task);
+                self.executor.spawn(async move { mappings.leave().await }).detach();
+            }
             if let Some((lan, task)) = self.search.borrow_mut().take() {
                 let goodbye = async move {
                     lan.leave().await;
@@ -65,6 +80,9 @@ impl Network {
         }
         let bound = self.port.listen()?;
         bound.iter().for_each(|address| log::info!("peers connect to {address}"));
+        if self.mappings.borrow().is_none() {
+            self.map(&bound);
+        }
         if self.config.discovery && self.search.borrow().is_none() {
             let port = bound.first().map(|address| address.port());
             let lan = Rc::new(Lan::new(About::new(&self.config, self.port.key(), port)));
@@ -77,9 +95,30 @@ impl Network {
         Ok(())
     }
 
-    /// Ends every link, and says goodbye to the home.
+    /// Asks the home's router for the port on which others connect.
+    fn map(&self, bound: &[SocketAddr]) {
+        let port = bound.iter().find(|address| address.is_ipv4()).map(SocketAddr::port);
+        let Some(port) = port.filter(|_| self.config.port_mapping) else { return };
+        let mappings = Rc::new(Mappings::new(port));
+        let (run, mapped) = (Rc::clone(&self.run), Rc::clone(&mappings));
+        let task = self.executor.spawn(async move {
+            let tell = |address| {
+                log::info!("the router lets others in at port {}", SocketAddr::port(&address));
+                run.submit(Input::Peer(Box::new(Peering::Mapped { address })));
+            };
+            mapped.run(tell).await;
+        });
+        *self.mappings.borrow_mut() = Some((mappings, task));
+    }
+
+    /// Ends every link, gives the router's port back and says goodbye to the home.
     pub async fn leave(&self) {
         self.port.stop();
+        let mappings = self.mappings.borrow_mut().take();
+        if let Some((mappings, task)) = mappings {
+            drop(task);
+            mappings.leave().await;
+        }
         let search = self.search.borrow_mut().take();
         if let Some((lan, task)) = search {
             lan.leave().await;

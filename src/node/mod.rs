@@ -21,6 +21,7 @@ pub mod pace;
 pub mod peering;
 pub mod proving;
 pub mod publisher;
+pub mod reaching;
 pub mod report;
 pub mod response;
 pub mod serve;

@@ -51,8 +51,14 @@ impl Machine {
                     self.report.fault(FaultKind::Peer, stranger.sentence(), self.now);
                 }
                 swarm.roster.on_failed(dialled, failure(&why), self.now);
+                if let Some(address) = dialled {
+                    swarm.reach.on_dial_over(address, false, self.now);
+                }
             }
             Peering::Joined { peer, key, role, tier, dialled } => {
+                if let Some(address) = dialled {
+                    swarm.reach.on_dial_over(address, true, self.now);
+                }
                 let linked = Linked { key, role, tier, dialled, since: self.now };
                 let instead = match swarm.roster.on_joined(peer, linked, self.now) {
                     Ok(instead) => instead,
@@ -87,7 +93,9 @@ impl Machine {
                 }
             }
             Peering::Gone { peer, why } => self.on_gone(peer, &why),
-            Peering::Said { .. }
+            Peering::Seen { .. }
+            | Peering::Mapped { .. }
+            | Peering::Said { .. }
             | Peering::Block { .. }
             | Peering::Given { .. }
             | Peering::Proven { .. }
@@ -99,6 +107,7 @@ impl Machine {
     pub(super) fn on_gone(&mut self, peer: PeerId, why: &Parting) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(link) = swarm.links.remove(&peer) else { return };
+        swarm.reach.on_gone(peer);
         for segment in link.seeks {
             if let Some(seekers) = swarm.sought.get_mut(&segment) {
                 seekers.remove(&peer);

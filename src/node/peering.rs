@@ -42,6 +42,20 @@ pub enum Peering {
         /// The address that was dialled; none when the peer did.
         dialled: Option<SocketAddr>,
     },
+    /// Where the other end of a link is; it follows [`Peering::Joined`].
+    Seen {
+        /// Whose.
+        peer: PeerId,
+        /// Where it is seen.
+        at: SocketAddr,
+        /// The link goes over UDP: others can reach the peer there.
+        is_udp: bool,
+    },
+    /// A router has mapped a port of its own to this node.
+    Mapped {
+        /// Where others can reach it.
+        address: SocketAddr,
+    },
     /// A link could not be made.
     Failed {
         /// The address that was dialled; none when the peer did.

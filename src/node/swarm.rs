@@ -21,6 +21,7 @@ use crate::base::time::Instant;
 use crate::base::url::Locator;
 use crate::config::model::{Config, Rung};
 use crate::engine::cache::index::Key;
+use crate::engine::peers::reach::Reach;
 use crate::engine::peers::roster::Roster;
 use crate::engine::peers::slots::Slots;
 use crate::engine::peers::trust::Trust;
@@ -35,6 +36,7 @@ pub(super) struct Swarm {
     pub(super) own: NodeKey,
     pub(super) role: Role,
     pub(super) roster: Roster,
+    pub(super) reach: Reach,
     pub(super) scheduler: Scheduler,
     pub(super) slots: Slots,
     pub(super) trust: Trust,
@@ -98,6 +100,7 @@ impl Swarm {
             own,
             role: network.role,
             roster: Roster::new(own, network.max_peers, rng.fork()),
+            reach: Reach::default(),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
             slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
@@ -122,6 +125,7 @@ impl Swarm {
         let downloads = self.downloads.values().map(|download| download.ends).min();
         let engines = [
             self.roster.poll_timeout(now),
+            self.reach.poll_timeout(),
             self.scheduler.poll_timeout(),
             self.slots.poll_timeout(),
             shadows,
@@ -143,6 +147,8 @@ impl Machine {
             | Peering::Joined { .. }
             | Peering::Failed { .. }
             | Peering::Gone { .. } => self.on_neighbour(peering),
+            Peering::Seen { peer, at, is_udp } => self.on_seen(peer, at, is_udp),
+            Peering::Mapped { address } => self.on_mapped(address),
             Peering::Said { peer, message } => self.on_said(peer, message),
             Peering::Block { peer, segment, block, digest, length } => {
                 self.on_block(peer, (segment, block), (digest, length));
@@ -188,6 +194,8 @@ impl Machine {
             Message::Watch { origin, playlist, segment } => {
                 self.on_watch(peer, (&origin, &playlist, &segment));
             }
+            Message::Observed { address } => swarm.reach.on_observed(peer, address),
+            Message::Punch(punch) => swarm.reach.on_punch(peer, punch, self.now),
             // Its bytes come as [`Peering::Block`].
             Message::Block { .. } => {}
         }
@@ -228,11 +236,10 @@ impl Machine {
             return true;
         }
         if let Some(dial) = swarm.roster.poll(self.now) {
-            let (address, key, tier) = (dial.address, dial.key, dial.tier);
-            self.order(PeerOrder::Dial { address, key, tier });
+            self.on_dial(dial);
             return true;
         }
-        false
+        self.reach_step()
     }
 
     /// Orders something done with peers.

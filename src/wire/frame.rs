@@ -61,11 +61,16 @@ impl Kind {
     pub const UNCHOKE: Self = Self(0x19);
     /// [`super::message::Message::Watch`].
     pub const WATCH: Self = Self(0x1a);
+    /// [`super::message::Message::Observed`].
+    pub const OBSERVED: Self = Self(0x28);
+    /// [`super::message::Message::Punch`].
+    pub const PUNCH: Self = Self(0x29);
 
     /// The longest body. Unknown kinds are skipped without being held, so they may be as long
     /// as the longest known one.
     pub const fn longest(self) -> usize {
-        let held = self.0 <= Self::WATCH.0 && self.0 != Self::BLOCK.0;
+        let known = self.0 <= Self::WATCH.0 || matches!(self, Self::OBSERVED | Self::PUNCH);
+        let held = known && self.0 != Self::BLOCK.0;
         if held { limits::MESSAGE } else { limits::FRAME }
     }
 }

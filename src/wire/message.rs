@@ -1,8 +1,10 @@
 //! The language of links: framed, versioned messages with bounded lengths; docs/protocol.md.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::frame::{Body, Breach, Header, Kind, write_segment, write_text};
+use super::punch::{Punch, read_address, write_address};
 use super::record::Record;
 use crate::base::digest::Digest;
 use crate::base::limits;
@@ -83,6 +85,13 @@ pub enum Message {
     Choke,
     /// The sender gives again.
     Unchoke,
+    /// The sender sees the other at this address.
+    Observed {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// A word of a meeting of two through a third.
+    Punch(Punch),
 }
 
 /// What stands in front of a block's bytes in its frame.
@@ -136,6 +145,11 @@ impl Message {
             },
             Kind::CHOKE => Self::Choke,
             Kind::UNCHOKE => Self::Unchoke,
+            Kind::OBSERVED => match read_address(&mut body)? {
+                Some(address) => Self::Observed { address },
+                None => return Ok(None),
+            },
+            Kind::PUNCH => return Ok(Punch::read(&mut body)?.map(Self::Punch)),
             Kind(_) => return Ok(None),
         }))
     }
@@ -168,6 +182,8 @@ impl Message {
             Self::Watch { .. } => Kind::WATCH,
             Self::Choke => Kind::CHOKE,
             Self::Unchoke => Kind::UNCHOKE,
+            Self::Observed { .. } => Kind::OBSERVED,
+            Self::Punch(_) => Kind::PUNCH,
         }
     }
 
@@ -205,6 +221,8 @@ impl Message {
                 write_text(playlist, limits::WATCH_PATH, out);
                 write_text(segment, limits::WATCH_PATH, out);
             }
+            Self::Observed { address } => write_address(*address, out),
+            Self::Punch(punch) => punch.write(out),
             Self::Choke | Self::Unchoke => {}
         }
     }
@@ -232,6 +250,7 @@ impl BlockHead {
 
 #[cfg(test)]
 mod tests {
+    use super::super::punch::Mapping;
     use super::super::record::Statement;
     use super::*;
     use crate::base::peer::NodeKey;
@@ -273,7 +292,26 @@ mod tests {
             },
             Message::Choke,
             Message::Unchoke,
+            Message::Observed { address: at("203.0.113.7:8644") },
+            Message::Observed { address: at("[2001:db8::7]:1") },
+            Message::Punch(Punch::Ask { address: at("203.0.113.7:1"), mapping: Mapping::Unknown }),
+            Message::Punch(Punch::Go {
+                address: at("[2001:db8::7]:1"),
+                mapping: Mapping::Dependent,
+            }),
+            Message::Punch(Punch::Cannot { address: at("203.0.113.7:1") }),
         ]
+    }
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn families_and_words_of_later_versions_are_no_breach() {
+        let later = [5, 0, 1, 9, 9, 9, 9];
+        assert_eq!(Message::parse(Kind::OBSERVED, &later), Ok(None));
+        assert_eq!(Message::parse(Kind::PUNCH, &[9, 0, 4, 0, 1, 203, 0, 113, 7]), Ok(None));
     }
 
     /// Header and whole body; a block's bytes are zeros.
@@ -354,6 +392,11 @@ mod tests {
             Message::Want { segment, blocks: BlockSet(0b101), within },
             Message::Block { segment, block: 2, length: 65_536 },
             Message::Choke,
+            Message::Observed { address: at("203.0.113.7:8644") },
+            Message::Punch(Punch::Go {
+                address: at("203.0.113.7:8644"),
+                mapping: Mapping::Independent,
+            }),
         ] {
             let mut out = Vec::new();
             message.write(&mut out);

@@ -14,7 +14,7 @@ use neap::store::reader::Next;
 use neap::store::row::Keep;
 use neap::wire::record::Statement;
 
-use crate::node::{Ground, Node, linked, settings, wait};
+use crate::node::{Ground, Node, linked, over_each, settings, wait};
 
 const ROW: RowId = RowId(5);
 
@@ -56,9 +56,8 @@ fn give(peer: PeerId, block: u8) -> PeerOrder {
 
 #[test]
 fn blocks_cross_and_are_placed_where_they_belong() {
-    let ground = Ground::new();
-    ground.run(async {
-        let (near, to_far, far, _) = linked(&ground).await;
+    over_each(async |ground: &Ground| {
+        let (near, to_far, far, _) = linked(ground).await;
         fill(&near).await;
         far.store.open(ROW, Keep::Cached);
         far.store.end(ROW, LENGTH);
@@ -91,9 +90,8 @@ fn blocks_cross_and_are_placed_where_they_belong() {
 
 #[test]
 fn a_block_that_nobody_places_is_dropped() {
-    let ground = Ground::new();
-    ground.run(async {
-        let (near, to_far, far, _) = linked(&ground).await;
+    over_each(async |ground: &Ground| {
+        let (near, to_far, far, _) = linked(ground).await;
         fill(&near).await;
         far.store.open(ROW, Keep::Cached);
         near.port.order(give(to_far, 0));
@@ -110,9 +108,8 @@ fn a_block_that_nobody_places_is_dropped() {
 
 #[test]
 fn what_is_not_here_any_more_is_not_given() {
-    let ground = Ground::new();
-    ground.run(async {
-        let (near, to_far, far, _) = linked(&ground).await;
+    over_each(async |ground: &Ground| {
+        let (near, to_far, far, _) = linked(ground).await;
         fill(&near).await;
         near.store.evict(ROW, 0);
         near.port.order(give(to_far, 0));
@@ -133,8 +130,7 @@ fn what_is_not_here_any_more_is_not_given() {
 
 #[test]
 fn digests_are_taken_and_statements_signed() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let node = ground.node(settings());
         fill(&node).await;
         let range = segment().block(2, LENGTH);
@@ -173,9 +169,8 @@ fn digests_are_taken_and_statements_signed() {
 
 #[test]
 fn a_peer_that_takes_nothing_is_let_go_before_it_costs_much() {
-    let ground = Ground::new();
-    ground.run(async {
-        let (near, to_far, _far, _) = linked(&ground).await;
+    over_each(async |ground: &Ground| {
+        let (near, to_far, _far, _) = linked(ground).await;
         // Without a turn of the loop nothing can leave.
         let most = limits::LINK_WORDS / 36;
         for _ in 0..=most {

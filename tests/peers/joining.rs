@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use neap::base::peer::{NodeKey, Role, Tier};
+use neap::base::peer::{NodeKey, Role};
 use neap::base::segment::SegmentId;
 use neap::base::time::Date;
 use neap::net::peer::identity::Identity;
@@ -11,7 +11,7 @@ use neap::node::peering::{Parting, PeerOrder, Peering, Stranger};
 use neap::wire::membership::Admission;
 use neap::wire::message::Message;
 
-use crate::node::{Ground, Node, TODAY, linked, settings, wait};
+use crate::node::{Ground, Node, TODAY, linked, over_each, settings, wait};
 
 /// What both sides say when `near` dials `far`.
 async fn refused(near: &Node, far: &Node) -> (Parting, Parting) {
@@ -60,16 +60,15 @@ impl Drop for Home {
 
 #[test]
 fn members_are_linked_and_hear_each_other() {
-    let ground = Ground::new();
-    ground.run(async {
-        let (near, to_far, far, to_near) = linked(&ground).await;
+    over_each(async |ground: &Ground| {
+        let (near, to_far, far, to_near) = linked(ground).await;
         let told = near.until("a link", |event| match event {
             Peering::Joined { key, role, tier, dialled, .. } => {
                 Some((*key, *role, *tier, *dialled))
             }
             _ => None,
         });
-        let expected = (far.port.key(), Role::Device, Tier::Home, Some(far.address));
+        let expected = (far.port.key(), Role::Device, ground.tier(), Some(far.address));
         assert_eq!(told.await, expected);
         let segment = SegmentId { resource: neap::base::digest::Digest::of(b"r"), number: 1 };
         for (from, to, peer) in [(&near, &far, to_far), (&far, &near, to_near)] {
@@ -86,9 +85,8 @@ fn members_are_linked_and_hear_each_other() {
 
 #[test]
 fn a_hangup_is_told_once_to_each_side_with_its_reason() {
-    let ground = Ground::new();
-    ground.run(async {
-        let (near, to_far, far, _) = linked(&ground).await;
+    over_each(async |ground: &Ground| {
+        let (near, to_far, far, _) = linked(ground).await;
         near.port.order(PeerOrder::Hangup { peer: to_far, why: Parting::Double });
         assert_eq!(near.gone().await, Parting::Double);
         assert_eq!(far.gone().await, Parting::Double);
@@ -96,7 +94,7 @@ fn a_hangup_is_told_once_to_each_side_with_its_reason() {
         near.port.order(PeerOrder::Tell { peer: to_far, message: Message::Choke });
         let gone = |node: &Node| node.count(|event| matches!(event, Peering::Gone { .. }));
         assert_eq!((gone(&near), gone(&far)), (1, 1));
-        let (third, _, fourth, _) = linked(&ground).await;
+        let (third, _, fourth, _) = linked(ground).await;
         fourth.port.stop();
         assert_eq!(third.gone().await, Parting::Closing);
     });
@@ -104,8 +102,7 @@ fn a_hangup_is_told_once_to_each_side_with_its_reason() {
 
 #[test]
 fn a_machine_may_hang_up_at_once() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let (near, far) = (ground.node(settings()), ground.node(settings()));
         far.answer(|event| match event {
             Peering::Joined { peer, .. } => {
@@ -121,8 +118,7 @@ fn a_machine_may_hang_up_at_once() {
 
 #[test]
 fn another_network_is_a_stranger() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let near = ground.node(Settings { name: "hotel".into(), ..settings() });
         let far = ground.node(settings());
         told(&refused(&near, &far).await, Stranger::OtherNetwork);
@@ -131,8 +127,7 @@ fn another_network_is_a_stranger() {
 
 #[test]
 fn a_wrong_or_missing_secret_is_a_stranger() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let operator = Identity::passing().expect("a key");
         for wrong in [
             Settings { secret: Some(b"another secret!!".to_vec()), ..settings() },
@@ -146,8 +141,7 @@ fn a_wrong_or_missing_secret_is_a_stranger() {
 
 #[test]
 fn the_listener_proves_itself_as_well() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         // It lets everybody of the name in by admission, and does not know our secret.
         let (operator, home) = (Identity::passing().expect("a key"), Home::new("listener"));
         let admission = admitted(&operator, home.1, 1);
@@ -161,8 +155,7 @@ fn the_listener_proves_itself_as_well() {
 
 #[test]
 fn an_admission_opens_until_it_is_over() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let operator = Identity::passing().expect("a key");
         let (near, far) = (Home::new("near"), Home::new("far"));
         let node = |home: &Home, days| {
@@ -179,8 +172,7 @@ fn an_admission_opens_until_it_is_over() {
 
 #[test]
 fn a_missing_borrowed_or_made_up_admission_is_a_stranger() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let operator = Identity::passing().expect("a key");
         let (other, home) = (Identity::passing().expect("a key"), Home::new("borrowed"));
         for (admission, why) in [
@@ -198,8 +190,7 @@ fn a_missing_borrowed_or_made_up_admission_is_a_stranger() {
 
 #[test]
 fn the_node_that_answers_must_be_the_one_that_was_meant() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let (near, far) = (ground.node(settings()), ground.node(settings()));
         near.dial(far.address, Some(NodeKey([7; 32])));
         assert_eq!(near.failed().await, Parting::OtherKey);
@@ -217,8 +208,7 @@ fn the_node_that_answers_must_be_the_one_that_was_meant() {
 
 #[test]
 fn a_witness_is_one_where_its_key_is_known() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         let witness = || Settings { role: Role::Witness, ..settings() };
         let role = |event: &Peering| match event {
             Peering::Joined { role, .. } => Some(*role),
@@ -236,8 +226,7 @@ fn a_witness_is_one_where_its_key_is_known() {
 
 #[test]
 fn without_a_network_no_door_is_open() {
-    let ground = Ground::new();
-    ground.run(async {
+    over_each(async |ground: &Ground| {
         for closed in [
             Settings { name: String::new(), ..settings() },
             Settings { secret: None, ..settings() },
@@ -253,9 +242,8 @@ fn without_a_network_no_door_is_open() {
 
 #[test]
 fn a_reused_port_ends_with_its_links() {
-    let ground = Ground::new();
-    ground.run(async {
-        let (near, _, far, _) = linked(&ground).await;
+    over_each(async |ground: &Ground| {
+        let (near, _, far, _) = linked(ground).await;
         let port = Rc::downgrade(&far.port);
         drop(far);
         near.gone().await;

@@ -14,4 +14,5 @@ mod node;
 mod blocks;
 mod garbage;
 mod joining;
+mod quic;
 mod vendor;

@@ -116,6 +116,13 @@ pub const NETWORK: &[Key<Config>] = &[
     },
     Key {
         section: "network",
+        name: "port-mapping",
+        live: false,
+        set: |config, value| put(&mut config.network.port_mapping, read::switch(value)),
+        show: |config| config.network.port_mapping.to_string(),
+    },
+    Key {
+        section: "network",
         name: "ca",
         live: false,
         set: |config, value| put(&mut config.network.ca, read::one(value, read::maybe(read::path))),

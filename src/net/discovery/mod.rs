@@ -2,4 +2,5 @@
 
 pub mod lan;
 pub mod links;
+pub mod nat;
 pub mod sightings;

@@ -5,11 +5,15 @@ use std::io;
 use std::net::TcpStream;
 use std::rc::Rc;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{Connection, Error, ProtocolVersion};
 
+use super::carrier::{Inbound, Outbound};
 use super::inlet::{Buffers, Inlet};
 use super::outlet::{Outlet, write};
-use super::seal::{self, Content, Fault, Seal};
+use super::quic::halves::Hold;
+use super::records::Records;
+use super::seal::{self, Fault, Seal};
 use super::secure::Secure;
 use crate::base::limits;
 use crate::base::peer::NodeKey;
@@ -41,22 +45,19 @@ pub struct Greeted {
     /// What it says of itself.
     pub member: Member,
     /// What it says from now on.
-    pub inlet: Inlet,
-    /// What opens its records.
-    pub seal: Seal,
+    pub inbound: Inbound,
     /// What of its messages came together with its proof.
     pub early: Vec<u8>,
     /// The way to it.
-    pub outlet: Outlet,
+    pub outbound: Outbound,
 }
 
 /// A greeting that is under way.
 struct Greeting<'a> {
     host: &'a Host,
     side: Side,
-    inlet: Inlet,
-    seal: Seal,
-    outlet: Outlet,
+    inbound: Inbound,
+    outbound: Outbound,
     /// Opened bytes that have not been looked at.
     heard: Vec<u8>,
 }
@@ -71,18 +72,9 @@ pub async fn greet(
     let source = Rc::new(source);
     let mut inlet = Inlet::new(Rc::clone(&source), Rc::clone(&host.buffers));
     let tls = shake_hands(host, &source, &mut inlet, side).await?;
-    let shown = host.secure.key(tls.peer_certificates());
-    let key = shown.ok_or(Parting::Stranger(Stranger::Handshake))?;
-    if tls.alpn_protocol() != Some(ALPN) || tls.protocol_version() != Some(ProtocolVersion::TLSv1_3)
-    {
-        return Err(Parting::Stranger(Stranger::Version));
-    }
-    if key == host.secure.own {
-        return Err(Parting::Own);
-    }
-    if expected.is_some_and(|expected| expected != key) {
-        return Err(Parting::OtherKey);
-    }
+    let is_newest = tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    let protocol = tls.alpn_protocol().filter(|_| is_newest);
+    let key = known(host, tls.peer_certificates(), (protocol, expected))?;
     let broken = |_| Parting::Stranger(Stranger::Handshake);
     let exporter = tls.export_keying_material([0; 32], EXPORTER, None).map_err(broken)?;
     let secrets = match tls {
@@ -93,8 +85,46 @@ pub async fn greet(
     let seals = Seal::new(secrets.rx).zip(Seal::new(secrets.tx));
     let (seal, out) = seals.ok_or(Parting::Stranger(Stranger::Handshake))?;
     let outlet = Outlet::new(source, Rc::clone(&host.buffers), out, host.now);
-    let greeting = Greeting { host, side, inlet, seal, outlet, heard: Vec::new() };
+    let inbound = Inbound::Records(Box::new(Records::new(inlet, seal)));
+    let outbound = Outbound::Outlet(Box::new(outlet));
+    let greeting = Greeting { host, side, inbound, outbound, heard: Vec::new() };
     greeting.prove(key, exporter).await
+}
+
+/// The same over QUIC, which makes its own handshake of TLS 1.3.
+pub async fn greet_over_quic(
+    host: &Host,
+    hold: Hold,
+    side: Side,
+    expected: Option<NodeKey>,
+) -> Result<Greeted, Parting> {
+    hold.stands().await?;
+    let shown = hold.shown();
+    let key = known(host, Some(&shown.certificates), (shown.protocol.as_deref(), expected))?;
+    let exporter = hold.exporter(EXPORTER).ok_or(Parting::Stranger(Stranger::Handshake))?;
+    let (ear, mouth) = hold.split(host.now);
+    let (inbound, outbound) = (Inbound::Ear(ear), Outbound::Mouth(mouth));
+    let greeting = Greeting { host, side, inbound, outbound, heard: Vec::new() };
+    greeting.prove(key, exporter).await
+}
+
+/// Whose key TLS has proven, where it is one to speak with.
+fn known(
+    host: &Host,
+    shown: Option<&[CertificateDer<'_>]>,
+    (protocol, expected): (Option<&[u8]>, Option<NodeKey>),
+) -> Result<NodeKey, Parting> {
+    let key = host.secure.key(shown).ok_or(Parting::Stranger(Stranger::Handshake))?;
+    if protocol != Some(ALPN) {
+        return Err(Parting::Stranger(Stranger::Version));
+    }
+    if key == host.secure.own {
+        return Err(Parting::Own);
+    }
+    match expected {
+        Some(expected) if expected != key => Err(Parting::OtherKey),
+        _ => Ok(key),
+    }
 }
 
 /// The handshake of TLS 1.3, record by record, so that nothing behind it is taken along.
@@ -116,7 +146,7 @@ async fn shake_hands(
         if !tls.is_handshaking() {
             return Ok(tls);
         }
-        let length = next_record(inlet, handshake_length).await?;
+        let length = next_record(inlet).await?;
         taken += length;
         if taken > limits::HANDSHAKE {
             return Err(Parting::Breach("its TLS handshake is longer than any may be"));
@@ -184,7 +214,7 @@ impl Greeting<'_> {
             Ok(member) => member,
             Err(denial) => {
                 let refusal = Frame::refusal(denial.code());
-                self.outlet.end(&refusal, limits::LINK_GOODBYE).await;
+                self.outbound.end(&refusal, limits::LINK_GOODBYE).await;
                 return Err(Parting::Stranger(stranger(denial)));
             }
         };
@@ -195,12 +225,12 @@ impl Greeting<'_> {
                 self.frame(Frame::Welcome).await?;
             }
         }
-        let Self { inlet, seal, outlet, heard, .. } = self;
-        Ok(Greeted { key, member, inlet, seal, early: heard, outlet })
+        let Self { inbound, outbound, heard, .. } = self;
+        Ok(Greeted { key, member, inbound, early: heard, outbound })
     }
 
     async fn say(&mut self, frame: &[u8]) -> Result<(), Parting> {
-        self.outlet.send(&[frame], limits::LINK_TIME).await
+        self.outbound.send(frame, &mut [], limits::LINK_TIME).await
     }
 
     /// The body of the next frame, which must be of this kind.
@@ -225,20 +255,14 @@ impl Greeting<'_> {
 
     /// Waits until that many opened bytes are here.
     async fn hear(&mut self, count: usize) -> Result<(), Parting> {
-        let mut empty = 0;
         while self.heard.len() < count {
-            let length = next_record(&mut self.inlet, seal::length).await?;
-            let record = self.inlet.take(length);
-            let (content, at) =
-                self.seal.open(record).map_err(|fault| Parting::Breach(fault.words()))?;
-            match content {
-                Content::Data if at.is_empty() => empty += 1,
-                Content::Data => self.heard.extend_from_slice(&record[at]),
-                Content::Alert => return Err(ended(&record[at])),
-                Content::Handshake => return Err(Parting::Breach(HANDSHAKE_AGAIN)),
-            }
-            if empty > limits::LINK_EMPTY {
-                return Err(Parting::Breach(EMPTY));
+            match self.inbound.opened()? {
+                Some(plain) => self.heard.extend_from_slice(plain),
+                None => match self.inbound.more().await {
+                    Ok(0) => return Err(Parting::Closed),
+                    Ok(_) => {}
+                    Err(error) => return Err(lost(&error)),
+                },
             }
         }
         Ok(())
@@ -246,12 +270,10 @@ impl Greeting<'_> {
 }
 
 /// Bytes of the next record, once it is whole.
-async fn next_record(
-    inlet: &mut Inlet,
-    length: fn([u8; seal::HEAD]) -> Result<usize, Fault>,
-) -> Result<usize, Parting> {
+async fn next_record(inlet: &mut Inlet) -> Result<usize, Parting> {
     loop {
-        let whole = inlet.whole(length).map_err(|fault| Parting::Breach(fault.words()))?;
+        let whole =
+            inlet.whole(handshake_length).map_err(|fault| Parting::Breach(fault.words()))?;
         if let Some(length) = whole {
             return Ok(length);
         }
@@ -271,14 +293,6 @@ fn handshake_length(head: [u8; seal::HEAD]) -> Result<usize, Fault> {
         Ok(seal::HEAD + length)
     } else {
         Err(Fault::Head)
-    }
-}
-
-/// What an alert means before the link stands: the end, or that our key was refused.
-fn ended(alert: &[u8]) -> Parting {
-    match alert {
-        [_, 0] => Parting::Closed,
-        _ => Parting::Refused(Stranger::Handshake),
     }
 }
 
@@ -303,9 +317,3 @@ const fn stranger(denial: Denial) -> Stranger {
 
 const NO_TLS: &str = "it speaks no TLS 1.3";
 const NO_PROOF: &str = "it said something else in place of its proof";
-
-/// Words for a TLS message that no node sends once the link stands.
-pub(super) const HANDSHAKE_AGAIN: &str = "it began another TLS handshake";
-
-/// Words for records without content.
-pub(super) const EMPTY: &str = "it sent one empty TLS record after the other";

@@ -10,12 +10,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use smol::{Task, future};
 
-use super::greeting::{EMPTY, HANDSHAKE_AGAIN, lost};
+use super::carrier::{Carrier, Inbound, Outbound};
+use super::greeting::lost;
 use super::hearing::{Heard, Hearing};
-use super::inlet::Inlet;
-use super::outlet::Outlet;
 use super::port::Port;
-use super::seal::{self, Content, Seal};
 use crate::base::id::RowId;
 use crate::base::limits;
 use crate::base::peer::{NodeKey, PeerId};
@@ -36,6 +34,8 @@ pub struct Link {
     pub id: PeerId,
     /// Whose it is.
     pub key: NodeKey,
+    /// What it goes over.
+    pub carrier: Carrier,
     queue: RefCell<Queue>,
     writer: RefCell<Option<Waker>>,
     /// When the peer last said anything.
@@ -86,10 +86,11 @@ enum Turn {
 
 impl Link {
     /// A link over which nothing was said yet.
-    pub fn new(id: PeerId, key: NodeKey, now: Instant) -> Rc<Self> {
+    pub fn new((id, key): (PeerId, NodeKey), carrier: Carrier, now: Instant) -> Rc<Self> {
         Rc::new(Self {
             id,
             key,
+            carrier,
             queue: RefCell::default(),
             writer: RefCell::default(),
             heard: Cell::new(now),
@@ -188,7 +189,7 @@ impl Queue {
 }
 
 /// Writes what there is to say until the link ends; answers why, if it is the writer who knows.
-pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outlet) -> Option<Parting> {
+pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outbound) -> Option<Parting> {
     loop {
         let limit = link.patience();
         let Ok(turn) = outlet.patience().bound(limit, link.turn()).await else {
@@ -205,7 +206,7 @@ pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outlet) -> Optio
             continue;
         };
         let sent = match turn {
-            Turn::Words(words) => outlet.send(&[&words], limits::LINK_STALL).await,
+            Turn::Words(words) => outlet.send(&words, &mut [], limits::LINK_STALL).await,
             Turn::Give(wanted) => give(port, link, &mut outlet, wanted).await,
             Turn::End(End::Silently) => return None,
             Turn::End(End::Goodbye(code)) => {
@@ -222,17 +223,20 @@ pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outlet) -> Optio
     }
 }
 
-async fn give(port: &Port, link: &Link, outlet: &mut Outlet, wanted: Give) -> Result<(), Parting> {
+async fn give(
+    port: &Port,
+    link: &Link,
+    outlet: &mut Outbound,
+    wanted: Give,
+) -> Result<(), Parting> {
     let Give { segment, block, row, range } = wanted;
-    let pieces = read(port, outlet.patience(), row, range).await;
+    let mut pieces = read(port, outlet.patience(), row, range).await;
     let length: usize = pieces.iter().map(Bytes::len).sum();
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     if length > 0 {
         let mut head = Vec::with_capacity(64);
         Message::Block { segment, block, length }.write(&mut head);
-        let parts: Vec<&[u8]> =
-            core::iter::once(&head[..]).chain(pieces.iter().map(|piece| &piece[..])).collect();
-        outlet.send(&parts, limits::LINK_STALL).await?;
+        outlet.send(&head, &mut pieces, limits::LINK_STALL).await?;
     }
     if !link.ended.get() {
         let given = Peering::Given { peer: link.id, segment, block, bytes: length };
@@ -265,55 +269,42 @@ pub(super) async fn read(
 
 /// The reading task's own things.
 pub(super) struct Listening {
-    pub(super) inlet: Inlet,
-    pub(super) seal: Seal,
+    pub(super) inbound: Inbound,
     pub(super) early: Vec<u8>,
 }
 
 /// Hears what the peer says until the link ends; answers why.
 pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Parting {
-    let Listening { mut inlet, mut seal, early } = listening;
+    let Listening { mut inbound, early } = listening;
     let (mut ear, mut patience) = (Hearing::default(), Patience::new(port.door.now));
     let mut begun = None;
-    let mut empty = 0;
     if let Err(why) = attend(port, link, &mut ear, &early).await {
         return why;
     }
     drop(early);
     loop {
         loop {
-            let length = match inlet.whole(seal::length) {
-                Ok(Some(length)) => length,
+            let plain = match inbound.opened() {
+                Ok(Some(plain)) => plain,
                 Ok(None) => break,
-                Err(fault) => return Parting::Breach(fault.words()),
+                // Once the link stands, it is an end like another.
+                Err(Parting::Refused(_)) => return Parting::Closed,
+                Err(why) => return why,
             };
-            let record = inlet.take(length);
-            let (content, at) = match seal.open(record) {
-                Ok(opened) => opened,
-                Err(seal::Fault::Spent) => return Parting::Closed,
-                Err(fault) => return Parting::Breach(fault.words()),
-            };
-            empty = if at.is_empty() { empty + 1 } else { 0 };
-            match content {
-                Content::Data if empty > limits::LINK_EMPTY => return Parting::Breach(EMPTY),
-                Content::Data => {}
-                Content::Alert => return Parting::Closed,
-                Content::Handshake => return Parting::Breach(HANDSHAKE_AGAIN),
-            }
-            match attend(port, link, &mut ear, &record[at]).await {
+            match attend(port, link, &mut ear, plain).await {
                 Ok(true) => begun = None,
                 Ok(false) => {}
                 Err(why) => return why,
             }
         }
         let now = (port.door.now)();
-        let read = if inlet.has_part() || ear.is_amid() {
+        let read = if inbound.has_part() || ear.is_amid() {
             let since = *begun.get_or_insert(now);
             let left = limits::LINK_FRAME.saturating_sub(now.since(since));
-            patience.bound(left, inlet.more()).await
+            patience.bound(left, inbound.more()).await
         } else {
             begun = None;
-            Ok(inlet.more().await)
+            Ok(inbound.more().await)
         };
         match read {
             Ok(Ok(0)) => return Parting::Closed,

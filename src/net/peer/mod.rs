@@ -1,6 +1,10 @@
-//! Peers in the home: who this node is, links in TLS 1.3 over TCP, and the port to them.
+//! Peers: who this node is, links over TLS and TCP in the home and over QUIC beyond it, and the
+//! port to them.
 
+pub mod carrier;
+pub mod dial;
 pub mod greeting;
+pub mod guests;
 pub mod hearing;
 pub mod identity;
 pub mod inlet;
@@ -8,6 +12,8 @@ pub mod link;
 pub mod outlet;
 pub mod port;
 pub mod proving;
+pub mod quic;
+pub mod records;
 pub mod seal;
 pub mod secure;
 pub mod settings;

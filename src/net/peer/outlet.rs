@@ -6,6 +6,8 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::rc::Rc;
 
+use bytes::Bytes;
+
 use super::inlet::Buffers;
 use super::seal::{Content, Fault, PLAIN, Seal};
 use crate::base::time::Instant;
@@ -37,11 +39,18 @@ impl Outlet {
         &mut self.patience
     }
 
-    /// Seals the pieces, one after the other, and writes them; the other side must take some of
-    /// it within each `limit`.
-    pub async fn send(&mut self, pieces: &[&[u8]], limit: Duration) -> Result<(), Parting> {
+    /// Seals a head and the pieces, one after the other, and writes them; the other side must
+    /// take some of it within each `limit`.
+    pub async fn send(
+        &mut self,
+        head: &[u8],
+        pieces: &[Bytes],
+        limit: Duration,
+    ) -> Result<(), Parting> {
         let mut out = self.buffers.outlet();
-        let sealed = seal_all(&mut self.seal, pieces, &mut out);
+        let parts: Vec<&[u8]> =
+            core::iter::once(head).chain(pieces.iter().map(|piece| &piece[..])).collect();
+        let sealed = seal_all(&mut self.seal, &parts, &mut out);
         let sent = match sealed {
             Ok(()) => write(&self.source, &out, (&mut self.patience, limit)).await,
             // The other side is to come anew, with a fresh key.

@@ -2,28 +2,28 @@
 
 use core::cell::{Cell, RefCell};
 use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use smol::{Async, Task, Timer};
+use smol::Task;
 
-use super::greeting::{Greeted, Host, greet};
+use super::carrier::Carrier;
+use super::dial::Wish;
+use super::greeting::{Greeted, Host};
 use super::identity::Identity;
 use super::link::{Give, Link, Listening, hear, write};
 use super::proving::Proving;
+use super::quic::endpoint::Quic;
+use super::quic::terms::Terms;
 use super::secure::Secure;
 use super::settings::Settings;
 use super::tcp;
 use crate::base::limits;
-use crate::base::peer::{NodeKey, PeerId, Role, Tier};
+use crate::base::peer::{NodeKey, PeerId, Role};
 use crate::base::time::Instant;
 use crate::net::ground::door::Door;
-use crate::net::ground::patience::Patience;
-use crate::net::ground::reactor;
 use crate::node::peering::{Parting, PeerOrder, Peering};
 use crate::wire::membership::{Denial, Side};
 
@@ -32,27 +32,21 @@ pub struct Port {
     pub(super) door: Door,
     pub(super) identity: Identity,
     pub(super) proving: Proving,
-    host: Host,
+    pub(super) host: Host,
+    /// What QUIC is spoken with, and over which sockets.
+    pub(super) terms: Rc<Terms>,
+    pub(super) quics: RefCell<Vec<Rc<Quic>>>,
     settings: Settings,
     links: RefCell<BTreeMap<PeerId, Rc<Link>>>,
     last: Cell<u64>,
     /// Links that others are making, by their address.
-    guests: RefCell<BTreeMap<IpAddr, usize>>,
+    pub(super) guests: RefCell<BTreeMap<IpAddr, usize>>,
     /// The block that is being handed in, while it is.
     hand: RefCell<Option<BytesMut>>,
     doors: RefCell<Vec<Task<()>>>,
     /// When the log last heard of strangers, by its sentence.
     lines: RefCell<BTreeMap<&'static str, Instant>>,
     stopping: Cell<bool>,
-}
-
-/// What is known of a link before it stands.
-#[derive(Clone, Copy)]
-struct Wish {
-    side: Side,
-    address: SocketAddr,
-    key: Option<NodeKey>,
-    tier: Tier,
 }
 
 impl Port {
@@ -66,6 +60,7 @@ impl Port {
             Some(vendor) => Secure::vendor(vendor, door.date)?,
             None => Secure::raw(&identity)?,
         };
+        let terms = Rc::new(Terms::new(&secure)?);
         let host = Host {
             secure,
             membership: settings.membership(),
@@ -78,6 +73,8 @@ impl Port {
             identity,
             proving: Proving::default(),
             host,
+            terms,
+            quics: RefCell::default(),
             settings,
             links: RefCell::default(),
             last: Cell::new(0),
@@ -107,6 +104,11 @@ impl Port {
         self.links.borrow().len()
     }
 
+    /// How many of them go over one carrier.
+    pub fn links_over(&self, carrier: Carrier) -> usize {
+        self.links.borrow().values().filter(|link| link.carrier == carrier).count()
+    }
+
     /// Whether a network is configured, and something that keeps others out of it.
     pub fn is_open(&self) -> bool {
         !self.settings.name.is_empty() && self.host.membership.is_closed()
@@ -127,11 +129,28 @@ impl Port {
                 }
                 listener => listener?,
             };
-            bound.push(listener.local_addr()?);
+            let at = listener.local_addr()?;
+            bound.push(at);
+            self.listen_over_quic(at);
             let task = self.door.executor.spawn(Rc::clone(self).accept(listener)?);
             self.doors.borrow_mut().push(task);
         }
         Ok(bound)
+    }
+
+    /// Lets peers connect over QUIC at the same port; where that is taken TCP must do.
+    fn listen_over_quic(self: &Rc<Self>, at: SocketAddr) {
+        let is_there = |quic: &&Rc<Quic>| quic.address().is_ok_and(|own| own == at);
+        let here = self.quics.borrow().iter().find(is_there).cloned();
+        let quic = match here.map_or_else(|| Quic::bind(at, &self.terms, &self.door), Ok) {
+            Ok(quic) => quic,
+            Err(error) => return log::info!("no peers over QUIC at {at}: {error}"),
+        };
+        quic.open(true);
+        let task = self.door.executor.spawn(Rc::clone(self).accept_over_quic(Rc::clone(&quic)));
+        self.doors.borrow_mut().push(task);
+        self.quics.borrow_mut().retain(|other| !Rc::ptr_eq(other, &quic));
+        self.quics.borrow_mut().push(quic);
     }
 
     /// Carries out an order; the outcome comes back through the door.
@@ -164,6 +183,7 @@ impl Port {
     /// Lets nobody connect any more; links that stand are the machine's to end.
     pub fn close(&self) {
         self.doors.borrow_mut().clear();
+        self.quics.borrow().iter().for_each(|quic| quic.open(false));
     }
 
     /// Ends every link in order; none begins any more.
@@ -172,6 +192,7 @@ impl Port {
         self.doors.borrow_mut().clear();
         let all: Vec<_> = self.links.borrow().keys().copied().collect();
         all.into_iter().for_each(|peer| self.part(peer, Parting::Closing));
+        self.quics.borrow_mut().drain(..).for_each(|quic| quic.stop());
     }
 
     /// Hands in a block; what is not placed meanwhile is dropped.
@@ -196,72 +217,13 @@ impl Port {
         }
     }
 
-    fn accept(self: Rc<Self>, listener: TcpListener) -> io::Result<impl Future<Output = ()>> {
-        let listener = async_net::TcpListener::from(Async::new(listener)?);
-        Ok(async move {
-            loop {
-                match listener.accept().await {
-                    Ok((stream, address)) => self.welcome(stream, address),
-                    Err(error) => {
-                        // Out of descriptors: those in use must end before another begins.
-                        log::warn!("cannot accept peers: {error}");
-                        Timer::after(PAUSE).await;
-                    }
-                }
-            }
-        })
-    }
-
-    /// Greets somebody who connected, unless too many are being greeted.
-    fn welcome(self: &Rc<Self>, stream: async_net::TcpStream, address: SocketAddr) {
-        let ip = address.ip().to_canonical();
-        let Some(guest) = Guest::admit(self, ip) else {
-            return log::debug!("a link is refused: too many are being made");
-        };
-        let own = stream.local_addr().map_or(ip, |own| own.ip());
-        let stream = reactor::plain(stream).and_then(|stream| {
-            tcp::fit(&stream)?;
-            Ok(stream)
-        });
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => return log::debug!("a peer's connection failed at once: {error}"),
-        };
-        let wish = Wish { side: Side::Listener, address, key: None, tier: tcp::tier(ip, own) };
-        let port = Rc::clone(self);
-        let task = self.door.executor.spawn(async move {
-            let made = port.make(stream, wish).await;
-            drop(guest);
-            port.made(made, wish);
-        });
-        task.detach();
-    }
-
-    fn dial(self: &Rc<Self>, address: SocketAddr, key: Option<NodeKey>, tier: Tier) {
-        let wish = Wish { side: Side::Dialler, address, key, tier };
-        let port = Rc::clone(self);
-        let task = self.door.executor.spawn(async move {
-            let made = match tcp::connect(address, limits::LINK_TIME).await {
-                Ok(stream) => port.make(stream, wish).await,
-                Err(why) => Err(why),
-            };
-            port.made(made, wish);
-        });
-        task.detach();
-    }
-
-    async fn make(self: &Rc<Self>, stream: TcpStream, wish: Wish) -> Result<Greeted, Parting> {
-        if !self.is_open() || self.stopping.get() {
-            return Err(Parting::Closing);
-        }
-        let source = self.door.reactor.source(stream).map_err(|_| Parting::Closed)?;
-        let greeting = Box::pin(greet(&self.host, source, wish.side, wish.key));
-        let greeted = Patience::new(self.door.now).bound(limits::LINK_TIME, greeting).await;
-        greeted.unwrap_or(Err(Parting::Silent))
+    /// Whether links may be made now.
+    pub(super) fn may_link(&self) -> bool {
+        self.is_open() && !self.stopping.get()
     }
 
     /// A link stands, or it does not.
-    fn made(self: &Rc<Self>, made: Result<Greeted, Parting>, wish: Wish) {
+    pub(super) fn made(self: &Rc<Self>, made: Result<Greeted, Parting>, wish: Wish) {
         let dialled = (wish.side == Side::Dialler).then_some(wish.address);
         let most = self.settings.max_peers.saturating_add(limits::HANDSHAKES);
         let made = match made {
@@ -279,33 +241,35 @@ impl Port {
     }
 
     fn join(self: &Rc<Self>, greeted: Greeted, wish: Wish) {
-        let Greeted { key, member, inlet, seal, early, outlet } = greeted;
+        let Greeted { key, member, inbound, early, outbound } = greeted;
         self.last.set(self.last.get() + 1);
         let peer = PeerId(self.last.get());
         let known = self.settings.witnesses.contains(&key);
         let role = if member.role == Role::Witness && !known { Role::Device } else { member.role };
-        let link = Link::new(peer, key, (self.door.now)());
+        let link = Link::new((peer, key), inbound.carrier(), (self.door.now)());
         // A box that lost its power and is back: its old link must show that it is dead.
         let others: Vec<_> = self.links.borrow().values().cloned().collect();
         others.iter().filter(|other| other.key == key).for_each(|other| other.ping());
         self.links.borrow_mut().insert(peer, Rc::clone(&link));
         let (port, writing) = (Rc::clone(self), Rc::clone(&link));
         let writer = self.door.executor.spawn(async move {
-            if let Some(why) = write(&port, &writing, outlet).await {
+            if let Some(why) = write(&port, &writing, outbound).await {
                 port.part(writing.id, why);
             }
         });
         writer.detach();
         let (port, reading) = (Rc::clone(self), Rc::clone(&link));
-        let listening = Listening { inlet, seal, early };
+        let listening = Listening { inbound, early };
         let reader = self.door.executor.spawn(async move {
             let why = hear(&port, &reading, listening).await;
             port.part(reading.id, why);
         });
         *link.reader.borrow_mut() = Some(reader);
-        log::debug!("a link to {} stands", key.short());
+        log::debug!("a link to {} stands over {:?}", key.short(), link.carrier);
         let dialled = (wish.side == Side::Dialler).then_some(wish.address);
+        let is_udp = link.carrier == Carrier::Quic;
         self.submit(Peering::Joined { peer, key, role, tier: wish.tier, dialled });
+        self.submit(Peering::Seen { peer, at: wish.address, is_udp });
     }
 
     /// Tells the owner of strangers, each kind once in a while: a scanner must not fill the log.
@@ -341,34 +305,5 @@ impl Port {
     }
 }
 
-/// Somebody who is being greeted.
-struct Guest(Rc<Port>, IpAddr);
-
-impl Guest {
-    fn admit(port: &Rc<Port>, ip: IpAddr) -> Option<Self> {
-        let mut guests = port.guests.borrow_mut();
-        let (all, here) = (guests.values().sum::<usize>(), guests.get(&ip).copied());
-        let here = here.unwrap_or_default();
-        if all >= limits::HANDSHAKES || here >= limits::HANDSHAKES_EACH {
-            return None;
-        }
-        guests.insert(ip, here + 1);
-        Some(Self(Rc::clone(port), ip))
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut guests = self.0.guests.borrow_mut();
-        match guests.get_mut(&self.1) {
-            Some(here) if *here > 1 => *here -= 1,
-            _ => drop(guests.remove(&self.1)),
-        }
-    }
-}
-
 /// Words for a peer that lets too much wait.
 const DEAF: &str = "it does not take what it is told";
-
-/// How long accepting rests when the system has nothing left to give.
-const PAUSE: Duration = Duration::from_millis(200);

@@ -1,0 +1,187 @@
+//! Ports of the home's router, by PCP or NAT-PMP: asked for while the node runs, renewed at half
+//! their life, given back at the end.
+
+use core::cell::RefCell;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use std::io;
+use std::net::UdpSocket;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use smol::{Async, Timer, future};
+
+use crate::base::limits;
+use crate::wire::pcp::{self, Protocol, Said, Want};
+
+/// The mappings of one node's port.
+pub struct Mappings {
+    port: u16,
+    nonce: [u8; 12],
+    /// What the router has given: its socket, and its port for each protocol.
+    held: RefCell<Vec<(Protocol, u16)>>,
+}
+
+impl Mappings {
+    /// Mappings of that port, of which there are none yet.
+    pub fn new(port: u16) -> Self {
+        let mut nonce = [0; 12];
+        // Without chance it would be guessable by others in the home, which may map as well.
+        let _ = SystemRandom::new().fill(&mut nonce);
+        Self { port, nonce, held: RefCell::default() }
+    }
+
+    /// Asks for the port and keeps it; tells where others can reach it each time that changes.
+    pub async fn run(&self, tell: impl Fn(SocketAddr)) {
+        let (mut told, mut pause) = (None, limits::NAT_RETRY.0);
+        loop {
+            match self.keep().await {
+                Ok((address, lifetime)) => {
+                    if address != told {
+                        address.iter().for_each(|address| tell(*address));
+                        told = address;
+                    }
+                    pause = limits::NAT_RETRY.0;
+                    let half = lifetime / 2;
+                    Timer::after(half.clamp(limits::NAT_RETRY.0, limits::NAT_LIFE)).await;
+                }
+                Err(error) => {
+                    log::debug!("the router maps no port: {error}");
+                    Timer::after(pause).await;
+                    pause = (pause * 2).min(limits::NAT_RETRY.1);
+                }
+            }
+        }
+    }
+
+    /// Gives back what the router has given.
+    pub async fn leave(&self) {
+        let held = self.held.take();
+        let Ok(socket) = router() else { return };
+        for (protocol, suggested) in held {
+            let want = Want { protocol, port: self.port, suggested, lifetime: Duration::ZERO };
+            let _ = self.ask(&socket, want, 1).await;
+        }
+    }
+
+    /// Both protocols' mappings for their whole life; answers where UDP is reached.
+    async fn keep(&self) -> io::Result<(Option<SocketAddr>, Duration)> {
+        let socket = router()?;
+        let (mut address, mut least) = (None, limits::NAT_LIFE);
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            let held = self.held.borrow().iter().find(|held| held.0 == protocol).map(|held| held.1);
+            let suggested = held.unwrap_or(self.port);
+            let want = Want { protocol, port: self.port, suggested, lifetime: limits::NAT_LIFE };
+            let (outside, at, lifetime) = match self.ask(&socket, want, TRIES).await {
+                Ok(mapped) => mapped,
+                // QUIC is what others come by; TCP is for those who have no UDP.
+                Err(_) if protocol == Protocol::Tcp => continue,
+                Err(error) => return Err(error),
+            };
+            self.held.borrow_mut().retain(|held| held.0 != protocol);
+            self.held.borrow_mut().push((protocol, outside));
+            least = least.min(lifetime);
+            if protocol == Protocol::Udp {
+                address = at.map(|ip| SocketAddr::new(ip, outside));
+            }
+        }
+        Ok((address, least))
+    }
+
+    /// Asks by PCP, and by NAT-PMP where the router says that it is older.
+    async fn ask(
+        &self,
+        socket: &Async<UdpSocket>,
+        want: Want,
+        tries: u32,
+    ) -> io::Result<(u16, Option<IpAddr>, Duration)> {
+        let own = socket.get_ref().local_addr()?.ip();
+        let mut said = self.exchange(socket, &pcp::map(want, own, self.nonce), tries).await?;
+        let mut address = None;
+        if said == Said::Older {
+            if let Said::Address(ip) = self.exchange(socket, &pcp::ADDRESS, tries).await? {
+                address = Some(IpAddr::V4(ip));
+            }
+            said = self.exchange(socket, &pcp::map_older(want), tries).await?;
+        }
+        match said {
+            Said::Mapped { protocol, port, outside, address: stated, lifetime }
+                if (protocol, port) == (want.protocol, want.port) =>
+            {
+                Ok((outside, stated.or(address), lifetime))
+            }
+            Said::Refused(code) => Err(io::Error::other(format!("it refuses, code {code}"))),
+            _ => Err(io::Error::other("it answers something else")),
+        }
+    }
+
+    /// Sends a request until an answer comes, each time waiting longer (RFC 6886, 3.1).
+    async fn exchange(
+        &self,
+        socket: &Async<UdpSocket>,
+        request: &[u8],
+        tries: u32,
+    ) -> io::Result<Said> {
+        let mut patience = limits::NAT_ANSWER;
+        for _ in 0..tries {
+            socket.send(request).await?;
+            let late = async {
+                Timer::after(patience).await;
+                Ok(None)
+            };
+            let answered = async {
+                let mut bytes = [0; 1100];
+                loop {
+                    let count = socket.recv(&mut bytes).await?;
+                    if let Ok(said) = pcp::parse(&bytes[..count], self.nonce) {
+                        return Ok::<_, io::Error>(Some(said));
+                    }
+                }
+            };
+            if let Some(said) = future::or(answered, late).await? {
+                return Ok(said);
+            }
+            patience *= 2;
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+}
+
+/// A socket that only the router can send to: whoever else answers is not heard.
+fn router() -> io::Result<Async<UdpSocket>> {
+    let routes = std::fs::read_to_string("/proc/net/route")?;
+    let gateway = gateway(&routes).ok_or_else(|| io::Error::other("no router is known"))?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect((gateway, PORT))?;
+    Async::new(socket)
+}
+
+/// The router by which everything goes that has no route of its own.
+fn gateway(routes: &str) -> Option<Ipv4Addr> {
+    routes.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_whitespace();
+        let (to, by) = (fields.nth(1)?, fields.next()?);
+        let by = u32::from_str_radix(by, 16).ok().filter(|by| *by != 0)?;
+        (to == "00000000").then(|| Ipv4Addr::from(by.to_ne_bytes()))
+    })
+}
+
+/// Where routers listen for both protocols.
+const PORT: u16 = 5351;
+
+/// Requests without an answer before the router counts as one that does not do it.
+const TRIES: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_router_is_the_way_to_everywhere() {
+        let routes = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n\
+            eth0 0001A8C0 00000000 0001 0 0 0 00FFFFFF 0 0 0\n\
+            eth0 00000000 0101A8C0 0003 0 0 0 00000000 0 0 0\n";
+        assert_eq!(gateway(routes), Some(Ipv4Addr::new(192, 168, 1, 1)));
+        assert_eq!(gateway("Iface Destination Gateway\neth0 0001A8C0 00000000\n"), None);
+    }
+}

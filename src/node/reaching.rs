@@ -1,0 +1,55 @@
+//! Reaching nodes behind routers: what peers say of addresses, and meetings through a third.
+
+use core::net::SocketAddr;
+
+use super::machine::Machine;
+use super::peering::PeerOrder;
+use crate::base::peer::{PeerId, Tier};
+use crate::engine::peers::reach::{Move, is_outside};
+use crate::engine::peers::roster::{Dial, Failure};
+use crate::wire::message::Message;
+
+impl Machine {
+    /// A link's other end is there. In the home addresses say nothing to others.
+    pub(super) fn on_seen(&mut self, peer: PeerId, at: SocketAddr, is_udp: bool) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let is_far = swarm.links.get(&peer).is_some_and(|link| link.tier != Tier::Home);
+        if is_far {
+            swarm.reach.on_linked(peer, at, is_udp);
+        }
+    }
+
+    /// A router lets others in by a port of its own.
+    pub(super) fn on_mapped(&mut self, address: SocketAddr) {
+        let Some(swarm) = &mut self.swarm else { return };
+        // One behind another router maps an address that nobody outside can reach.
+        swarm.reach.on_mapped(is_outside(address.ip()).then_some(address));
+    }
+
+    /// The roster wants a link. One that was met in vain is left alone for a while.
+    pub(super) fn on_dial(&mut self, dial: Dial) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Dial { address, key, tier } = dial;
+        if swarm.reach.is_hopeless(address, self.now) {
+            return swarm.roster.on_failed(Some(address), Failure::Refused, self.now);
+        }
+        if tier != Tier::Home {
+            swarm.reach.on_dialled(address, self.now);
+        }
+        self.order(PeerOrder::Dial { address, key, tier });
+    }
+
+    /// One step; false when there is none.
+    pub(super) fn reach_step(&mut self) -> bool {
+        let Some(swarm) = &mut self.swarm else { return false };
+        let Some(next) = swarm.reach.poll(self.now) else { return false };
+        match next {
+            Move::Observe(peer, address) => self.tell(peer, Message::Observed { address }),
+            Move::Tell(peer, punch) => self.tell(peer, Message::Punch(punch)),
+            Move::Dial(address) => {
+                self.order(PeerOrder::Dial { address, key: None, tier: Tier::Wan });
+            }
+        }
+        true
+    }
+}
