@@ -112,14 +112,17 @@ impl Ports {
             Output::Note { page, text } => self.notes.write(page, text),
             Output::Sense(rhythm) => self.sensing.ask(rhythm),
             Output::Share { on } => self.share(on),
-            Output::Rest => {
-                self.origins.rest();
-                self.players.rest();
-                self.watchdog.rest(true);
-            }
-            Output::Wake => self.watchdog.rest(false),
+            Output::Rest => self.rest(true),
+            Output::Wake => self.rest(false),
             Output::Say { level, line } => log::log!(level, "{line}"),
         }
+    }
+
+    /// Lets all that waits for nobody rest, or be used again.
+    fn rest(&self, resting: bool) {
+        self.origins.rest(resting);
+        self.players.rest(resting);
+        self.watchdog.rest(resting);
     }
 
     /// Opens or closes the doors to peers; a port that is taken is said and tried again with the

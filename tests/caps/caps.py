@@ -4,7 +4,7 @@
 usage: tests/caps/caps.py [--long] [PART...]    parts: standby memory cpu rates sensors smallest     (default: all)
 
 Needs root, for network namespaces and cgroups; says SKIPPED where there is none. `--long` has the windows of the
-standby (ten minutes) and of the CPU (60 s) in full, about twenty minutes in all.
+standby (ten minutes) and of the CPU (60 s) in full, and every cap and rate, about twenty minutes in all.
 """
 
 import argparse
@@ -36,11 +36,11 @@ def main():
         print(f"SKIPPED  caps: {why}\ncaps: 0 passed, 0 failed, 1 skipped")
         return
     report, wanted = Report("caps"), options.parts or PARTS
-    with Home(3) as home, Source(home, 16) as origin:
+    with Home(3) as home, Source(home, 16 if options.long else 10) as origin:
         if "standby" in wanted:
-            standby(report, home, origin, 600 if options.long else 30)
+            standby(report, home, origin, 600 if options.long else 20)
         if "memory" in wanted:
-            memory(report, home, origin)
+            memory(report, home, origin, options.long)
         if "cpu" in wanted:
             cpu(report, home, origin, options.long)
         if "rates" in wanted:

@@ -33,7 +33,7 @@ def standby(report, home, origin, seconds):
                 raise AssertionError(said)
             return said
         # Peers that have its address in their files dial it now and then; its kernel refuses them, neap sleeps on.
-        report.case("standby: nothing wakes while others dial", lambda: quiet(15, False), 15)
+        report.case("standby: nothing wakes while others dial", lambda: quiet(8, False), 8)
         for other in (*bed.takers, bed.witness):
             other.end()
         time.sleep(2)

@@ -23,9 +23,9 @@ conntrack = "1 %"
 def smallest(report, home, origin):
     with Bed(home, origin) as bed:
         bed.build(caps=SMALLEST, takers=1, memory="8 MiB")
-        direct = Watcher(bed.giver.host, f"{origin.url}{FILM}").end(45)
         with bed.demand():
-            capped = Watcher(bed.giver.host, bed.giver.base() + FILM).end(45)
+            players = [Watcher(bed.giver.host, url) for url in (f"{origin.url}{FILM}", bed.giver.base() + FILM)]
+            direct, capped = (player.end(45) for player in players)
 
         def plays():
             if not capped.ended or capped.faults:

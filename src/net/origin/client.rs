@@ -82,9 +82,9 @@ impl Client {
         self.0.pool.clear();
     }
 
-    /// Closes what is open and not in use.
-    pub fn rest(&self) {
-        self.0.pool.clear();
+    /// Closes what is open and not in use, and keeps nothing open, until the node wakes.
+    pub fn rest(&self, resting: bool) {
+        self.0.pool.rest(resting);
     }
 
     /// Carries out an order; the outcome comes back through the door.

@@ -1,6 +1,6 @@
 //! Connections that wait for their next request, newest first, bounded in number and age.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use super::connection::Connection;
@@ -14,7 +14,7 @@ pub type Server = (OriginId, Scheme, String, u16);
 
 /// The idle connections of every server.
 #[derive(Default)]
-pub struct Pool(RefCell<BTreeMap<Server, Vec<(Instant, Connection)>>>);
+pub struct Pool(RefCell<BTreeMap<Server, Vec<(Instant, Connection)>>>, Cell<bool>);
 
 impl Pool {
     /// The server that a URL of an origin is at.
@@ -35,8 +35,11 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose last answer was read to its end.
+    /// Keeps a connection whose last answer was read to its end, unless the node rests.
     pub fn put(&self, server: Server, connection: Connection, now: Instant) {
+        if self.1.get() {
+            return;
+        }
         let mut idle = self.0.borrow_mut();
         idle.retain(|_, row| {
             row.retain(|(since, _)| now.since(*since) < limits::POOL_IDLE);
@@ -47,6 +50,15 @@ impl Pool {
             row.remove(0);
         }
         row.push((now, connection));
+    }
+
+    /// Keeps no connection from now on, or keeps them again: a server that closes one would wake a
+    /// node in standby.
+    pub fn rest(&self, resting: bool) {
+        self.1.set(resting);
+        if resting {
+            self.clear();
+        }
     }
 
     /// Closes every idle connection.

@@ -160,9 +160,8 @@ impl Connection {
         limit: Duration,
     ) -> Result<io::Result<usize>, Elapsed> {
         let Self { source, ahead, patience, .. } = self;
-        let since = place.begin();
         let fill = poll_fn(|context| match source.poll_fill(context, ahead) {
-            Poll::Pending if place.is_ended(since, context) => Poll::Ready(Ok(0)),
+            Poll::Pending if place.is_ended(context) => Poll::Ready(Ok(0)),
             other => other,
         });
         patience.bound(limit, fill).await

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct Idle {
     last: Cell<u64>,
-    /// How often all were ended.
-    ends: Cell<u64>,
+    /// Whether those who were answered once are not waited for any more.
+    resting: Cell<bool>,
     waiting: RefCell<BTreeMap<u64, Waker>>,
 }
 
@@ -17,18 +17,23 @@ pub struct Idle {
 pub struct Place<'a> {
     idle: &'a Idle,
     number: u64,
+    /// Whether something was asked before.
+    answered: Cell<bool>,
 }
 
 impl Idle {
     /// A place for a connection as long as it lives.
     pub fn place(&self) -> Place<'_> {
         self.last.set(self.last.get() + 1);
-        Place { idle: self, number: self.last.get() }
+        Place { idle: self, number: self.last.get(), answered: Cell::new(false) }
     }
 
-    /// Ends every connection that waits now.
-    pub fn end(&self) {
-        self.ends.set(self.ends.get() + 1);
+    /// Ends every connection that was answered and waits, now and until this is taken back.
+    pub fn rest(&self, resting: bool) {
+        self.resting.set(resting);
+        if !resting {
+            return;
+        }
         for waker in core::mem::take(&mut *self.waiting.borrow_mut()).into_values() {
             waker.wake();
         }
@@ -36,14 +41,14 @@ impl Idle {
 }
 
 impl Place<'_> {
-    /// How often all were ended so far: what a wait begins with.
-    pub fn begin(&self) -> u64 {
-        self.idle.ends.get()
+    /// Notes that something is asked: who connects while the node rests wakes it first.
+    pub fn asked(&self) {
+        self.answered.set(true);
     }
 
-    /// Whether a wait that began then is over; else the task is woken when it is.
-    pub fn is_ended(&self, since: u64, context: &Context<'_>) -> bool {
-        if self.idle.ends.get() != since {
+    /// Whether it is waited for no more; else the task is woken when that changes.
+    pub fn is_ended(&self, context: &Context<'_>) -> bool {
+        if self.answered.get() && self.idle.resting.get() {
             return true;
         }
         let mut waiting = self.idle.waiting.borrow_mut();

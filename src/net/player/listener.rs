@@ -76,9 +76,9 @@ impl Port {
         self.stopping.get()
     }
 
-    /// Ends the connections on which nothing is asked at the moment.
-    pub fn rest(&self) {
-        self.idle.end();
+    /// Ends the connections on which nothing is asked any more, until the node wakes.
+    pub fn rest(&self, resting: bool) {
+        self.idle.rest(resting);
     }
 
     /// Lets connections end after the exchange that they are at.
