@@ -3,7 +3,8 @@
 use std::process::Output;
 
 use super::daemon::{Daemon, Setup, command};
-use super::origin::{Origin, ok};
+use super::origin::{Origin, held, ok};
+use super::wait::Gate;
 
 const FRESH: &str = "Cache-Control: max-age=60";
 
@@ -34,6 +35,26 @@ fn standby_closes_idle_connections_and_a_player_who_asks_ends_it() {
     assert_ne!(state(&daemon), "standby");
     assert_eq!(daemon.get("/o/b").expect(200).text(), "more");
     assert_eq!(origin.seen("/b")[0].connection, 1, "the first one to the origin was closed");
+}
+
+#[test]
+fn what_is_under_way_at_standby_ends_and_leaves_nothing_open() {
+    let gate = Gate::default();
+    let lines = format!("{FRESH}\nContent-Length: 10");
+    let origin = Origin::with("/a", held(&lines, "first", &gate, "later"));
+    origin.on("/b", ok(FRESH, "more"));
+    let daemon = Daemon::new(&origin);
+    let mut player = daemon.connect();
+    player.ask("/o/a", "");
+    player.head();
+    assert_eq!(player.exactly(5).unwrap(), b"first");
+    assert_eq!(call(&daemon, "standby").0, 0);
+    gate.open();
+    assert_eq!(player.exactly(5).unwrap(), b"later");
+    assert_eq!(player.end(), b"", "the player's connection is not kept for a next request");
+    assert_eq!(state(&daemon), "standby");
+    assert_eq!(daemon.get("/o/b").expect(200).text(), "more");
+    assert_eq!(origin.seen("/b")[0].connection, 1, "the first one to the origin was not kept");
 }
 
 #[test]
