@@ -14,6 +14,7 @@ pub mod reset;
 pub mod run;
 pub mod sensing;
 pub mod setting;
+pub mod settling;
 pub mod sign;
 pub mod start;
 pub mod status;

@@ -6,6 +6,7 @@ use super::disk::Shelf;
 use super::network::Network;
 use super::notes::Notes;
 use super::sensing::Sensing;
+use super::settling::Settling;
 use super::watchdog::Watchdog;
 use crate::base::id::RowId;
 use crate::config::model::Config;
@@ -28,6 +29,7 @@ pub struct Ports {
     network: Option<Rc<Network>>,
     sensing: Sensing,
     watchdog: Watchdog,
+    settling: Settling,
 }
 
 impl Ports {
@@ -41,8 +43,8 @@ impl Ports {
         let (store, players) = (door.0.clone(), door.1);
         let (shelf, notes) = (Rc::clone(shelf), Rc::clone(notes));
         let (sensing, watchdog) = (Sensing::default(), Watchdog::default());
-        let network = None;
-        Self { store, players, origins, shelf, notes, network, sensing, watchdog }
+        let (network, settling) = (None, Settling::default());
+        Self { store, players, origins, shelf, notes, network, sensing, watchdog, settling }
     }
 
     /// With a network, where one is configured.
@@ -63,6 +65,11 @@ impl Ports {
     /// The device's sensors.
     pub const fn sensing(&self) -> &Sensing {
         &self.sensing
+    }
+
+    /// What settles when the node goes to standby.
+    pub const fn settling(&self) -> &Settling {
+        &self.settling
     }
 
     /// The service manager's watchdog.
@@ -123,6 +130,7 @@ impl Ports {
         self.origins.rest(resting);
         self.players.rest(resting);
         self.watchdog.rest(resting);
+        self.settling.rest(resting);
     }
 
     /// Opens or closes the doors to peers; a port that is taken is said and tried again with the

@@ -179,6 +179,7 @@ impl Node {
         }
         tasks.push(self.executor.spawn(ring(Rc::clone(&self.run))));
         tasks.push(self.executor.spawn(sense(Rc::clone(&self.run))));
+        tasks.push(self.executor.spawn(settle(Rc::clone(&self.run))));
         // Memory has news as well: what was let go because a reader had to have its next block.
         let (run, store) = (Rc::clone(&self.run), self.store.clone());
         tasks.push(self.executor.spawn(disk::listen(run, store)));
@@ -248,6 +249,13 @@ async fn ring(run: Rc<Run>) {
     loop {
         run.alarm().ring().await;
         run.submit(Input::Tick);
+    }
+}
+
+/// Lets the reactor settle when the node goes to standby.
+async fn settle(run: Rc<Run>) {
+    if let Some(ports) = run.ports() {
+        ports.settling().work().await;
     }
 }
 
