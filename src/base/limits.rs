@@ -657,3 +657,7 @@ pub const NAT_ANSWER: Duration = Duration::from_millis(250);
 
 /// STUN requests that are answered a second: each costs as many bytes as it brings, about.
 pub const STUN_RATE: u32 = 50;
+
+/// The most that goes to peers anywhere by itself, where the uplink is fast or not known: two of
+/// a usual line's ten to forty upward.
+pub const WAN_UPLOAD: Rate = Rate(2_000_000);

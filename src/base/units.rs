@@ -87,8 +87,9 @@ fn scaled(text: &str, table: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn largest(value: u64, table: &[(&'static str, u64)]) -> (u64, &'static str) {
-    let fits = table.iter().find(|(_, factor)| value % factor == 0 && value >= *factor);
-    fits.map_or((value, table[table.len() - 1].0), |(name, factor)| (value / factor, *name))
+    let fits = table.iter().filter(|(_, factor)| value % factor == 0 && value >= *factor);
+    fits.max_by_key(|(_, factor)| *factor)
+        .map_or((value, table[table.len() - 1].0), |(name, factor)| (value / factor, *name))
 }
 
 impl FromStr for Size {

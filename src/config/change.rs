@@ -170,6 +170,20 @@ mod tests {
                     role='gateway'\nwitnesses='KEY'\npublishers='KEY'\nverify=[]\n\
                     state='/x'\ndiscovery=false\nport-mapping=true\nca='/c'\n\
                     certificate='/c'\nprivate-key='/k'\n[sharing]\nenabled=false\n\
+                    [caps]\ncpu='1 %'\nupload='1 bit/s'\nupload-home='1 bit/s'\n\
+                    upload-isp='1 bit/s'\nupload-wan=''\nupload-peer='1 bit/s'\n\
+                    download='1 bit/s'\ndownload-home='1 bit/s'\n\
+                    download-isp='1 bit/s'\ndownload-wan='1 bit/s'\n\
+                    day-upload-wan='1 B'\nmonth-upload-wan='1 B'\n\
+                    day-download-wan='1 B'\nmonth-download-wan='1 B'\n\
+                    schedule='daily 00:00-01:00 upload=0'\nmetered='off'\nvpn='off'\n\
+                    roaming='off'\nmetered-interfaces='a'\nvpn-interfaces='a'\n\
+                    memory='1 B'\nflash-writes=''\nflash-wear='1 %'\npower='1 W'\n\
+                    energy='1 Wh/day'\nmodel-idle='1 W'\nmodel-cpu='1 W'\n\
+                    model-sent='1 nJ/B'\nmodel-received='1 nJ/B'\n\
+                    model-written='1 nJ/B'\ntemperature=''\nhysteresis='1 C'\n\
+                    battery='ignore'\nstandby-after='1 h'\nconntrack='1 %'\n\
+                    sysfs='/x'\nprocfs='/x'\n\
                     [log]\ntarget='stderr'\nlevel='warn'\n";
         let text = text.replace("KEY", &format!("ed25519:{}", "a5".repeat(32)));
         let text = super::super::file::Text::new("n".as_ref(), text);

@@ -15,4 +15,5 @@ pub mod read;
 pub mod secret;
 pub mod show;
 pub mod site;
+pub mod tight;
 pub mod words;

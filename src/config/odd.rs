@@ -20,6 +20,9 @@ pub fn odd(config: &Config, sources: &Sources, site: &Site) -> Vec<Warning> {
     odd.cache(config, site);
     odd.network(config, site);
     odd.trust(config, site);
+    for (key, text) in super::tight::tight(config, site) {
+        odd.warn(key, text);
+    }
     odd.warnings
 }
 

@@ -26,6 +26,8 @@ pub struct Site {
     pub bad_files: Vec<(&'static str, PathBuf, String)>,
     /// The folder of what the network needs to outlive a start.
     pub state: Folder,
+    /// Names of its network interfaces.
+    pub interfaces: Vec<String>,
     /// This node's own key, once it has one.
     pub own_key: Option<NodeKey>,
 }
@@ -53,6 +55,7 @@ impl Site {
             bad_certificates: certificates.filter_map(bad).collect(),
             bad_files: if network { bad_files(&config.network) } else { Vec::new() },
             state: if network { state(&config.network.state) } else { Folder::default() },
+            interfaces: interfaces(&config.caps.sysfs),
             own_key: own_key(&config.network.state).filter(|_| network),
         }
     }
@@ -88,6 +91,12 @@ fn held(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().take(ENTRIES);
     let sizes = entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|data| data.len());
     sizes.fold(0, u64::saturating_add)
+}
+
+/// The names below `/sys/class/net`.
+fn interfaces(sysfs: &Path) -> Vec<String> {
+    let entries = fs::read_dir(sysfs.join("class/net")).into_iter().flatten().take(ENTRIES);
+    entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// `MemTotal` of proc_meminfo(5), which counts in KiB and calls them kB.

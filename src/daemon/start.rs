@@ -127,6 +127,9 @@ impl Node {
         let mut signals = Watch::new()?;
         let Some(ports) = self.run.ports() else { return Ok(()) };
         let port = Rc::clone(ports.players());
+        if let Some(date) = clock::date() {
+            self.run.submit(Input::Dated(date));
+        }
         self.notes.read(&self.run);
         let mut doors = Vec::new();
         for listener in core::mem::take(&mut self.doors.0) {

@@ -109,6 +109,14 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
         });
         rows(text, "Peers", peers, "none found yet")?;
     }
+    let caps = status.caps.iter().map(|cap| {
+        let held = if cap.holds.is_empty() { String::new() } else { format!("; {}", cap.holds) };
+        let used = [cap.now.as_str(), cap.period.as_str()].join(" ");
+        clean(&format!("{:12} {}: {}{held}", cap.name, cap.limit, used.trim()), 66)
+    });
+    let sharing = status.sharing.iter().map(|why| clean(why, 66)).collect::<Vec<_>>();
+    rows(text, "Sharing", sharing.into_iter(), "nothing is held back")?;
+    capped(text, caps)?;
     let open = status.connections;
     rows(
         text,
@@ -123,6 +131,16 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
         format!("{} ({times}{ago})", clean(&fault.text, 56))
     });
     rows(text, "Faults", faults, "none since the start")
+}
+
+/// The caps, all of them: each is a line that somebody looks for.
+fn capped(text: &mut String, caps: impl Iterator<Item = String>) -> fmt::Result {
+    let mut name = "Caps";
+    for cap in caps {
+        writeln!(text, "{name:12}{}", cap.trim_end())?;
+        name = "";
+    }
+    Ok(())
 }
 
 /// Rows under one name, with the rest told as a number.

@@ -23,7 +23,8 @@ impl Machine {
             let origin = usize::from(wanted.locator.origin.0);
             let worth = self.health.get(origin).is_some_and(|h| h.is_worth_fetching_ahead());
             let under_way = self.fetches.values().filter(|fetch| fetch.ask.ahead).count();
-            if worth && under_way < AHEAD {
+            let may = self.rule.governor.may_prefetch(self.now);
+            if worth && may && under_way < AHEAD {
                 self.fetch_segment(wanted);
             }
         }

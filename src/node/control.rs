@@ -30,7 +30,7 @@ impl Machine {
 
     /// Goes into standby: links end in order, and nothing is wanted any more that no player
     /// waits for.
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         if self.resting {
             return;
         }

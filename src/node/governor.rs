@@ -1,20 +1,238 @@
 //! Where the caps meet the engines: readings in, a grant before each piece of work.
 
+use core::time::Duration;
+
+use super::event::Output;
 use super::machine::Machine;
+use crate::base::limits;
 use crate::base::page::Page;
-use crate::engine::caps::readings::Readings;
+use crate::base::peer::PeerId;
+use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::time::Instant;
+use crate::config::model::Config;
+use crate::engine::caps::governor::{End, Governor};
+use crate::engine::caps::readings::{Readings, Rhythm};
+use crate::engine::caps::work::Work;
+use crate::wire::message::Message;
+
+/// The caps of one node, and what goes with them.
+pub(super) struct Rule {
+    pub(super) governor: Governor,
+    /// How the device is read now, and until when at least.
+    rhythm: Option<Rhythm>,
+    until: Instant,
+    /// When what was used was last noted, and whether more was used since.
+    noted: Instant,
+    is_new: bool,
+    /// Since when no player has asked for anything.
+    quiet: Instant,
+    /// Bytes of origins that the governor knows of.
+    came: u64,
+}
+
+impl Rule {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        Self {
+            governor: Governor::new(config.caps.clone(), now),
+            rhythm: None,
+            until: now,
+            noted: now,
+            is_new: false,
+            quiet: now,
+            came: 0,
+        }
+    }
+
+    /// When something of the caps is due: readings end, a page is written, standby begins.
+    pub(super) fn poll_timeout(&self, standby: Option<Duration>) -> Option<Instant> {
+        let note = self.is_new.then_some(self.noted + limits::NOTE);
+        let ends = self.rhythm.map(|_| self.until);
+        let rests = standby.map(|after| self.quiet + after);
+        [note, ends, rests].into_iter().flatten().min()
+    }
+}
 
 impl Machine {
     /// The device told something of itself.
-    pub(super) fn on_reading(&mut self, _readings: &Readings) {}
+    pub(super) fn on_reading(&mut self, readings: &Readings) {
+        let fetched = self.came.saturating_sub(self.rule.came);
+        self.rule.came = self.came;
+        let governor = &mut self.rule.governor;
+        governor.note(Work { fetched, ..Work::default() });
+        governor.on_reading(readings, self.memory.used(), self.now);
+        while let Some(words) = self.rule.governor.warning(self.now) {
+            self.say(log::Level::Warn, words.into());
+        }
+        self.make_room();
+    }
 
     /// A page of the notebook is here.
-    pub(super) fn on_noted(&mut self, page: Page, _text: Option<&str>) {
-        match page {
-            Page::Caps | Page::Ledger | Page::Switch => {}
+    pub(super) fn on_noted(&mut self, page: Page, text: Option<&str>) {
+        match (page, text) {
+            (Page::Caps, Some(text)) => {
+                let date = self.date();
+                if !self.rule.governor.restore(text, date, self.now) {
+                    let lost = "what was noted of the caps makes no sense: what of it does counts";
+                    self.say(log::Level::Warn, lost.into());
+                }
+            }
+            (Page::Caps | Page::Ledger | Page::Switch, _) => {}
         }
     }
 
     /// The node goes down.
-    pub(super) fn on_stopping(&mut self) {}
+    pub(super) fn on_stopping(&mut self) {
+        self.note_caps();
+    }
+
+    /// What the caps want done after everything else: the rhythm of readings, a page, standby.
+    pub(super) fn govern(&mut self) {
+        let now = self.now;
+        if self.resting {
+            self.rule.quiet = now;
+            self.sense(None);
+            return self.note_caps();
+        }
+        if !self.exchanges.is_empty() {
+            self.rule.quiet = now;
+        }
+        let standby = self.config.caps.standby_after;
+        if standby.is_some_and(|after| now >= self.rule.quiet + after) {
+            return self.rest();
+        }
+        let wanted = self.wanted_rhythm();
+        if wanted.is_some() {
+            self.rule.until = now + LINGER;
+            self.sense(wanted);
+        } else if now >= self.rule.until {
+            self.sense(None);
+        }
+        if now >= self.rule.noted + limits::NOTE {
+            self.note_caps();
+        }
+    }
+
+    /// How often the device is read for what goes on now: not at all when nothing does.
+    fn wanted_rhythm(&self) -> Option<Rhythm> {
+        let swarm = self.swarm.as_ref();
+        let shares = swarm.is_some_and(|s| s.slots.is_wanted() || !s.downloads.is_empty());
+        let plays = !self.exchanges.is_empty() || !self.fetches.is_empty();
+        match (shares, plays) {
+            (true, _) => Some(Rhythm { process: SHARING, device: DEVICE }),
+            (false, true) => Some(Rhythm { process: DEVICE, device: DEVICE }),
+            (false, false) => None,
+        }
+    }
+
+    fn sense(&mut self, rhythm: Option<Rhythm>) {
+        if self.rule.rhythm == rhythm {
+            return;
+        }
+        if rhythm.is_none() {
+            self.rule.governor.pause();
+        }
+        self.rule.rhythm = rhythm;
+        self.put(Output::Sense(rhythm));
+    }
+
+    fn note_caps(&mut self) {
+        self.rule.noted = self.now;
+        if core::mem::take(&mut self.rule.is_new) {
+            let text = self.rule.governor.to_page(self.date(), self.now);
+            self.put(Output::Note { page: Page::Caps, text });
+        }
+    }
+
+    /// Tells the slots which peers nothing may be given to now.
+    pub(super) fn hold_back(&mut self) {
+        let Some(swarm) = &mut self.swarm else { return };
+        for peer in swarm.slots.hopeful() {
+            let Some(link) = swarm.links.get(&peer) else { continue };
+            let from = self.rule.governor.upload((peer, link.tier), limits::BLOCK, self.now);
+            swarm.slots.hold(peer, from, self.now);
+        }
+    }
+
+    /// Takes what a block costs that is given now.
+    pub(super) fn charge_give(&mut self, peer: PeerId) {
+        if let Some(end) = self.end_of(peer) {
+            self.rule.governor.give(end, limits::BLOCK, self.now);
+            self.rule.is_new = true;
+        }
+    }
+
+    /// The blocks that may be asked of a peer now; the others are looked for elsewhere.
+    pub(super) fn grant_blocks(
+        &mut self,
+        peer: PeerId,
+        (segment, blocks): (SegmentId, BlockSet),
+    ) -> BlockSet {
+        let Some(end) = self.end_of(peer) else { return blocks };
+        let mut granted = BlockSet::NONE;
+        for block in blocks.iter() {
+            let from = self.rule.governor.download(end, limits::BLOCK, self.now);
+            if from != Some(self.now) {
+                let rest = blocks.less(granted);
+                // While nobody can tell it is tried again a little later; meanwhile others, and
+                // the origin, are there.
+                let until = from.unwrap_or(self.now + limits::DENIED);
+                let Some(swarm) = &mut self.swarm else { return granted };
+                swarm.scheduler.on_held(peer, (segment, rest), until, self.now);
+                break;
+            }
+            self.rule.governor.ask(end, limits::BLOCK, self.now);
+            self.rule.is_new = true;
+            granted = granted.or(BlockSet::one(block));
+        }
+        granted
+    }
+
+    /// Counts a message.
+    pub(super) fn charge_tell(&mut self, peer: PeerId, message: &Message) {
+        let Some(end) = self.end_of(peer) else { return };
+        let bytes = match message {
+            Message::Record(record) => 300 + 32 * record.statement.blocks.len() as u64,
+            _ => USUAL_MESSAGE,
+        };
+        self.rule.governor.tell(end, bytes, self.now);
+    }
+
+    /// Whether a slice may be written to disk, which is then counted.
+    pub(super) fn may_write(&mut self, bytes: u64) -> bool {
+        let may = self.rule.governor.may_write(bytes, self.now);
+        if may {
+            self.rule.governor.write(bytes, self.now);
+            self.rule.is_new = true;
+        }
+        may
+    }
+
+    /// Notes work that was done for peers or players.
+    pub(super) const fn note_work(&mut self, work: Work) {
+        self.rule.governor.note(work);
+    }
+
+    /// Whether the kernel has room for another link.
+    pub(super) fn has_link_room(&self) -> bool {
+        let links = self.swarm.as_ref().map_or(0, |swarm| swarm.links.len());
+        links < self.rule.governor.links(self.config.network.max_peers)
+    }
+
+    fn end_of(&self, peer: PeerId) -> Option<End> {
+        let link = self.swarm.as_ref()?.links.get(&peer)?;
+        Some((peer, link.tier))
+    }
 }
+
+/// How often the process is read while something is shared: a share of a core is held in windows
+/// of a second, and a reading costs 5 microseconds.
+const SHARING: Duration = Duration::from_millis(250);
+
+/// How often the device is read: heat and power follow in seconds.
+const DEVICE: Duration = Duration::from_secs(5);
+
+/// How long it is read on after the last work, so that a pause between segments ends nothing.
+const LINGER: Duration = Duration::from_secs(15);
+
+/// Bytes of a message that is no record and no block, with its head.
+const USUAL_MESSAGE: u64 = 60;

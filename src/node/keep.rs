@@ -85,7 +85,8 @@ impl Machine {
             written: self.date(),
             selective: entry.selecting.is_selective(),
         };
-        if memo.selective {
+        let whole = range_of(slice, memo.length).len();
+        if memo.selective || !self.may_write(whole) {
             return;
         }
         let (key, header) = (memo.key(), memo.to_bytes());
@@ -224,7 +225,7 @@ impl Machine {
 
     /// Bytes that finished parts may take: the cap less the metadata and what is under way.
     fn memory_bound(&self) -> u64 {
-        let cap = self.config.cache.memory.0;
+        let cap = self.rule.governor.ram(self.config.cache.memory.0);
         let passing = self.fetches.values().filter_map(|fetch| fetch.stream);
         let under_way: u64 =
             passing.map(|stream| if stream.keep { 2 * limits::BLOCK } else { limits::PASS }).sum();

@@ -11,6 +11,7 @@ use super::disk::Disk;
 use super::event::{Input, Output, Refusal};
 use super::exchange::Exchange;
 use super::fetch::Fetch;
+use super::governor::Rule;
 use super::health::Health;
 use super::pace::Paces;
 use super::report::{Counter, FaultKind, Report, Source};
@@ -23,6 +24,7 @@ use crate::base::url::Places;
 use crate::config::model::Config;
 use crate::engine::cache::evict::Evict;
 use crate::engine::cache::index::{Bounds, Index};
+use crate::engine::caps::work::Work;
 use crate::engine::timeline::answer::Life;
 use crate::engine::timeline::follow::Timeline;
 
@@ -58,6 +60,8 @@ pub struct Machine {
     pub(super) started: Instant,
     /// Whether the node is in standby.
     pub(super) resting: bool,
+    /// The caps.
+    pub(super) rule: Rule,
     pub(super) connections: usize,
     pub(super) disk_fault: Option<String>,
     outputs: VecDeque<Output>,
@@ -81,6 +85,8 @@ pub enum Reason {
     Timeline,
     /// Something of a peer, or of what is wanted of peers, is due.
     Peers,
+    /// What was used is to be noted, readings end, or standby begins.
+    Caps,
 }
 
 impl Machine {
@@ -110,6 +116,7 @@ impl Machine {
             came: 0,
             started: now,
             resting: false,
+            rule: Rule::new(&config, now),
             connections: 0,
             disk_fault: None,
             outputs: VecDeque::new(),
@@ -145,6 +152,7 @@ impl Machine {
             self.let_go();
         }
         self.swarm_turn();
+        self.govern();
     }
 
     /// Gives the node its key, and the one that it signs records with: only then can it have
@@ -168,7 +176,9 @@ impl Machine {
         let timeline = self.timeline.poll_timeout().map(|at| (at, Reason::Timeline));
         let peers = self.swarm.as_ref().and_then(|swarm| swarm.poll_timeout(self.now));
         let peers = peers.map(|at| (at, Reason::Peers));
-        timeline.into_iter().chain(peers).min_by_key(|(at, _)| *at)
+        let caps = self.rule.poll_timeout(self.config.caps.standby_after);
+        let caps = caps.map(|at| (at, Reason::Caps));
+        timeline.into_iter().chain(peers).chain(caps).min_by_key(|(at, _)| *at)
     }
 
     /// Takes over a changed configuration; what runs goes on.
@@ -195,6 +205,7 @@ impl Machine {
         self.timeline = Timeline::new(self.ignored.clone());
         self.memory.resize(config.cache.memory.0);
         self.disk.resize(config.cache.disk.0);
+        self.rule.governor.configure(config.caps.clone(), now);
         self.config = config;
         self.configure_swarm();
         self.make_room();
@@ -220,6 +231,7 @@ impl Machine {
         let Some(exchange) = self.exchanges.remove(&id) else { return };
         self.leave_holes(id);
         self.report.bytes(exchange.source, sent, self.now);
+        self.note_work(Work { played: sent, ..Work::default() });
         if let Some(fetch) = exchange.fetch {
             self.leave_fetch(fetch, id);
         }

@@ -130,6 +130,7 @@ impl Machine {
         swarm.roster.on_gone(peer, failure(why), self.now);
         swarm.scheduler.on_gone(peer, self.now);
         swarm.slots.on_gone(peer);
+        self.rule.governor.forget(peer);
     }
 
     /// A peer gave what is not true, or broke the protocol: its key is banned.

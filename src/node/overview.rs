@@ -2,10 +2,11 @@
 
 use super::health::Health;
 use super::machine::Machine;
-use super::status::{Kind, Origin, State, Status, Stream, Usage};
+use super::status::{Cap, Kind, Origin, State, Status, Stream, Usage};
 use crate::base::limits;
 use crate::base::time::Instant;
 use crate::base::url::without_query;
+use crate::engine::caps::account::Line;
 
 /// What the machine cannot see and the status shows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +33,8 @@ impl Machine {
             disk: limit(self.disk.used(), self.config.cache.disk.0),
             disk_fault: self.disk_fault.clone(),
             network: self.network(now),
+            sharing: self.rule.governor.headline(now),
+            caps: self.caps(now),
             connections: limit(connections, limits::CONNECTIONS as u64),
             hit_permille: self.report.hit_permille(),
             rates: self.report.rates(now),
@@ -39,6 +42,17 @@ impl Machine {
             counters: self.report.counters(),
             faults: self.report.faults(now),
         }
+    }
+
+    fn caps(&self, now: Instant) -> Vec<Cap> {
+        let told = |line: Line| Cap {
+            name: line.name.into(),
+            limit: line.limit,
+            now: line.now,
+            period: line.period,
+            holds: line.holds,
+        };
+        self.rule.governor.account(now).into_iter().map(told).collect()
     }
 
     fn state(&self, now: Instant, figures: Figures) -> State {

@@ -10,6 +10,7 @@ use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role};
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::engine::caps::work::Work;
 use crate::engine::peers::slots::Upload;
 use crate::engine::verify::verifier::Verdict;
 use crate::wire::message::Message;
@@ -166,7 +167,10 @@ impl Machine {
     /// The slots have decided something.
     pub(super) fn on_upload(&mut self, upload: Upload) {
         match upload {
-            Upload::Give { peer, segment, block } => self.give(peer, segment, block),
+            Upload::Give { peer, segment, block } => {
+                self.charge_give(peer);
+                self.give(peer, segment, block);
+            }
             Upload::Deny { peer, segment, blocks } => {
                 self.tell(peer, Message::Deny { segment, blocks });
             }
@@ -201,6 +205,7 @@ impl Machine {
             link.given += u64::from(bytes);
         }
         self.report.add(Counter::PeerBytesGiven, u64::from(bytes));
+        self.note_work(Work { given: u64::from(bytes), ..Work::default() });
         if bytes == 0 {
             self.tell(peer, Message::Deny { segment, blocks: BlockSet::one(block) });
         }

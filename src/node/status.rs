@@ -32,6 +32,12 @@ pub struct Status {
     /// The network and its peers; none where no network is configured or sharing is off.
     #[serde(default)]
     pub network: Option<Network>,
+    /// What holds sharing back most, in words; none while nothing does.
+    #[serde(default)]
+    pub sharing: Option<String>,
+    /// The caps that are set or hold something back.
+    #[serde(default)]
+    pub caps: Vec<Cap>,
     /// Player connections: open now, and the most that may be.
     pub connections: Usage,
     /// Share of content bytes that the cache gave since the start, in thousandths; none before
@@ -154,6 +160,21 @@ pub struct Peer {
     pub taken_bytes: u64,
     /// Bytes of blocks that we gave it.
     pub given_bytes: u64,
+}
+
+/// A cap in plain words; what there is not to say is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cap {
+    /// Its name, as its key begins.
+    pub name: String,
+    /// What may be used.
+    pub limit: String,
+    /// What is used now.
+    pub now: String,
+    /// What was used in the period that it is about.
+    pub period: String,
+    /// What it holds back, and why; empty while it holds nothing back.
+    pub holds: String,
 }
 
 /// How much of something bounded is used.

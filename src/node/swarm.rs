@@ -231,11 +231,14 @@ impl Machine {
             self.on_step(step);
             return true;
         }
+        self.hold_back();
+        let has_room = self.has_link_room();
+        let Some(swarm) = &mut self.swarm else { return false };
         if let Some(upload) = swarm.slots.poll(self.now) {
             self.on_upload(upload);
             return true;
         }
-        if let Some(dial) = swarm.roster.poll(self.now) {
+        if let Some(dial) = swarm.roster.poll(self.now).filter(|_| has_room) {
             self.on_dial(dial);
             return true;
         }
@@ -250,6 +253,7 @@ impl Machine {
     /// Says something to a peer.
     pub(super) fn tell(&mut self, peer: PeerId, message: Message) {
         self.report.add(Counter::PeerMessages, 1);
+        self.charge_tell(peer, &message);
         self.order(PeerOrder::Tell { peer, message });
     }
 

@@ -12,6 +12,7 @@ use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
+use crate::engine::caps::work::Work;
 use crate::engine::peers::trust::Sentence;
 use crate::engine::schedule::scheduler::Arrival;
 use crate::engine::schedule::want::{Step, Why};
@@ -24,7 +25,10 @@ impl Machine {
     pub(super) fn on_step(&mut self, step: Step) {
         match step {
             Step::Ask { peer, segment, blocks, within } => {
-                self.tell(peer, Message::Want { segment, blocks, within });
+                let blocks = self.grant_blocks(peer, (segment, blocks));
+                if !blocks.is_empty() {
+                    self.tell(peer, Message::Want { segment, blocks, within });
+                }
             }
             Step::Cancel { peer, segment, blocks } => {
                 self.tell(peer, Message::Cancel { segment, blocks });
@@ -120,6 +124,7 @@ impl Machine {
         (segment, block): (SegmentId, u8),
         (digest, length): (Digest, u32),
     ) {
+        self.note_work(Work { taken: u64::from(length), ..Work::default() });
         let Some(swarm) = &mut self.swarm else { return };
         let Some(link) = swarm.links.get_mut(&peer) else { return };
         let key = link.key;

@@ -37,7 +37,7 @@ fn whatever_chance_brings_the_rules_hold() {
         None => 0..number("RUNS").unwrap_or(60),
     };
     let tells = number("TELL").is_some();
-    let mut broken = 0;
+    let (mut broken, mut capped) = (0, 0);
     for seed in seeds {
         let scene = Scene::chance(seed);
         if tells {
@@ -84,6 +84,8 @@ fn whatever_chance_brings_the_rules_hold() {
             );
         }
         broken += usize::from(!breaches.is_empty());
+        capped += shared.checks.caps.counted;
     }
     assert_eq!(broken, 0, "worlds in which a rule was broken");
+    assert!(capped > 0 || number("SEED").is_some(), "no cap had anything to hold");
 }

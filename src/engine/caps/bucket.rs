@@ -56,6 +56,18 @@ impl Bucket {
         true
     }
 
+    /// Takes what was used already, whether it is there or not: what is missing is owed.
+    pub fn charge(&mut self, tokens: u64, now: Instant) {
+        self.fill(now);
+        let cost = u128::from(tokens) * MILLION;
+        if let Some(left) = self.held.checked_sub(cost) {
+            self.held = left;
+        } else {
+            self.at = self.later(cost - self.held).min(now + LONGEST_DEBT);
+            self.held = 0;
+        }
+    }
+
     /// Gives back what was taken and not used.
     pub fn give_back(&mut self, tokens: u64, now: Instant) {
         self.fill(now);
@@ -96,6 +108,9 @@ impl Bucket {
 }
 
 const MILLION: u128 = 1_000_000;
+
+/// A mistaken reading stops sharing no longer than this.
+const LONGEST_DEBT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

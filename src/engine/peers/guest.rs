@@ -19,6 +19,21 @@ pub(super) struct Guest {
     /// When it was last given something, or began to wait.
     pub(super) served: Instant,
     pub(super) choked: bool,
+    /// Whether a cap lets it be given something.
+    pub(super) held: Held,
+    /// A cap has choked it.
+    pub(super) sent_away: bool,
+}
+
+/// What a cap says of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// It may be given a block.
+    Free,
+    /// It may from then on.
+    Until(Instant),
+    /// It may not, and nobody knows until when.
+    Closed,
 }
 
 /// What it waits for of one segment.
@@ -38,11 +53,14 @@ impl Guest {
             faded: now,
             served: now,
             choked: false,
+            held: Held::Free,
+            sent_away: false,
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        !self.wants.is_empty() && self.flying.len() < limits::FLIGHT_PEER as usize
+        let free = self.held == Held::Free && !self.wants.is_empty();
+        free && self.flying.len() < limits::FLIGHT_PEER as usize
     }
 
     /// It was given much more than it gave.

@@ -48,13 +48,13 @@ pub struct Slots {
     flying: u32,
     /// How long a block takes to leave, and when the last one left or the first one began to.
     pace: (Duration, Instant),
-    guests: BTreeMap<PeerId, Guest>,
+    pub(super) guests: BTreeMap<PeerId, Guest>,
     /// How often a block was given, and the order in which that is forgotten.
     copies: BTreeMap<(SegmentId, u8), u16>,
     given: VecDeque<(SegmentId, u8)>,
     /// Who has the optimistic slot, and until when.
     optimistic: Option<(PeerId, Instant)>,
-    answers: VecDeque<Upload>,
+    pub(super) answers: VecDeque<Upload>,
 }
 
 /// Who is served first: the lowest.
@@ -204,7 +204,7 @@ impl Slots {
         let choke = idlers.map(|(_, guest)| guest.served + limits::CHOKE_AFTER).min();
         let choked = self.guests.values().any(|guest| guest.choked);
         let rotates = self.optimistic.filter(|_| choked || due.is_some()).map(|(_, until)| until);
-        [due, choke, rotates].into_iter().flatten().min()
+        [due, choke, rotates, self.freed()].into_iter().flatten().min()
     }
 
     /// How many blocks may be on their way: what leaves soon, so that an order is not kept
@@ -308,7 +308,7 @@ impl Slots {
         let has_room = is_quiet && self.flying < self.flight();
         let lucky = self.optimistic.map(|(lucky, _)| lucky);
         for (peer, guest) in &mut self.guests {
-            if guest.choked && (has_room || lucky == Some(*peer)) {
+            if guest.choked && !guest.sent_away && (has_room || lucky == Some(*peer)) {
                 guest.choked = false;
                 self.answers.push_back(Upload::Unchoke(*peer));
             }

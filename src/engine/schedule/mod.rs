@@ -2,6 +2,7 @@
 
 pub mod deadline;
 mod decide;
+mod hold;
 mod pull;
 pub mod rank;
 pub mod rate;

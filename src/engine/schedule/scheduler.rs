@@ -21,8 +21,8 @@ use crate::base::time::Instant;
 pub struct Scheduler {
     rng: Rng,
     own: Member,
-    peers: BTreeMap<PeerId, Source>,
-    wants: BTreeMap<SegmentId, Pursuit>,
+    pub(super) peers: BTreeMap<PeerId, Source>,
+    pub(super) wants: BTreeMap<SegmentId, Pursuit>,
     origin: Rate,
     /// Bytes of a usual segment.
     usual: u64,
@@ -31,7 +31,9 @@ pub struct Scheduler {
     /// Bytes that the own fetches have before them, for each segment that has one.
     fetching: BTreeMap<SegmentId, u64>,
     /// Peers that may be asked for more than before.
-    freed: BTreeSet<PeerId>,
+    pub(super) freed: BTreeSet<PeerId>,
+    /// Peers that a cap holds back, and until when.
+    pub(super) held: BTreeSet<(Instant, PeerId)>,
 }
 
 /// A good block that came.
@@ -59,6 +61,7 @@ impl Scheduler {
             alarms: BTreeSet::new(),
             fetching: BTreeMap::new(),
             freed: BTreeSet::new(),
+            held: BTreeSet::new(),
         }
     }
 
@@ -272,6 +275,7 @@ impl Scheduler {
 
     /// What is to be done next; none when nothing is before [`Self::poll_timeout`].
     pub fn poll(&mut self, now: Instant) -> Option<Step> {
+        self.release(now);
         loop {
             if let Some(step) = self.steps.pop_front() {
                 return Some(step);
@@ -288,7 +292,8 @@ impl Scheduler {
 
     /// When `poll` may have something again by time alone.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.alarms.first().map(|(at, _)| *at)
+        let held = self.held.first().map(|(at, _)| *at);
+        self.alarms.first().map(|(at, _)| *at).into_iter().chain(held).min()
     }
 
     /// How many segments are wanted.
@@ -320,7 +325,7 @@ impl Scheduler {
     }
 
     /// Looks at a segment at the next poll.
-    fn touch(&mut self, segment: SegmentId, now: Instant) {
+    pub(super) fn touch(&mut self, segment: SegmentId, now: Instant) {
         self.wake(segment, Some(now));
     }
 

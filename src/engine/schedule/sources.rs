@@ -37,6 +37,8 @@ pub(super) struct Source {
     pub(super) liar: bool,
     /// Until when it is left alone, and how often in a row.
     pub(super) rest: (Instant, u32),
+    /// Until when a cap lets nothing be asked of it.
+    pub(super) held: Option<Instant>,
     topics: BTreeMap<Digest, Instant>,
     /// What it has of segments that are not wanted yet.
     early: VecDeque<Have>,
@@ -61,6 +63,7 @@ impl Source {
             choked: false,
             liar: false,
             rest: (now, 0),
+            held: None,
             topics: BTreeMap::new(),
             early: VecDeque::new(),
             useful: BTreeSet::new(),
@@ -103,7 +106,8 @@ impl Source {
 
     /// Whether it may be asked at all now.
     pub(super) fn is_open(&self, now: Instant) -> bool {
-        !self.choked && !self.liar && self.rest.0 <= now
+        let held = self.held.is_some_and(|until| until > now);
+        !self.choked && !self.liar && !held && self.rest.0 <= now
     }
 
     /// How many blocks more may be asked of it.

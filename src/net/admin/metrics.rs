@@ -31,6 +31,7 @@ pub fn render(status: &Status) -> String {
         sample(&mut text, name, &[], value);
     }
     origins(&mut text, status);
+    caps(&mut text, status);
     text.push_str("# EOF\n");
     text
 }
@@ -71,6 +72,20 @@ fn origins(text: &mut String, status: &Status) {
     for origin in &status.origins {
         let failing = origin.failing_seconds.unwrap_or(0);
         sample(text, name, &[("origin", &origin.name)], failing);
+    }
+}
+
+fn caps(text: &mut String, status: &Status) {
+    family(text, "neap_cap_holding", "gauge", "Whether a cap holds something back now.");
+    let mut told: Vec<&str> = Vec::new();
+    for cap in &status.caps {
+        // Volumes there and back are two lines of one cap.
+        if !told.contains(&cap.name.as_str()) {
+            let same = status.caps.iter().filter(|other| other.name == cap.name);
+            let holds = same.clone().any(|cap| !cap.holds.is_empty());
+            sample(text, "neap_cap_holding", &[("cap", &cap.name)], u64::from(holds));
+            told.push(&cap.name);
+        }
     }
 }
 

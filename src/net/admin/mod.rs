@@ -1,6 +1,7 @@
 //! The operator's port: status page, JSON, metrics and the control socket.
 
 pub mod call;
+pub mod caps;
 pub mod chart;
 pub mod client;
 pub mod exchange;

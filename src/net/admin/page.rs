@@ -3,7 +3,7 @@
 
 use ring::digest;
 
-use super::{chart, words};
+use super::{caps, chart, words};
 use crate::node::report::{COUNTERS, Source, Unit};
 use crate::node::status::{
     Fault, Health, Kind, Network, Origin, Peer, State, Status, Stream, Usage,
@@ -21,6 +21,7 @@ pub fn render(status: &Status) -> String {
         ("{peers}", &status.network.as_ref().map(peers).unwrap_or_default()),
         ("{origins}", &origins(&status.origins)),
         ("{room}", &room(status)),
+        ("{caps}", &caps::render(status)),
         ("{faults}", &faults(&status.faults)),
         ("{counters}", &counters(status)),
         ("{script}", SCRIPT),
@@ -246,7 +247,7 @@ fn tight(figure: &str) -> String {
 }
 
 /// Makes text harmless inside elements and quoted attributes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

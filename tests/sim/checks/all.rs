@@ -3,6 +3,7 @@
 use super::answers::Answers;
 use super::bans::Bans;
 use super::bounds::Bounds;
+use super::caps::Caps;
 use super::privacy::Privacy;
 use super::trace::Trace;
 use super::verified::Verified;
@@ -15,6 +16,7 @@ pub struct Checks {
     pub bounds: Bounds,
     pub privacy: Privacy,
     pub bans: Bans,
+    pub caps: Caps,
     pub trace: Trace,
     /// What the world itself found odd.
     own: Breaches,
@@ -53,6 +55,7 @@ impl Checks {
             ("bounds", &self.bounds.breaches),
             ("privacy", &self.privacy.breaches),
             ("bans", &self.bans.breaches),
+            ("caps", &self.caps.breaches),
         ];
         let named = |(name, breaches): (&str, &Breaches)| {
             breaches.all().iter().map(|what| format!("{name}: {what}")).collect::<Vec<_>>()

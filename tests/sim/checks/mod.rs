@@ -4,6 +4,7 @@ pub mod all;
 pub mod answers;
 pub mod bans;
 pub mod bounds;
+pub mod caps;
 pub mod privacy;
 pub mod stalls;
 pub mod trace;

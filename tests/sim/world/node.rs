@@ -8,6 +8,7 @@ use neap::base::rng::Rng;
 use neap::base::time::Instant;
 use neap::base::units::Size;
 use neap::base::url::Url;
+use neap::config::caps::{Rates, WanUpload};
 use neap::config::model::{Config, Origin};
 use neap::node::event::Input;
 use neap::node::machine::Machine;
@@ -144,6 +145,8 @@ fn config(scene: &Scene, seat: &Seat) -> Config {
     let mut config = Config { origins: vec![origin], ..Config::default() };
     config.cache.memory = Size(seat.memory);
     config.cache.disk = Size(seat.disk);
+    config.caps.cpu = None;
+    config.caps.rates = rates(seat);
     config.sharing.enabled = scene.sharing;
     if scene.sharing {
         let witness = |(index, seat): (usize, &Seat)| {
@@ -154,6 +157,11 @@ fn config(scene: &Scene, seat: &Seat) -> Config {
         config.network.witnesses = scene.seats.iter().enumerate().filter_map(witness).collect();
     }
     config
+}
+
+/// What a node of a world may give and take.
+pub fn rates(seat: &Seat) -> Rates {
+    seat.caps.unwrap_or(Rates { upload_wan: WanUpload::Free, ..Rates::default() })
 }
 
 /// The key pair of a node in a world.

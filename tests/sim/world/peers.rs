@@ -21,6 +21,7 @@ use super::node::Offer;
 use super::pipes::{Cargo, FlowId, Given, Sink};
 use super::store::{Stuff, moved};
 use super::turn::World;
+use crate::checks::caps::Whose;
 
 /// A link between two nodes.
 #[derive(Debug)]
@@ -135,6 +136,14 @@ impl World {
         until.max().unwrap_or_default()
     }
 
+    /// Whom a node's peer is, for the checkers.
+    fn whose(&self, node: usize, peer: PeerId) -> Option<Whose> {
+        let (link, side) = self.link_of(node, peer)?;
+        let far = self.other_end(link, side)?;
+        let (life, tier) = (self.nodes[node].life, self.tier(node, far.node));
+        Some(Whose { node, life, peer, tier })
+    }
+
     /// A machine wants something done with its peers.
     pub fn on_peer_order(&mut self, node: usize, order: PeerOrder) {
         match order {
@@ -148,6 +157,10 @@ impl World {
             PeerOrder::Hangup { peer, why } => self.hang_up((node, peer), why),
             PeerOrder::Tell { peer, message } => self.tell(node, peer, message),
             PeerOrder::Give { peer, segment, block, row, range } => {
+                if let Some(whose) = self.whose(node, peer) {
+                    let rates = super::node::rates(&self.scene.seats[node]);
+                    self.checks.caps.given(whose, range.len(), (&rates, self.now()));
+                }
                 self.give((node, peer), Give { segment, block, row, range });
             }
             PeerOrder::Place { row, range } => self.place(node, row, range),
@@ -320,6 +333,13 @@ impl World {
         if let Message::Want { segment, blocks, .. } = &message {
             let key = self.nodes[far.node].key;
             self.checks.bans.asked((node, key), *segment, *blocks);
+            if let Some(whose) = self.whose(node, peer) {
+                let rates = super::node::rates(&self.scene.seats[node]);
+                let now = self.now();
+                for _ in blocks.iter() {
+                    self.checks.caps.asked(whose, 65_536, (&rates, now));
+                }
+            }
         }
         self.checks.bounds.told(node);
         let Some(message) = self.lie_in_words(node, message) else { return };

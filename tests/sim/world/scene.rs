@@ -5,6 +5,8 @@ use std::time::Duration;
 use neap::base::peer::Role;
 use neap::base::rng::Rng;
 use neap::base::time::Instant;
+use neap::base::units::Rate;
+use neap::config::caps::{Rates, WanUpload};
 
 use super::library::{Access, Show, Validator};
 
@@ -50,6 +52,8 @@ pub struct Seat {
     pub disk: u64,
     /// Whether its clock is set.
     pub dated: bool,
+    /// What it may give and take; all where nothing is said.
+    pub caps: Option<Rates>,
 }
 
 /// How a node deceives its peers.
@@ -171,6 +175,9 @@ impl Scene {
             scene.befall(&mut rng);
         }
         scene.happenings.sort_by_key(|(at, _)| *at);
+        for (place, seat) in scene.seats.iter_mut().enumerate().skip(1) {
+            seat.caps = caps(seed, place);
+        }
         scene
     }
 
@@ -314,6 +321,7 @@ fn seats(rng: &mut Rng, (homes, top): (&[Home], u64)) -> Vec<Seat> {
                 memory: [4 << 20, 12 << 20, 48 << 20][pick(rng, 3)],
                 disk: [0, 0, 32 << 20][pick(rng, 3)],
                 dated: rng.below(5) > 0,
+                caps: None,
             });
         }
     }
@@ -328,6 +336,29 @@ fn seats(rng: &mut Rng, (homes, top): (&[Home], u64)) -> Vec<Seat> {
     let dated = true;
     seats[0] = Seat { down: None, up: None, role: Role::Witness, lie, dated, ..seats[0].clone() };
     seats
+}
+
+/// Caps of a node; its own chance, so that they change nothing else of a world.
+fn caps(seed: u64, seat: usize) -> Option<Rates> {
+    let mut rng = Rng::new(seed ^ 0xca95 ^ ((seat as u64) << 24));
+    if rng.below(3) > 0 {
+        return None;
+    }
+    let mut rate = || {
+        let rates = [None, None, Some(0), Some(500_000), Some(2_000_000), Some(20_000_000)];
+        rates[pick(&mut rng, rates.len())].map(Rate)
+    };
+    Some(Rates {
+        upload: rate(),
+        upload_home: rate(),
+        upload_isp: None,
+        upload_wan: rate().map_or(WanUpload::Auto, WanUpload::Rate),
+        upload_peer: rate(),
+        download: rate(),
+        download_home: rate(),
+        download_isp: None,
+        download_wan: rate(),
+    })
 }
 
 fn lie(rng: &mut Rng) -> Lie {

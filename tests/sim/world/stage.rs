@@ -69,6 +69,7 @@ impl Stage {
             memory: 64 << 20,
             disk: 0,
             dated: true,
+            caps: None,
         };
         let mut seats = vec![seat(0, Role::Witness, Lie::default())];
         for device in 0..self.devices {

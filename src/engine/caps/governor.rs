@@ -1,0 +1,386 @@
+//! The governor: readings in, grants out. The tightest cap wins; what is sacrificed goes in one
+//! order: prefetch, uploads from far to near, writes to disk, memory of the cache; never the
+//! player.
+
+use core::time::Duration;
+
+use super::bandwidth::{Rates, Tree, acknowledged, on_wire};
+use super::cause::{Cause, Held};
+use super::energy::Energy;
+use super::level::{Level, WHOLE};
+use super::meter::Meter;
+use super::quota::Quota;
+use super::ram::Ram;
+use super::readings::{Device, Readings};
+use super::work::{Cpu, Work};
+use crate::base::limits;
+use crate::base::peer::{PeerId, Tier};
+use crate::base::time::Instant;
+use crate::base::units::{Rate, Share};
+use crate::config::caps::{Battery, Caps, Policy, WanUpload, is_named};
+use crate::config::hours::Scheduled;
+
+/// Everything that is held below its cap.
+#[derive(Debug)]
+pub struct Governor {
+    pub(super) caps: Caps,
+    pub(super) up: Tree,
+    pub(super) down: Tree,
+    /// Bytes beyond the home, there and back.
+    pub(super) sent: Quota,
+    pub(super) received: Quota,
+    /// Bytes written to the disk tier.
+    pub(super) written: Quota,
+    pub(super) cpu: Cpu,
+    pub(super) energy: Energy,
+    pub(super) heat: Level,
+    pub(super) ram: Ram,
+    /// What the device told last.
+    pub(super) device: Device,
+    /// Whether the battery holds everything back.
+    pub(super) on_battery: bool,
+    pub(super) held: Held,
+    pub(super) meters: [Meter; 2],
+    /// What was warned of already: volumes there and back, writes.
+    pub(super) warned: [bool; 3],
+}
+
+/// A peer and how near it is.
+pub type End = (PeerId, Tier);
+
+impl Governor {
+    /// A governor that has used nothing.
+    pub fn new(caps: Caps, now: Instant) -> Self {
+        let mut governor = Self {
+            up: Tree::new(Rates::default(), now),
+            down: Tree::new(Rates::default(), now),
+            sent: Quota::new((None, None), now),
+            received: Quota::new((None, None), now),
+            written: Quota::new((None, None), now),
+            cpu: Cpu::new(caps.cpu, now),
+            energy: Energy::new(caps.model, (caps.power, caps.energy), now),
+            heat: Level::default(),
+            ram: Ram::new(),
+            device: Device::default(),
+            on_battery: false,
+            held: Held::default(),
+            meters: [Meter::new(now), Meter::new(now)],
+            warned: [false; 3],
+            caps,
+        };
+        governor.configure(governor.caps.clone(), now);
+        let (up, down) = governor.rates();
+        (governor.up, governor.down) = (Tree::new(up, now), Tree::new(down, now));
+        governor
+    }
+
+    /// Takes over other caps; what was used counts on.
+    pub fn configure(&mut self, caps: Caps, now: Instant) {
+        let bytes = |size: Option<crate::base::units::Size>| size.map(|size| size.0);
+        let volume = caps.volume;
+        self.sent.set_limits((bytes(volume.day_up), bytes(volume.month_up)));
+        self.received.set_limits((bytes(volume.day_down), bytes(volume.month_down)));
+        self.written.set_limits((caps.flash_writes.map(|day| day.0.0), None));
+        self.energy.set(caps.model, (caps.power, caps.energy), now);
+        self.ram.set_cap(caps.memory.map(|size| size.0));
+        self.caps = caps;
+        self.apply(now);
+    }
+
+    /// Takes in a reading; the RAM tier holds `ram` bytes now.
+    pub fn on_reading(&mut self, readings: &Readings, ram: u64, now: Instant) {
+        if let Some(cpu) = readings.process.cpu_micros {
+            self.cpu.on_reading(cpu, now);
+        }
+        if let Some(resident) = readings.process.resident {
+            self.ram.on_resident(resident, ram);
+        }
+        let Some(device) = &readings.device else { return };
+        self.energy.on_device(device, now);
+        self.ram.on_memory(&device.memory, self.caps.memory.map(|size| size.0), now);
+        match (&device.temperature, self.caps.temperature) {
+            (Some(heat), Some(limit)) => {
+                let span = (limit.0, self.caps.hysteresis.0);
+                self.heat.on_heat(heat.millidegrees, span, now);
+            }
+            _ => self.heat = Level::default(),
+        }
+        self.on_battery = self.is_stopped_by_battery(device);
+        self.device = device.clone();
+        self.apply(now);
+    }
+
+    /// The rhythm of readings ended.
+    pub const fn pause(&mut self) {
+        self.cpu.pause();
+    }
+
+    /// When a block may be given to a peer; none while nobody can tell.
+    pub fn upload(&mut self, peer: End, block: u64, now: Instant) -> Option<Instant> {
+        let work = Work { given: block, ..Work::default() };
+        let bytes = on_wire(block);
+        let tree = self.up.when(peer, bytes, now);
+        let cause = self.rate_cause(peer.1);
+        self.grant((tree, cause), work, now, (peer.1, bytes))
+    }
+
+    /// Takes what a block costs that is given now.
+    pub fn give(&mut self, peer: End, block: u64, now: Instant) {
+        let work = Work { given: block, ..Work::default() };
+        self.take(work, now);
+        self.up.charge(peer, on_wire(block), now);
+        self.meters[0].add(on_wire(block), now);
+        if peer.1 != Tier::Home {
+            self.sent.add(on_wire(block), now);
+        }
+    }
+
+    /// When a block may be asked of a peer; none while nobody can tell.
+    pub fn download(&mut self, peer: End, block: u64, now: Instant) -> Option<Instant> {
+        let work = Work { taken: block, ..Work::default() };
+        let bytes = on_wire(block);
+        let tree = self.down.when(peer, bytes, now);
+        self.grant((tree, Cause::Download), work, now, (peer.1, bytes))
+    }
+
+    /// Takes what a block costs that is asked for now.
+    pub fn ask(&mut self, peer: End, block: u64, now: Instant) {
+        self.take(Work { taken: block, ..Work::default() }, now);
+        self.down.charge(peer, on_wire(block), now);
+        self.meters[1].add(on_wire(block), now);
+        self.up.charge(peer, acknowledged(on_wire(block)), now);
+        if peer.1 != Tier::Home {
+            self.received.add(on_wire(block), now);
+            self.sent.add(acknowledged(on_wire(block)), now);
+        }
+    }
+
+    /// A message goes to a peer: it is counted and never held back, since without it the peer
+    /// could not go elsewhere.
+    pub fn tell(&mut self, peer: End, bytes: u64, now: Instant) {
+        self.up.charge(peer, on_wire(bytes), now);
+        if peer.1 != Tier::Home {
+            self.sent.add(on_wire(bytes), now);
+        }
+    }
+
+    /// A link is no more.
+    pub fn forget(&mut self, peer: PeerId) {
+        self.up.forget(peer);
+        self.down.forget(peer);
+    }
+
+    /// Notes work that was done.
+    pub const fn note(&mut self, work: Work) {
+        self.cpu.note(work);
+    }
+
+    /// Whether anything may be fetched ahead of a player: the first that is sacrificed.
+    pub fn may_prefetch(&mut self, now: Instant) -> bool {
+        let level = self.level();
+        if level.0 < WHOLE {
+            self.held.note(level.1, now);
+        }
+        level.0 == WHOLE && !self.on_battery && self.ram.pressure() < SHORT
+    }
+
+    /// Whether a slice of so many bytes may be written to disk.
+    pub fn may_write(&mut self, bytes: u64, now: Instant) -> bool {
+        let worn = self.device.wear.as_ref().is_some_and(|w| w.permille >= self.caps.flash_wear.0);
+        let room = self.written.has(bytes, now);
+        if worn || !room {
+            self.held.note(Cause::FlashWrites, now);
+        }
+        room && !worn && self.level().0 > 0
+    }
+
+    /// Notes what is written to disk.
+    pub fn write(&mut self, bytes: u64, now: Instant) {
+        self.written.add(bytes, now);
+    }
+
+    /// Bytes that the RAM tier may hold of those that are configured.
+    pub fn ram(&self, configured: u64) -> u64 {
+        self.ram.bound(configured)
+    }
+
+    /// Links that the kernel's table of connections has room for, of so many.
+    pub fn links(&self, configured: usize) -> usize {
+        let Some((_, most)) = self.device.conntrack else { return configured };
+        let share = most.saturating_mul(u64::from(self.caps.conntrack.0)) / 1000;
+        configured.min(usize::try_from(share).unwrap_or(configured))
+    }
+
+    /// Thousandths of sharing that the slow caps allow, and the one that holds most.
+    pub fn level(&self) -> (u16, Cause) {
+        let levels = [
+            (self.heat.now(), Cause::Temperature),
+            (self.energy.level(), Cause::Power),
+            (if self.on_battery { 0 } else { WHOLE }, Cause::Battery),
+        ];
+        levels.into_iter().min_by_key(|(level, _)| *level).unwrap_or((WHOLE, Cause::Temperature))
+    }
+
+    /// Joins what the tree says with CPU time, energy and volume; the latest holds, and is named.
+    fn grant(
+        &mut self,
+        (tree, rate): (Option<Instant>, Cause),
+        work: Work,
+        now: Instant,
+        (tier, bytes): (Tier, u64),
+    ) -> Option<Instant> {
+        let micros = self.cpu.cost(work);
+        let quota = if work.given > 0 { &self.sent } else { &self.received };
+        let full = tier != Tier::Home && !quota.has(bytes, now);
+        let volume = if full { Some(quota.eases(now)) } else { Some(now) };
+        let energy = self.energy.when(self.energy.cost(work, micros), now);
+        let power = if energy.is_none() { Cause::Energy } else { Cause::Power };
+        let all = [
+            (self.level_gate(now), self.level().1),
+            (tree, rate),
+            (self.cpu.when(work, now), Cause::Cpu),
+            (energy, power),
+            (volume, Cause::Volume),
+        ];
+        let mut latest = Some(now);
+        for (at, cause) in all {
+            if at != Some(now) {
+                self.held.note(cause, now);
+            }
+            latest = latest.zip(at).map(|(latest, at)| latest.max(at));
+        }
+        latest
+    }
+
+    /// Nothing is shared at all while a slow cap allows nothing.
+    fn level_gate(&self, now: Instant) -> Option<Instant> {
+        (self.level().0 > 0).then_some(now)
+    }
+
+    fn take(&mut self, work: Work, now: Instant) {
+        let cost = self.energy.cost(work, self.cpu.cost(work));
+        self.cpu.take(work, now);
+        self.energy.take(cost, now);
+    }
+
+    fn is_stopped_by_battery(&self, device: &Device) -> bool {
+        let Some(battery) = device.battery.filter(|battery| battery.discharging) else {
+            return false;
+        };
+        match self.caps.battery {
+            Battery::Ignore => false,
+            Battery::Never => true,
+            // Two parts in a hundred more are asked for before it begins again.
+            Battery::Above(Share(level)) => {
+                let above = if self.on_battery { level.saturating_add(20) } else { level };
+                battery.level_permille.is_none_or(|have| have <= above)
+            }
+        }
+    }
+
+    /// What is done over the default route.
+    pub(super) fn policy(&self) -> (Policy, &'static str) {
+        let interfaces = &self.caps.interfaces;
+        let Some(route) = &self.device.route else { return (Policy::Share, "") };
+        let name = &route.interface;
+        let metered = route.metered || is_named(&interfaces.metered_names, name);
+        let vpn = route.vpn || is_named(&interfaces.vpn_names, name);
+        let all = [
+            (metered, interfaces.metered, "metered"),
+            (vpn, interfaces.vpn, "a tunnel"),
+            (route.roaming, interfaces.roaming, "roaming"),
+        ];
+        let held = all.into_iter().filter(|(is, ..)| *is).map(|(_, policy, why)| (policy, why));
+        held.max_by_key(|(policy, _)| *policy).unwrap_or((Policy::Share, ""))
+    }
+
+    /// The rates that hold by now, there and back.
+    fn rates(&self) -> (Rates, Rates) {
+        let rates = &self.caps.rates;
+        let wan = match rates.upload_wan {
+            WanUpload::Rate(rate) => Some(rate),
+            WanUpload::Free => None,
+            WanUpload::Auto => {
+                let quarter = self.device.uplink.map(|bits| Rate(bits / 4));
+                Some(quarter.map_or(limits::WAN_UPLOAD, |rate| rate.min(limits::WAN_UPLOAD)))
+            }
+        };
+        let hours = |key, rate| self.scheduled(key, rate);
+        let (policy, _) = self.policy();
+        let far = |rate, is_off: bool| if is_off { Some(Rate(0)) } else { rate };
+        let (no_up, no_down) = (policy != Policy::Share, policy == Policy::Off);
+        let up = Rates {
+            all: hours(Scheduled::Upload, rates.upload),
+            tiers: [
+                self.eased(Tier::Home, hours(Scheduled::UploadHome, rates.upload_home)),
+                self.eased(Tier::Isp, far(hours(Scheduled::UploadIsp, rates.upload_isp), no_up)),
+                self.eased(Tier::Wan, far(hours(Scheduled::UploadWan, wan), no_up)),
+            ],
+            each: rates.upload_peer,
+        };
+        let down = Rates {
+            all: hours(Scheduled::Download, rates.download),
+            tiers: [
+                hours(Scheduled::DownloadHome, rates.download_home),
+                far(hours(Scheduled::DownloadIsp, rates.download_isp), no_down),
+                far(hours(Scheduled::DownloadWan, rates.download_wan), no_down),
+            ],
+            each: None,
+        };
+        (up, down)
+    }
+
+    /// What the hours make of a rate; without a clock the smallest that any hour names.
+    fn scheduled(&self, key: Scheduled, rate: Option<Rate>) -> Option<Rate> {
+        let named = |window: &crate::config::hours::Window| {
+            window.rates.iter().find(|(other, _)| *other == key).map(|(_, rate)| *rate)
+        };
+        let mut windows = self.caps.schedule.iter();
+        match self.device.wall {
+            Some(wall) => {
+                let holding = windows.filter(|window| window.holds(wall.weekday, wall.minute));
+                holding.filter_map(named).next().or(rate)
+            }
+            None => windows.by_ref().filter_map(named).chain(rate).min(),
+        }
+    }
+
+    /// What a level leaves of a tier's upload: those far away go first.
+    fn eased(&self, tier: Tier, rate: Option<Rate>) -> Option<Rate> {
+        let level = self.level().0;
+        let (from, to) = match tier {
+            Tier::Home => (0, 300),
+            Tier::Isp => (300, 600),
+            Tier::Wan => (600, WHOLE),
+        };
+        let left = u64::from(level.clamp(from, to) - from) * 1000 / u64::from(to - from);
+        match rate {
+            _ if left == 0 => Some(Rate(0)),
+            Some(rate) => Some(Rate(rate.0 / 1000 * left + rate.0 % 1000)),
+            None => None,
+        }
+    }
+
+    fn rate_cause(&self, tier: Tier) -> Cause {
+        if tier != Tier::Home && self.policy().0 != Policy::Share {
+            Cause::Interface
+        } else if self.level().0 < WHOLE {
+            self.level().1
+        } else {
+            Cause::Upload
+        }
+    }
+
+    fn apply(&mut self, now: Instant) {
+        let (up, down) = self.rates();
+        self.up.set(up, now);
+        self.down.set(down, now);
+        self.cpu.set(self.caps.cpu, self.level().0, now);
+    }
+}
+
+/// Thousandths of time waited for memory at which nothing is fetched ahead.
+const SHORT: u16 = 100;
+
+/// How long a cap counts as holding something back after it did.
+pub(super) const RECENT: Duration = Duration::from_secs(10);

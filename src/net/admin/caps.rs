@@ -1,0 +1,31 @@
+//! The caps on the status page: what each allows, what is used, what it holds back and why.
+
+use super::page::escape;
+use crate::node::status::{Cap, Status};
+
+/// Writes the section.
+pub fn render(status: &Status) -> String {
+    let lead = match &status.sharing {
+        Some(why) => format!("<p class=\"tone warn\">{}</p>", escape(why)),
+        None => "<p class=soft>Nothing is held back.</p>".into(),
+    };
+    let rows: String = status.caps.iter().map(row).collect();
+    format!("<h2>Caps</h2>{lead}<ul>{rows}</ul>")
+}
+
+fn row(cap: &Cap) -> String {
+    let used: Vec<_> =
+        [&cap.now, &cap.period].into_iter().filter(|text| !text.is_empty()).cloned().collect();
+    let holds = if cap.holds.is_empty() {
+        String::new()
+    } else {
+        format!("<div class=\"tone warn\">{}</div>", escape(&cap.holds))
+    };
+    format!(
+        "<li><div class=row><span class=name>{}</span><span class=soft>{}</span></div>\
+         <div class=\"row soft\"><span>{}</span></div>{holds}</li>",
+        escape(&cap.name),
+        escape(&cap.limit),
+        escape(&used.join("; "))
+    )
+}
