@@ -53,6 +53,7 @@ impl Connection {
             }
             match head::end(&self.ahead, seen) {
                 Ok(Some(end)) => {
+                    place.asked();
                     let head = RequestHead::parse(&self.ahead[..end]);
                     self.ahead.drain(..end);
                     return head.map_or_else(Asked::Bad, Asked::Head);

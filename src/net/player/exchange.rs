@@ -26,7 +26,6 @@ pub async fn serve(port: &Port, mut connection: Connection) {
     loop {
         match connection.head(&place).await {
             Asked::Head(head) => {
-                place.asked();
                 let mut exchange = Exchange::new(port, &mut connection, &head);
                 match exchange.run(head).await {
                     End::Keep if !port.is_stopping() => {}
