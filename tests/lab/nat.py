@@ -15,6 +15,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -27,7 +28,8 @@ from origin import stop, wait_for
 
 # Of three prefixes, so that what two of them see counts as what several do.
 THIRDS = ("203.0.113.2", "198.51.100.2")
-NETS = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")
+# miniupnpd maps nothing at addresses of documentation, so homes have some that nobody announces.
+NETS = ("203.0.113.0/24", "198.51.100.0/24", "25.0.2.0/24")
 # What a router does: how it maps, what more it has.
 KINDS = {
     "plain": "masquerade",
@@ -46,6 +48,12 @@ class Internet(Home):
 
     def __init__(self):
         super().__init__(0)
+        self.ports = 0
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="neap-nat-"))
+
+    def __exit__(self, *_):
+        super().__exit__()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _make(self):
         self.middle = self.host("middle")
@@ -61,7 +69,9 @@ class Internet(Home):
         return host
 
     def plug(self, host, device, address, nets=NETS):
-        port = f"p{len(self.hosts)}"
+        # A namespace that was taken away keeps its cables for a moment.
+        self.ports += 1
+        port = f"p{self.ports}"
         wire(host, device, self.middle, port)
         self.middle.ip("link", "set", port, "master", "br0")
         host.ip("address", "add", f"{address}/32", "dev", device)
@@ -74,7 +84,7 @@ class Router:
 
     def __init__(self, internet, letter, kind, number):
         self.kind, self.children = kind, []
-        self.outer = f"192.0.2.{number}"
+        self.outer = f"25.0.2.{number}"
         self.far = None
         if kind == "cgnat":
             # The provider's own router, and behind it the home's.
@@ -101,10 +111,10 @@ class Router:
             self.pcp(internet)
 
     def pcp(self, internet):
-        folder = pathlib.Path(f"/tmp/neap-lab-{self.router.space}")
-        folder.mkdir(exist_ok=True)
+        folder = internet.folder / self.router.name
+        folder.mkdir()
         (folder / "conf").write_text(
-            f"ext_ifname=wan0\next_ip={self.outer}\nlistening_ip=lan0\nenable_pcp_pmp=yes\nenable_upnp=no\n"
+            f"ext_ifname=wan0\next_ip={self.outer}\nlistening_ip=lan0\nenable_natpmp=yes\nenable_upnp=no\n"
             f"uuid=6e656170-0000-4000-8000-000000000000\nlease_file={folder}/leases\n"
             "upnp_table_name=filter\nupnp_nat_table_name=nat\nupnp_forward_chain=upnp\n"
             "upnp_nat_chain=upnp_dnat\nupnp_nat_postrouting_chain=upnp_snat\nsecure_mode=yes\n"
@@ -121,13 +131,13 @@ def rules(router, kind):
     """What every router does that one buys: masks what goes out, lets in what answers it and nothing else."""
     blocked = 'iifname "lan0" meta l4proto udp drop' if kind == "no udp" else ""
     text = f"""
-table ip nat {{
+table inet nat {{
     chain upnp_dnat {{ }}
     chain upnp_snat {{ }}
     chain before {{ type nat hook prerouting priority -100; jump upnp_dnat; }}
-    chain after {{ type nat hook postrouting priority 100; jump upnp_snat; oifname "wan0" {KINDS[kind]}; }}
+    chain after {{ type nat hook postrouting priority 100; jump upnp_snat; meta nfproto ipv4 oifname "wan0" {KINDS[kind]}; }}
 }}
-table ip filter {{
+table inet filter {{
     chain upnp {{ }}
     chain forward {{ type filter hook forward priority 0; policy drop; {blocked}
         iifname "lan0" accept; ct state established,related accept; jump upnp; }}
@@ -237,9 +247,9 @@ def polite(report, internet, show):
         "burst", "16000", "latency", "250ms")
     third = internet.thirds[0]
     # A port that the router passes on, so that the taker can dial.
-    run(*home.router.wrap, "nft", "add", "rule", "ip", "nat", "upnp_dnat", "iifname", "wan0", "udp", "dport", "8650",
-        "dnat", "to", "192.168.1.10")
-    run(*home.router.wrap, "nft", "add", "rule", "ip", "filter", "upnp", "udp", "dport", "8650", "accept")
+    run(*home.router.wrap, "nft", "add", "rule", "inet", "nat", "upnp_dnat", "iifname", "wan0", "udp", "dport", "8650",
+        "dnat", "ip", "to", "192.168.1.10")
+    run(*home.router.wrap, "nft", "add", "rule", "inet", "filter", "upnp", "udp", "dport", "8650", "accept")
     home.device.start([pour, "give", "0.0.0.0:8650"])
     echo, sink = Echo(third), Sink(third)
     alone = upload(home.device, sink, echo, SECONDS)
@@ -312,12 +322,15 @@ class Sink:
         threading.Thread(target=serve, daemon=True).start()
 
 
-def upload(host, sink, echo, seconds):
+def upload(host, sink, echo, seconds, congestion="cubic"):
     """(bit/s, median ms) of one TCP flow from a machine, after it has found its rate."""
     stop_at = time.monotonic() + seconds + 3
 
     def work():
-        with socket.create_connection(sink.address) as s:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+            # What most devices have, whatever this machine's own choice is.
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())
+            s.connect(sink.address)
             while time.monotonic() < stop_at:
                 s.sendall(bytes(16384))
     thread = threading.Thread(target=lambda: host.within(work))
