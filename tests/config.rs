@@ -473,7 +473,7 @@ fn a_wrong_network_says_what_is_wrong() {
     check_problems(
         "[network]\nname = 'my home'\nsecret-file = 'secret'\noperators = 'ed25519:00'\n\
          listen = 'localhost'\npeers = ['0.0.0.0:1', '10.0.0.1:0']\nmax-peers = '24'\n\
-         role = 'server'\nverify = 'quorum'\ndiscovery = 'no'\n[sharing]\nenabled = 1\n",
+         role = 'server'\nverify = 'trust'\ndiscovery = 'no'\n[sharing]\nenabled = 1\n",
         &[
             "2: network.name: expected a name of at most 64 letters, digits, '-', '_' and '.', \
              such as \"home\", or \"\", found \"my home\"",
@@ -486,7 +486,8 @@ fn a_wrong_network_says_what_is_wrong() {
             &format!("6: network.peers: {peer} \"10.0.0.1:0\""),
             &format!("7: network.max-peers: {number} \"24\""),
             "8: network.role: expected \"device\", \"gateway\" or \"witness\", found \"server\"",
-            "9: network.verify: expected \"publisher\" or \"witness\", found \"quorum\"",
+            "9: network.verify: expected \"publisher\", \"witness\", \"origin-digest\" or \
+             \"quorum\", found \"trust\"",
             "10: network.discovery: expected true or false, found \"no\"",
             "12: sharing.enabled: expected true or false, found 1",
         ],

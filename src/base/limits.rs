@@ -563,6 +563,58 @@ pub const BAN: Duration = Duration::from_secs(24 * 3600);
 /// Bad blocks for which a key is banned; it is not asked for any after the first.
 pub const BAD_BLOCKS: u32 = 3;
 
+// Whose word counts, and what strangers and members may cost.
+
+/// Nodes that a quorum may ask for at most: a third of the usual links.
+pub const QUORUM: usize = 8;
+
+/// Bytes of a resource that is taken from peers by the origin's word on the whole: none of it may
+/// be played before all of it is here. Four segments are 4K video of six seconds.
+pub const SUMMED: u64 = 4 * SEGMENT;
+
+/// How long before it is due such a resource must be asked for: a request to the origin, the
+/// bytes from peers, their sum, and then still all of it from the origin.
+pub const SUM_TIME: Duration = Duration::from_secs(3);
+
+/// Resources of which an origin's word, a peer's offer or a blame is remembered.
+pub const SUMS: usize = 512;
+
+/// Records that contradict each other, of one segment, of which votes are counted.
+pub const CANDIDATES: usize = 4;
+
+/// Segments on which votes are counted at once.
+pub const BALLOTS: usize = 1024;
+
+/// Nodes whose votes are remembered, for what rests on them.
+pub const VOTERS: usize = 4096;
+
+/// Of so many blocks that rest on a quorum one is taken from the origin, to see.
+pub const AUDIT: u64 = 16;
+
+/// How long somebody who connects may take to prove itself while others wait behind the same
+/// address; a television on a bad line needs a fifth of it.
+pub const GREETING_GRACE: Duration = Duration::from_secs(1);
+
+/// Greetings that one network (an IPv4 /24, an IPv6 /48) may begin at once, and how many more each
+/// second: a house that has its power back is twenty nodes, a provider's NAT a few hundred.
+pub const GREETINGS: (u32, u32) = (64, 8);
+
+/// Networks whose greetings are counted; the one that came longest ago is forgotten first.
+pub const GREETING_NETWORKS: usize = 512;
+
+/// Words of one peer that are taken in at once, and how many more each second: a node that joins
+/// while a stream plays says a few hundred, then some ten a second. Who says more waits.
+pub const WORDS: (u32, u32) = (4_096, 512);
+
+/// What a record costs of them: its signature is worth fifty other words.
+pub const RECORD_WORDS: u32 = 8;
+
+/// Bytes that nobody here understands which cost one word.
+pub const WORD_BYTES: usize = 1024;
+
+/// Blocks that a peer may give beyond what it was asked for, before that is a breach.
+pub const UNWANTED: u64 = 16;
+
 // Caps and what outlives a start.
 
 /// Bytes of a page of the notebook: a month of days for two volumes is 2 KiB, a ledger of a

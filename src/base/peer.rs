@@ -1,6 +1,7 @@
 //! Other nodes as every room names them: their keys, links, tiers and roles.
 
 use core::fmt;
+use core::net::IpAddr;
 use core::str::FromStr;
 
 /// A link to a peer: a small number that never leaves this node.
@@ -37,6 +38,34 @@ pub enum Role {
 /// A text that is no node key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoKey;
+
+/// Where a node is, when those in one place count as one: for votes, and for room among links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ground {
+    /// In this node's own home.
+    Home,
+    /// In an IPv4 /24.
+    Four([u8; 3]),
+    /// In an IPv6 /48: what one customer of a provider gets at most (RFC 6177).
+    Six([u8; 6]),
+}
+
+impl Ground {
+    /// Where the other end of a link is.
+    pub fn of(address: IpAddr, tier: Tier) -> Self {
+        match (tier, address.to_canonical()) {
+            (Tier::Home, _) => Self::Home,
+            (_, IpAddr::V4(four)) => {
+                let [a, b, c, _] = four.octets();
+                Self::Four([a, b, c])
+            }
+            (_, IpAddr::V6(six)) => {
+                let [a, b, c, d, e, f, ..] = six.octets();
+                Self::Six([a, b, c, d, e, f])
+            }
+        }
+    }
+}
 
 impl fmt::Display for NoKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,5 +144,17 @@ mod tests {
         for wrong in ["", "ed25519:", "ed25519:zz", &"a5".repeat(32), &format!("{key}0")] {
             assert_eq!(wrong.parse::<NodeKey>(), Err(NoKey), "{wrong}");
         }
+    }
+
+    #[test]
+    fn neighbours_of_one_network_are_one_place() {
+        let of = |text: &str, tier| Ground::of(text.parse().unwrap(), tier);
+        let wan = |text| of(text, Tier::Wan);
+        assert_eq!(wan("203.0.113.7"), wan("203.0.113.200"));
+        assert_eq!(wan("203.0.113.7"), wan("::ffff:203.0.113.9"));
+        assert_ne!(wan("203.0.113.7"), wan("203.0.114.7"));
+        assert_eq!(wan("2001:db8:1:2::3"), wan("2001:db8:1:ffff::9"));
+        assert_ne!(wan("2001:db8:1::3"), wan("2001:db8:2::3"));
+        assert_eq!(of("192.168.1.2", Tier::Home), of("2001:db8:1::3", Tier::Home));
     }
 }

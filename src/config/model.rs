@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::base::peer::{NodeKey, Role};
 use crate::base::units::Size;
-use crate::base::url::{Place, Places, Url};
+use crate::base::url::{Place, Places, Scheme, Url};
 
 use super::caps::Caps;
 use super::secret::Secret;
@@ -93,6 +93,8 @@ pub struct Origin {
     pub ignore_query: Vec<String>,
     /// Whether redirects are followed inside neap rather than handed to the player.
     pub follow_redirects: bool,
+    /// Whether the digests count that it states over plain HTTP.
+    pub plain_digests: bool,
     /// How long the origin may say nothing: to connect, before the first byte, between bytes.
     pub timeout: Duration,
 }
@@ -137,6 +139,8 @@ pub struct Network {
     pub publishers: Vec<NodeKey>,
     /// Whose records are relied on, best first.
     pub verify: Vec<Rung>,
+    /// Nodes in different places that must say the same by [`Rung::Quorum`].
+    pub quorum: usize,
     /// The folder with what must outlive a start, such as the node's key.
     pub state: PathBuf,
     /// Whether nodes in the same local network are looked for, and this one is announced.
@@ -158,6 +162,10 @@ pub enum Rung {
     Publisher,
     /// A witness took it from the origin itself and signed a record of it.
     Witness,
+    /// The origin states a digest of the whole, over TLS.
+    OriginDigest,
+    /// Several nodes in different places took it from the origin and signed the same.
+    Quorum,
 }
 
 /// `[sharing]`: whether peers are used.
@@ -231,7 +239,8 @@ impl Default for Network {
             role: Role::Device,
             witnesses: Vec::new(),
             publishers: Vec::new(),
-            verify: vec![Rung::Publisher, Rung::Witness],
+            verify: vec![Rung::Publisher, Rung::Witness, Rung::OriginDigest],
+            quorum: 3,
             state: "/var/lib/neap".into(),
             discovery: true,
             port_mapping: false,
@@ -254,6 +263,7 @@ impl Network {
             _ if !self.verify.contains(&rung) => &[],
             Rung::Publisher => &self.publishers,
             Rung::Witness => &self.witnesses,
+            Rung::OriginDigest | Rung::Quorum => &[],
         }
     }
 }
@@ -262,6 +272,12 @@ impl Origin {
     /// An origin of which only name and URL are stated.
     pub fn new(name: String, url: Url) -> Self {
         Self { urls: vec![url], ..Self::named(name) }
+    }
+
+    /// Whether the digests that it states are its own: nobody on the way can have changed them.
+    pub fn states_digests(&self) -> bool {
+        let secure = self.urls.iter().all(|url| url.scheme == Scheme::Https);
+        (secure && !self.urls.is_empty()) || self.plain_digests
     }
 
     /// An origin whose URL is yet to be read.
@@ -274,6 +290,7 @@ impl Origin {
             headers: Vec::new(),
             ignore_query: Vec::new(),
             follow_redirects: true,
+            plain_digests: false,
             timeout: Duration::from_secs(10),
         }
     }

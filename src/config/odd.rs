@@ -201,7 +201,9 @@ impl Odd<'_> {
             }
         }
         let nobody = lists.iter().all(|(.., rung)| network.trusted(*rung).is_empty());
-        if nobody && !witness {
+        let by_digest = network.verify.contains(&Rung::OriginDigest)
+            && config.origins.iter().any(Origin::states_digests);
+        if nobody && !witness && !by_digest && !network.verify.contains(&Rung::Quorum) {
             let text = "no witness and no publisher is trusted, so nothing is taken from other";
             self.warn("network.witnesses", format!("{text} nodes, however many there are"));
         }
@@ -351,6 +353,7 @@ mod tests {
         config.network.name = "home".into();
         config.network.secret_file = Some("/s".into());
         config.network.witnesses = vec![key(1)];
+        config.network.verify = vec![Rung::Publisher, Rung::Witness];
     }
 
     fn check_network(change: impl Fn(&mut Network), expected: &[&str]) {
@@ -368,6 +371,12 @@ mod tests {
         let nobody = "network.witnesses: no witness and no publisher is trusted, so nothing is \
                       taken from other nodes, however many there are";
         check_network(|network| network.witnesses.clear(), &[nobody]);
+        for rung in [Rung::OriginDigest, Rung::Quorum] {
+            let alone = |network: &mut Network| {
+                (network.witnesses, network.verify) = (Vec::new(), vec![rung]);
+            };
+            check_network(alone, &[]);
+        }
         let left_out = "network.verify: it leaves out \"witness\", so network.witnesses counts for \
                         nothing";
         check_network(|network| network.verify = vec![Rung::Publisher], &[left_out, nobody]);

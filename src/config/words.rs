@@ -30,9 +30,9 @@ pub fn role(text: &str) -> Result<Role, &'static str> {
 
 /// Whose records are trusted.
 pub fn rung(text: &str) -> Result<Rung, &'static str> {
-    let all = [Rung::Publisher, Rung::Witness];
+    let all = [Rung::Publisher, Rung::Witness, Rung::OriginDigest, Rung::Quorum];
     let named = all.into_iter().find(|rung| rung.to_string() == text);
-    named.ok_or("\"publisher\" or \"witness\"")
+    named.ok_or("\"publisher\", \"witness\", \"origin-digest\" or \"quorum\"")
 }
 
 /// How fast hits go out: `2.5x` is two and a half times what they play at.
@@ -86,6 +86,8 @@ impl fmt::Display for Rung {
         f.write_str(match self {
             Self::Publisher => "publisher",
             Self::Witness => "witness",
+            Self::OriginDigest => "origin-digest",
+            Self::Quorum => "quorum",
         })
     }
 }

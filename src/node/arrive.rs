@@ -31,6 +31,9 @@ impl Machine {
         if fetch.ask.records {
             return self.on_record_file(id, arrival);
         }
+        if fetch.ask.sums {
+            return self.on_sum(id, arrival);
+        }
         let (status, origin) = (arrival.head.status, usize::from(fetch.ask.locator.origin.0));
         let down = matches!(status, 500 | 502 | 503 | 504);
         if down {

@@ -1,12 +1,12 @@
 //! A resource on its way here by way of the swarm: from peers block by block, from the origin
 //! what they do not bring in time.
 
-use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Arrival, Output};
 use super::fetch::{Ask, By};
 use super::machine::Machine;
+use super::whole::Pending;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
@@ -15,7 +15,6 @@ use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 use crate::engine::schedule::want::Want;
-use crate::engine::timeline::answer::Listed;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::{ResponseHead, Version};
 use crate::wire::http::range::Spec;
@@ -44,6 +43,12 @@ pub(super) struct Download {
     pub(super) fetches: BTreeMap<FetchId, Vec<SegmentId>>,
     /// Segments that peers know this node to seek.
     pub(super) sought: BTreeSet<SegmentId>,
+    /// What is kept apart until it is proven by the origin's word on the whole.
+    pub(super) pending: Option<Pending>,
+    /// Whether the origin was asked for that word.
+    pub(super) asked_sum: bool,
+    /// Bytes of the whole, as that word has it.
+    pub(super) stated: Option<u64>,
     /// How often the origin could not be asked.
     pub(super) failures: u8,
     /// When it is given up if nobody waits for it.
@@ -60,7 +65,8 @@ pub(super) struct Due {
 impl Download {
     /// The segments that are wanted, as far as the length is known; else the first.
     pub(super) fn segments(&self, resource: Digest) -> impl Iterator<Item = SegmentId> {
-        let end = self.wanted.end.min(self.length.unwrap_or(self.wanted.start + 1));
+        let length = self.length.or(self.stated);
+        let end = self.wanted.end.min(length.unwrap_or(self.wanted.start + 1));
         let first = SegmentId::holding(resource, self.wanted.start).number;
         let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
         (first..=last.max(first)).map(move |number| SegmentId { resource, number })
@@ -68,59 +74,6 @@ impl Download {
 }
 
 impl Machine {
-    /// The stream that a listed segment belongs to, as peers name it.
-    pub(super) fn topic_of(&self, listed: &Listed<'_>) -> Option<Digest> {
-        let playlist = self.identity(listed.playlist);
-        let name = &self.config.origins.get(usize::from(listed.playlist.origin.0))?.name;
-        Some(Digest::of_parts([
-            b"neap/1 topic\0",
-            name.as_bytes(),
-            b"\0",
-            playlist.as_bytes(),
-            b"\0",
-            listed.rendition.as_bytes(),
-        ]))
-    }
-
-    /// Whether peers may help with what is asked for, and what it is called there.
-    pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Digest, Duration)> {
-        let swarm = self.swarm.as_ref()?;
-        let plain = ask.method == "GET" && ask.shared && !ask.passes && ask.body.is_none();
-        let fresh = ask.fills.is_none() && ask.validates.is_none();
-        if swarm.links.is_empty() || !plain || !fresh {
-            return None;
-        }
-        let range = match ask.spec {
-            None => None,
-            Some(Spec::Span(first, last)) => Some(ByteRange::new(first, last.saturating_add(1))),
-            Some(_) => return None,
-        };
-        // Authorised by the origin: only what a playlist lists that it gave to this very node.
-        let listed = self.timeline.listed(&ask.locator, range)?;
-        if range.is_none_or(|range| range.len() <= limits::SWARM_RANGE) {
-            let topic = self.topic_of(&listed)?;
-            if swarm.unkept.contains(&topic) {
-                return None;
-            }
-            return Some((self.resource_of(&ask.key)?, topic, listed.target));
-        }
-        None
-    }
-
-    /// Notes whether a segment could be kept: peers are not waited for where nobody may keep any.
-    pub(super) fn note_kept(&mut self, id: FetchId, kept: bool) {
-        let resource = self.fetches.get(&id).and_then(|fetch| fetch.resource);
-        let (Some(resource), Some(swarm)) = (resource, &mut self.swarm) else { return };
-        let Some(download) = swarm.downloads.get(&resource) else { return };
-        if kept {
-            swarm.unkept.remove(&download.topic);
-        } else if swarm.unkept.len() < limits::TOPICS {
-            swarm.unkept.insert(download.topic);
-        } else {
-            swarm.unkept.clear();
-        }
-    }
-
     /// Begins to want a resource of the swarm, for the exchange that waits for it if there is one.
     pub(super) fn download(
         &mut self,
@@ -153,6 +106,9 @@ impl Machine {
                 holes: BTreeMap::new(),
                 fetches: BTreeMap::new(),
                 sought: BTreeSet::new(),
+                pending: None,
+                asked_sum: false,
+                stated: None,
                 failures: 0,
                 ends: due.at + limits::DOWNLOAD_TIME,
             };
@@ -186,18 +142,24 @@ impl Machine {
         let mut sought = Vec::new();
         for segment in download.segments(resource).collect::<Vec<_>>() {
             let known = download.length.filter(|_| swarm.verifier.record(segment).is_some());
-            let all = known.map_or(BlockSet::first(64), |length| segment.blocks(length));
+            let all = known.or(download.stated);
+            let all = all.map_or(BlockSet::first(64), |length| segment.blocks(length));
             let present = download.row.and_then(|row| self.index.entry(row));
-            let here = match (present, download.length) {
-                (Some(entry), Some(length)) => blocks_of(entry, segment, length),
+            let here = match (present, download.length, &download.pending) {
+                (Some(entry), Some(length), _) => blocks_of(entry, segment, length),
+                (.., Some(pending)) => pending.blocks(segment),
                 _ => BlockSet::NONE,
             };
+            // What is kept apart may be wrong: then all of it must still come from the origin.
+            let again = download.pending.as_ref().map_or(0, |pending| pending.length);
+            let spare = swarm.scheduler.origin_time(again);
+            let left = (download.deadline - Instant::default()).saturating_sub(spare);
             let want = Want {
                 topic: download.topic,
-                deadline: download.deadline,
+                deadline: Instant::default() + left,
                 urgent: download.urgent,
                 blocks: all.less(here),
-                known: known.is_some(),
+                known: known.is_some() || download.pending.is_some(),
             };
             if swarm.scheduler.want(segment, want, self.now) && download.sought.insert(segment) {
                 sought.push((segment, download.topic));
@@ -226,7 +188,9 @@ impl Machine {
         let known = download.segments(resource).find_map(|s| swarm.verifier.record(s));
         let Some(statement) = known.map(|record| record.statement.clone()) else { return };
         if download.length.is_none() {
-            if let Some(fetch) = download.waits {
+            let waits = download.waits;
+            self.drop_pending(resource);
+            if let Some(fetch) = waits {
                 self.begin_row(resource, fetch, &statement);
             }
         }
@@ -328,6 +292,10 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.remove(&resource) else { return };
         let peers: Vec<PeerId> = swarm.links.keys().copied().collect();
+        for (segment, peer, _) in swarm.sums.offers_of(resource) {
+            swarm.sums.offers.remove(&(segment, peer));
+        }
+        swarm.voting.forget(resource);
         for segment in download.sought.iter().copied() {
             if let Some(swarm) = &mut self.swarm {
                 swarm.scheduler.drop(segment, self.now);
@@ -354,6 +322,10 @@ impl Machine {
             } else {
                 self.send(super::fetch::Fetch { by: By::Origin, ..fetch });
             }
+        }
+        if let Some(pending) = download.pending.take() {
+            let row = pending.row();
+            self.change_row(row, |row| row.writers = row.writers.saturating_sub(1));
         }
         if let Some(row) = download.row {
             self.change_row(row, |row| row.writers = row.writers.saturating_sub(1));

@@ -84,6 +84,9 @@ impl Machine {
             return;
         }
         let Some(fetch) = self.forget(id) else { return };
+        if let Some(resource) = fetch.resource.filter(|_| fetch.ask.sums) {
+            self.drop_pending(resource);
+        }
         for exchange in fetch.followers {
             if fetch.waiting.contains(&exchange) {
                 self.answer_sentence(exchange, trouble.kind.status(), trouble.kind.sentence());

@@ -17,6 +17,7 @@ use crate::base::url::Locator;
 use crate::engine::cache::index::Key;
 use crate::wire::http::conditions;
 use crate::wire::http::fields::Fields;
+use crate::wire::http::integrity;
 use crate::wire::http::range::Spec;
 
 /// What is asked of an origin and why.
@@ -41,6 +42,10 @@ pub(super) struct Ask {
     pub(super) ahead: bool,
     /// Whether it is a publisher's record file.
     pub(super) records: bool,
+    /// Whether the origin is asked what the whole sums up to.
+    pub(super) sums: bool,
+    /// A row with all of the content, that the answer's head is for.
+    pub(super) adopts: Option<RowId>,
     /// The row of the request's body.
     pub(super) body: Option<(RowId, Option<u64>)>,
     /// Why the cache did not do, in the words of RFC 9211.
@@ -109,6 +114,8 @@ impl Ask {
             passes: false,
             ahead: false,
             records: false,
+            sums: false,
+            adopts: None,
             body: None,
             why: "uri-miss",
         }
@@ -128,6 +135,8 @@ impl Ask {
             passes: false,
             ahead: true,
             records: false,
+            sums: false,
+            adopts: None,
             body: None,
             why: "miss",
         }
@@ -191,6 +200,10 @@ impl Machine {
         }
         if let Some(spec) = ask.spec {
             fields.set("Range", spec.to_string());
+        }
+        if self.may_share_whole(ask) {
+            let (name, value) = integrity::WANTED[0];
+            fields.set(name, value);
         }
         let joined = self.may_join_parts(ask);
         if let Some(condition) =

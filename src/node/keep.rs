@@ -2,12 +2,13 @@
 
 use super::event::Output;
 use super::machine::Machine;
-use super::memo::{self, Memo};
+use super::memo::{self, Memo, Rests};
 use super::report::Counter;
 use crate::base::digest::Digest;
 use crate::base::id::{FetchId, OriginId, RowId};
 use crate::base::limits;
 use crate::base::range::{ByteRange, RangeSet};
+use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::url::Locator;
 use crate::engine::cache::evict::Slice;
 use crate::engine::cache::index::{Entry, Key};
@@ -84,6 +85,7 @@ impl Machine {
             policy: entry.policy.to_record(self.now).to_vec(),
             written: self.date(),
             selective: entry.selecting.is_selective(),
+            rests: self.rests_of(row, slice),
         };
         let whole = range_of(slice, memo.length).len();
         if memo.selective || !self.may_write(whole) {
@@ -91,6 +93,31 @@ impl Machine {
         }
         let (key, header) = (memo.key(), memo.to_bytes());
         self.put(Output::Persist { row, slice: slice.number, header, key });
+    }
+
+    /// What of a slice rests on somebody's word.
+    fn rests_of(&self, row: RowId, slice: Slice) -> Rests {
+        let Some(swarm) = &self.swarm else { return Rests::default() };
+        let resource = swarm.rows.get(&row).or_else(|| swarm.found.get(&row));
+        let Some(resource) = resource else { return Rests::default() };
+        let (segment, first) = place_of_slice(*resource, slice.number);
+        let blocks = u16::try_from(swarm.verifier.resting(segment).0 >> first & 0xffff);
+        match blocks.unwrap_or(0) {
+            0 => Rests::default(),
+            blocks => Rests { blocks, by: swarm.verifier.vouchers(segment) },
+        }
+    }
+
+    /// A slice of an earlier run rests on somebody's word; false where that counts no more.
+    fn may_rest(&mut self, row: RowId, slice: u32, memo: &Memo) -> bool {
+        let resource = crate::base::segment::resource(&memo.origin, &memo.identity);
+        let Some(swarm) = self.swarm.as_mut().filter(|_| memo.rests.blocks > 0) else {
+            return true;
+        };
+        let (segment, first) = place_of_slice(resource, slice);
+        let blocks = BlockSet(u64::from(memo.rests.blocks) << first);
+        swarm.found.insert(row, resource);
+        swarm.verifier.on_found(segment, blocks, &memo.rests.by)
     }
 
     /// A slice is on disk.
@@ -131,7 +158,11 @@ impl Machine {
 
     /// A slice of an earlier run lies on disk.
     pub(super) fn on_found(&mut self, (token, slice, bytes): (u64, u32, u64), header: &[u8]) {
-        let row = Memo::from_bytes(header).and_then(|memo| self.row_for(&memo));
+        let memo = Memo::from_bytes(header);
+        let row = memo.as_ref().and_then(|memo| self.row_for(memo));
+        let believed = row.zip(memo).is_none_or(|(row, memo)| self.may_rest(row, slice, &memo));
+        let empty = row.filter(|_| !believed);
+        let row = row.filter(|_| believed);
         let fits = row.filter(|row| {
             let length = self.index.entry(*row).and_then(|entry| entry.length);
             length.is_some_and(|l| !range_of(Slice { row: *row, number: slice }, l).is_empty())
@@ -145,6 +176,7 @@ impl Machine {
             self.disk.insert(place, bytes);
         }
         self.put(Output::Adopt { token, row: fits });
+        empty.into_iter().for_each(|row| self.drop_if_empty(row));
         self.make_room();
     }
 
@@ -229,7 +261,8 @@ impl Machine {
         let passing = self.fetches.values().filter_map(|fetch| fetch.stream);
         let under_way: u64 =
             passing.map(|stream| if stream.keep { 2 * limits::BLOCK } else { limits::PASS }).sum();
-        let metadata = self.index.metadata_bytes() as u64;
+        let apart = self.swarm.as_ref().map_or(0, super::swarm::Swarm::pending_bytes);
+        let metadata = self.index.metadata_bytes() as u64 + apart;
         cap.saturating_sub(metadata + under_way + limits::BLOCK).max(cap / 4)
     }
 
@@ -295,6 +328,14 @@ pub(super) fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slic
         let part = range.overlap(window(slice));
         (!part.is_empty()).then_some((slice, part))
     })
+}
+
+/// The segment that a slice lies in, and the first of its blocks there.
+fn place_of_slice(resource: Digest, slice: u32) -> (SegmentId, u32) {
+    let start = u64::from(slice) * limits::SLICE;
+    let segment = SegmentId::holding(resource, start);
+    let first = (start - segment.window().start) / limits::BLOCK;
+    (segment, u32::try_from(first).unwrap_or(0))
 }
 
 /// The bytes of a row that a slice may hold.

@@ -1,12 +1,14 @@
 //! What is written with a slice on disk, so that it is understood after a restart.
 //!
-//! Version 1, all numbers little-endian: version (1 byte), flags (1), length (8), date in
-//! seconds (8), then five texts, each with its length in front (4): origin, identity, policy
-//! record, and the fields as `name: value` lines.
+//! Version 2, all numbers little-endian: version (1 byte), flags (1), length (8), date in
+//! seconds (8), then four texts, each with its length in front (4): origin, identity, policy
+//! record, and the fields as `name: value` lines. Then on whose word blocks of the slice were
+//! taken from peers: which of its 16 (2 bytes), and the keys (32 each) of those whose word it was.
 
 use core::time::Duration;
 
 use crate::base::digest::Digest;
+use crate::base::peer::NodeKey;
 use crate::base::time::{Date, Instant};
 use crate::engine::cache::freshness::Policy;
 use crate::wire::http::fields::Fields;
@@ -28,6 +30,30 @@ pub(super) struct Memo {
     pub(super) written: Option<Date>,
     /// Whether request fields chose it; such responses are not written.
     pub(super) selective: bool,
+    /// What of the slice rests on somebody's word.
+    pub(super) rests: Rests,
+}
+
+/// Which blocks of one slice rest on whose word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rests {
+    /// Bit n stands for the n-th block of the slice.
+    pub(super) blocks: u16,
+    /// The signer of a record, or the nodes of a quorum.
+    pub(super) by: Vec<NodeKey>,
+}
+
+impl Rests {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.blocks.to_le_bytes());
+        self.by.iter().for_each(|key| out.extend_from_slice(&key.0));
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (blocks, keys) = bytes.split_first_chunk::<2>()?;
+        let keys = keys.chunks(32).map(|key| key.try_into().ok().map(NodeKey));
+        Some(Self { blocks: u16::from_le_bytes(*blocks), by: keys.collect::<Option<_>>()? })
+    }
 }
 
 impl Memo {
@@ -49,6 +75,7 @@ impl Memo {
             out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(0).to_le_bytes());
             out.extend_from_slice(part);
         }
+        self.rests.write(&mut out);
         out
     }
 
@@ -77,7 +104,8 @@ impl Memo {
         let fields = lines.lines().map(field).collect::<Option<Fields>>()?;
         let written = (flags == 1).then_some(Date(date));
         let selective = false;
-        rest.is_empty().then_some(Self {
+        Some(Self {
+            rests: Rests::read(rest)?,
             origin,
             identity,
             length,
@@ -94,7 +122,7 @@ pub(super) fn policy(memo: &Memo, down_time: Option<Duration>, now: Instant) -> 
     Policy::from_record(&memo.policy, down_time, now)
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -110,14 +138,17 @@ mod tests {
             policy: vec![1, 2, 3],
             written: Some(Date(1_700_000_000)),
             selective: false,
+            rests: Rests { blocks: 0x8001, by: vec![NodeKey([1; 32]), NodeKey([2; 32])] },
         };
         let bytes = memo.to_bytes();
-        assert_eq!(Memo::from_bytes(&bytes), Some(memo));
-        for cut in 0..bytes.len() {
-            assert_eq!(Memo::from_bytes(&bytes[..cut]), None);
+        assert_eq!(Memo::from_bytes(&bytes), Some(memo.clone()));
+        for cut in (0..bytes.len()).filter(|cut| ![64, 32].contains(&(bytes.len() - cut))) {
+            assert_eq!(Memo::from_bytes(&bytes[..cut]), None, "{cut}");
         }
+        let alone = Memo { rests: Rests::default(), ..memo };
+        assert_eq!(Memo::from_bytes(&alone.to_bytes()), Some(alone));
         let mut other = bytes.clone();
-        other[0] = 2;
+        other[0] = 1;
         assert_eq!(Memo::from_bytes(&other), None);
     }
 }

@@ -7,7 +7,8 @@ use super::peering::{FoundBy, Parting, PeerOrder, Peering};
 use super::report::{Counter, FaultKind};
 use super::status::{Network, Peer, Usage};
 use super::swarm::Link;
-use crate::base::peer::PeerId;
+use crate::base::limits;
+use crate::base::peer::{Ground, PeerId};
 use crate::base::time::Instant;
 use crate::engine::peers::roster::{Failure, Found, Linked, Refusal};
 use crate::engine::schedule;
@@ -55,11 +56,12 @@ impl Machine {
                     swarm.reach.on_dial_over(address, false, self.now);
                 }
             }
-            Peering::Joined { peer, key, role, tier, dialled } => {
+            Peering::Joined { peer, key, role, tier, dialled, address } => {
                 if let Some(address) = dialled {
                     swarm.reach.on_dial_over(address, true, self.now);
                 }
-                let linked = Linked { key, role, tier, dialled, since: self.now };
+                let ground = Ground::of(address, tier);
+                let linked = Linked { key, role, tier, ground, dialled, since: self.now };
                 let instead = match swarm.roster.on_joined(peer, linked, self.now) {
                     Ok(instead) => instead,
                     Err(refusal) => {
@@ -71,7 +73,9 @@ impl Machine {
                     key,
                     role,
                     tier,
+                    ground,
                     since: self.now,
+                    asked: limits::UNWANTED,
                     given: 0,
                     taken: 0,
                     seeks: VecDeque::new(),
@@ -99,7 +103,8 @@ impl Machine {
             | Peering::Block { .. }
             | Peering::Given { .. }
             | Peering::Proven { .. }
-            | Peering::Signed(_) => {}
+            | Peering::Signed(_)
+            | Peering::Summed { .. } => {}
         }
     }
 
@@ -130,6 +135,8 @@ impl Machine {
         swarm.roster.on_gone(peer, failure(why), self.now);
         swarm.scheduler.on_gone(peer, self.now);
         swarm.slots.on_gone(peer);
+        swarm.sums.on_gone(peer);
+        swarm.voting.on_gone(peer);
         self.rule.governor.forget(peer);
     }
 

@@ -1,8 +1,8 @@
 //! What happens with peers and what is to be done with them: small values, never a block's bytes.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
-use crate::base::digest::Digest;
+use crate::base::digest::{Algorithm, Digest, Sum};
 use crate::base::id::RowId;
 use crate::base::peer::{NodeKey, PeerId, Role, Tier};
 use crate::base::range::ByteRange;
@@ -41,6 +41,8 @@ pub enum Peering {
         tier: Tier,
         /// The address that was dialled; none when the peer did.
         dialled: Option<SocketAddr>,
+        /// The address of its other end.
+        address: IpAddr,
     },
     /// Where the other end of a link is; it follows [`Peering::Joined`].
     Seen {
@@ -113,6 +115,13 @@ pub enum Peering {
     },
     /// A statement of ours is signed.
     Signed(Box<Record>),
+    /// A row was summed up.
+    Summed {
+        /// Which.
+        row: RowId,
+        /// Its sum; none when not all of it was here any more.
+        sum: Option<Sum>,
+    },
 }
 
 /// How an address came to be known.
@@ -224,6 +233,15 @@ pub enum PeerOrder {
         row: RowId,
         /// Which bytes.
         range: ByteRange,
+    },
+    /// Sums a row up; [`Peering::Summed`] follows.
+    Sum {
+        /// Which.
+        row: RowId,
+        /// Its bytes.
+        length: u64,
+        /// How.
+        algorithm: Algorithm,
     },
     /// Signs a statement; [`Peering::Signed`] follows.
     Sign(Box<Statement>),

@@ -9,7 +9,7 @@ use super::report::{Counter, FaultKind};
 use crate::base::digest::Digest;
 use crate::base::id::RowId;
 use crate::base::limits;
-use crate::base::peer::{NodeKey, Role};
+use crate::base::peer::Role;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::engine::cache::index::Entry;
@@ -25,6 +25,8 @@ pub(super) struct Proving {
     signing: BTreeSet<SegmentId>,
     /// Blocks that this very run took from the origin: they judge a record, others do not.
     fetched: BTreeMap<SegmentId, BlockSet>,
+    /// Segments of which a block is taken from the origin to judge who vouches for them.
+    audited: BTreeSet<SegmentId>,
 }
 
 impl Proving {
@@ -39,6 +41,12 @@ impl Proving {
         self.taken.retain(|segment, _| segment.resource != resource);
         self.signing.retain(|segment| segment.resource != resource);
         self.fetched.retain(|segment, _| segment.resource != resource);
+        self.audited.retain(|segment| segment.resource != resource);
+    }
+
+    /// What comes from the origin of a segment is held against its record in any case.
+    pub(super) fn audit(&mut self, segment: SegmentId) {
+        self.audited.insert(segment);
     }
 
     /// Of `blocks`, those that are not being proven yet; they are from now on.
@@ -91,6 +99,7 @@ impl Machine {
             }
             self.prove(segment, row, blocks);
         }
+        self.sum_up(resource);
         self.resume(resource, range);
     }
 
@@ -101,14 +110,20 @@ impl Machine {
         let Some(length) = entry.length else { return };
         let here = super::download::blocks_of(entry, segment, length);
         self.prove(segment, row, here);
+        self.sum_up(segment.resource);
     }
 
     fn prove(&mut self, segment: SegmentId, row: RowId, blocks: BlockSet) {
         let Some(swarm) = &mut self.swarm else { return };
         let record = swarm.verifier.record(segment).is_some();
-        let signs = swarm.role == Role::Witness && !record;
-        let wanted = swarm.sought.contains_key(&segment) && record;
-        if !wanted && !signs || swarm.verifier.is_contested(segment) {
+        let sought = swarm.sought.contains_key(&segment);
+        let witness = swarm.role == Role::Witness && !record;
+        let votes = swarm.voting.needed.is_some() && sought && !record;
+        let wanted = (sought || swarm.proving.audited.contains(&segment)) && record;
+        let fetched = swarm.proving.fetched.get(&segment).copied().unwrap_or_default();
+        // A node vouches for what it took itself, and for nothing that it found here.
+        let blocks = if votes && !witness { blocks.and(fetched) } else { blocks };
+        if !wanted && !witness && !votes || swarm.verifier.is_contested(segment) {
             return;
         }
         let taken: BlockSet =
@@ -130,8 +145,10 @@ impl Machine {
         let block = u8::try_from(offset).unwrap_or(u8::MAX);
         swarm.proving.done(segment, block);
         let Some(digest) = digest else { return self.announce(segment) };
+        self.on_blamed(segment, block, digest);
+        let Some(swarm) = &mut self.swarm else { return };
         if swarm.verifier.record(segment).is_none() {
-            if swarm.role == Role::Witness {
+            if swarm.role == Role::Witness || swarm.voting.needed.is_some() {
                 swarm.proving.taken.entry(segment).or_default().insert(block, digest);
                 self.sign_if_whole(segment, row);
             }
@@ -144,14 +161,17 @@ impl Machine {
             // It lay here before, or comes from elsewhere: it is not what is wanted now.
             return self.drop_entry(row);
         }
-        if let Check::Bad { liar } = check {
-            return self.on_contested(segment, row, liar);
+        if let Check::Bad { .. } = check {
+            return self.on_contested(segment);
+        }
+        if from == From::Origin && check == Check::Good {
+            self.settle_doubt(segment, block);
         }
         self.announce(segment);
     }
 
     /// The origin's own bytes are not what a record says: nothing that rests on it stays.
-    fn on_contested(&mut self, segment: SegmentId, row: RowId, liar: Option<NodeKey>) {
+    fn on_contested(&mut self, segment: SegmentId) {
         self.report.add(Counter::Contested, 1);
         let text = "a signed record does not fit what the origin sends, so peers are not used for \
                     it: two contents share one URL, or ignore-query names what tells them apart";
@@ -159,22 +179,13 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let resting = swarm.verifier.resting(segment);
         if !resting.is_empty() {
-            self.drop_entry(row);
+            self.purge(segment.resource);
         }
         self.announce(segment);
-        let Some(liar) = liar else { return };
-        let text = format!("signer {} is believed no more: its records do not hold", liar.short());
-        self.report.fault(FaultKind::Peer, &text, self.now);
-        self.say(log::Level::Warn, text);
-        let Some(swarm) = &mut self.swarm else { return };
-        for segment in swarm.verifier.distrust(liar) {
-            if let Some(row) = self.row_of(segment.resource) {
-                self.drop_entry(row);
-            }
-        }
+        self.distrust_liars();
     }
 
-    /// A witness has taken all blocks of a segment: it says so, signed.
+    /// All blocks of a segment were taken from the origin: this node says so, signed.
     fn sign_if_whole(&mut self, segment: SegmentId, row: RowId) {
         let date = self.date();
         let Some(entry) = self.index.entry(row) else { return };

@@ -77,7 +77,11 @@ counters! {
     PeerBytesGiven, "peer_given_bytes", Bytes, "Bytes of blocks that peers were given.";
     BadBlocks, "bad_blocks", Count, "Blocks from peers that were not what a record says.";
     Records, "records", Count, "Records of segments that peers told and that hold.";
-    RecordsSigned, "records_signed", Count, "Records that this witness signed.";
+    RecordsSigned, "records_signed", Count, "Records that this node signed.";
+    Purges, "purges", Count, "Stored responses that went since a record proved wrong.";
+    Audits, "audits", Count, "Blocks taken from the origin to see whether nodes lied.";
+    WholesProven, "wholes_proven", Count, "Segments of peers that were what the origin states.";
+    WholesWrong, "wholes_wrong", Count, "Segments of peers that were not what the origin states.";
     Contested, "contested", Count, "Blocks of an origin that were not what a record says.";
     OriginElected, "origin_elected", Count, "Segments that this node fetched for the swarm.";
     OriginLate, "origin_late", Count, "Parts that the origin brought because peers were late.";

@@ -9,7 +9,7 @@ use super::fetch::{Ask, By, Stream};
 use super::machine::Machine;
 use super::report::Counter;
 use crate::base::id::{ExchangeId, FetchId, RowId};
-use crate::base::range::RangeSet;
+use crate::base::range::{ByteRange, RangeSet};
 use crate::engine::cache::freshness::Policy;
 use crate::engine::cache::index::{Entry, Key};
 use crate::engine::cache::merge::{self, Bearing};
@@ -43,14 +43,18 @@ impl Machine {
                 row
             }
             None => {
+                let mut present = RangeSet::new();
+                if ask.adopts.is_some() {
+                    present.insert(ByteRange::new(0, length.unwrap_or_default()));
+                }
                 let entry = Entry {
-                    row: self.new_row(true),
+                    row: ask.adopts.unwrap_or_else(|| self.new_row(true)),
                     status: if head.status == 206 { 200 } else { head.status },
                     selecting: Selecting::of(&ask.fields, &head.fields),
                     fields,
                     policy,
                     length,
-                    present: RangeSet::new(),
+                    present,
                     on_disk: RangeSet::new(),
                 };
                 self.insert(key, entry)

@@ -12,6 +12,7 @@ use crate::base::peer::{PeerId, Role};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::engine::caps::work::Work;
 use crate::engine::peers::slots::Upload;
+use crate::engine::schedule::want::Have;
 use crate::engine::verify::verifier::Verdict;
 use crate::wire::message::Message;
 use crate::wire::record::Record;
@@ -63,22 +64,43 @@ impl Machine {
         }
     }
 
+    /// A peer says what it has of a segment.
+    pub(super) fn on_have(&mut self, peer: PeerId, have: Have) {
+        if self.is_other_content(peer, have.segment) || self.holds_back(peer, have) {
+            return;
+        }
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.scheduler.on_have(peer, have, self.now);
+        self.announce(have.segment);
+    }
+
     /// A record came from a peer.
     pub(super) fn on_record(&mut self, peer: PeerId, record: Record) {
+        if self.is_vote(peer, &record) {
+            return self.on_vote(peer, record);
+        }
         let segment = record.statement.segment;
         let date = self.date();
         let Some(swarm) = &mut self.swarm else { return };
+        let differs = swarm.verifier.differs(&record);
         match swarm.verifier.on_record(record, date, self.now) {
             Verdict::New => {
                 self.report.add(Counter::Records, 1);
                 self.on_new_record(segment);
             }
+            Verdict::Untrusted if differs => self.note_differs(peer, segment),
             Verdict::Known | Verdict::Expired | Verdict::Untrusted => {}
+            Verdict::Overrules => {
+                let rests = !swarm.verifier.resting(segment).is_empty();
+                if rests {
+                    self.purge(segment.resource);
+                }
+                self.on_new_record(segment);
+            }
             Verdict::Contradicts => {
                 let rests = !swarm.verifier.resting(segment).is_empty();
-                let row = swarm.resources.get(&segment.resource).copied();
-                if let Some(row) = row.filter(|_| rests && swarm.verifier.is_contested(segment)) {
-                    self.drop_entry(row);
+                if rests && swarm.verifier.is_contested(segment) {
+                    self.purge(segment.resource);
                 }
                 let text = "two records of one segment differ: peers are not used for it";
                 self.fault(super::report::FaultKind::Peer, text);
@@ -103,8 +125,18 @@ impl Machine {
         let (here, coming, hops) = self.holding(segment);
         let record = swarm.verifier.record(segment);
         let step = if seekers.len() > limits::CLOSE_SEEKERS { limits::HAVE_STEP } else { 1 };
+        let whole = swarm.sums.proven(segment.resource);
         let mut messages = Vec::new();
         for (peer, told) in seekers {
+            if swarm.is_too_far(*peer, segment) {
+                continue;
+            }
+            let mut told = *told;
+            if let Some(sum) = whole.filter(|_| !told.whole) {
+                messages.push((*peer, Message::Whole { segment, sum }));
+                told.take_whole();
+            }
+            let taken_back = told.whole && whole.is_none();
             if let Some(record) = record.filter(|_| !told.record) {
                 messages.push((*peer, Message::Record(Box::new(record.clone()))));
             }
@@ -113,7 +145,7 @@ impl Machine {
             let turned = coming.is_empty() != told.coming.is_empty()
                 || (!coming.is_empty() && hops != told.hops)
                 || !here.covers(told.here);
-            if news >= step || ends || turned {
+            if news >= step || ends || turned || taken_back {
                 messages.push((*peer, Message::Have { segment, here, coming, hops }));
             }
         }
@@ -129,8 +161,11 @@ impl Machine {
         let Some(told) = seekers.and_then(|seekers| seekers.get_mut(&peer)) else { return };
         match message {
             Message::Record(_) => told.record = true,
+            // It says that all is here.
+            Message::Whole { .. } => told.take_whole(),
             Message::Have { here, coming, hops, .. } => {
                 (told.here, told.coming, told.hops) = (*here, *coming, *hops);
+                told.whole &= swarm.sums.proven(segment.resource).is_some();
             }
             _ => {}
         }
@@ -152,7 +187,8 @@ impl Machine {
         let (coming, hops) = swarm.scheduler.coming(segment);
         // What is here but not proven yet can be given in a moment; a witness proves all it takes.
         let fetched = swarm.role == Role::Witness && self.is_fetched(segment.resource);
-        if fetched || swarm.proving.is_under_way(segment) {
+        let summed = swarm.sums.is_under_way(segment.resource);
+        if fetched || summed || swarm.proving.is_under_way(segment) {
             return (here, all.less(here), 0);
         }
         (here, coming.and(all).less(here), if coming.is_empty() { 0 } else { hops })
@@ -180,10 +216,15 @@ impl Machine {
     }
 
     fn give(&mut self, peer: PeerId, segment: SegmentId, block: u8) {
-        let (here, ..) = self.holding(segment);
+        let (mut here, ..) = self.holding(segment);
         let row = self.row_of(segment.resource);
         let entry = row.and_then(|row| self.index.entry(row));
         let length = entry.and_then(|entry| entry.length);
+        let swarm = self.swarm.as_ref();
+        let whole = swarm.is_some_and(|swarm| swarm.sums.proven(segment.resource).is_some());
+        if let (Some(entry), Some(length), true) = (entry, length, whole) {
+            here = blocks_of(entry, segment, length);
+        }
         match (row, length) {
             (Some(row), Some(length)) if here.has(block) => {
                 let range = segment.block(block, length);

@@ -11,10 +11,12 @@ use super::peering::{FoundBy, Parting, PeerOrder, Peering};
 use super::proving::Proving;
 use super::report::Counter;
 use super::shadow::Shadow;
+use super::sums::Sums;
+use super::voting::Voting;
 use crate::base::digest::Digest;
 use crate::base::id::{OriginId, RowId};
 use crate::base::limits;
-use crate::base::peer::{NodeKey, PeerId, Role, Tier};
+use crate::base::peer::{Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId, resource};
 use crate::base::time::Instant;
@@ -41,12 +43,17 @@ pub(super) struct Swarm {
     pub(super) slots: Slots,
     pub(super) trust: Trust,
     pub(super) verifier: Verifier,
+    pub(super) sums: Sums,
+    pub(super) voting: Voting,
     pub(super) links: BTreeMap<PeerId, Link>,
     /// Resources that are on their way here by way of the swarm.
     pub(super) downloads: BTreeMap<Digest, Download>,
     /// Rows that may be given from, and the resource that each holds.
     pub(super) rows: BTreeMap<RowId, Digest>,
     pub(super) resources: BTreeMap<Digest, RowId>,
+    /// Rows that were found on the disk and rest on somebody's word. Whether a playlist lists them
+    /// is not known yet, so they are not given from.
+    pub(super) found: BTreeMap<RowId, Digest>,
     /// Who wants to hear of a segment, and what each was told of it.
     pub(super) sought: BTreeMap<SegmentId, BTreeMap<PeerId, Told>>,
     pub(super) proving: Proving,
@@ -68,7 +75,11 @@ pub(super) struct Link {
     pub(super) key: NodeKey,
     pub(super) role: Role,
     pub(super) tier: Tier,
+    /// Where its other end is.
+    pub(super) ground: Ground,
     pub(super) since: Instant,
+    /// Blocks that it was asked for and did not give yet.
+    pub(super) asked: u64,
     /// Bytes of blocks that went there and came from there.
     pub(super) given: u64,
     pub(super) taken: u64,
@@ -84,6 +95,15 @@ pub(super) struct Told {
     /// How far away the one is who fetches what is coming.
     pub(super) hops: u8,
     pub(super) record: bool,
+    /// That all of it is here, as its origin states.
+    pub(super) whole: bool,
+}
+
+impl Told {
+    /// All of it is here: what was told of single blocks counts no more.
+    pub(super) fn take_whole(&mut self) {
+        *self = Self { whole: true, record: self.record, ..Self::default() };
+    }
 }
 
 impl Swarm {
@@ -95,7 +115,11 @@ impl Swarm {
             witnesses.push(signer);
         }
         let publishers = network.trusted(Rung::Publisher).to_vec();
-        let trusted = Trusted { witnesses, publishers };
+        // Without raw keys a link does not show with which key its node signs.
+        let quorum =
+            (network.verify.contains(&Rung::Quorum) && own == signer).then_some(network.quorum);
+        let own_signer = quorum.map(|_| signer);
+        let trusted = Trusted { witnesses, publishers, own: own_signer, quorum };
         Self {
             own,
             role: network.role,
@@ -105,10 +129,13 @@ impl Swarm {
             slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
             verifier: Verifier::new(&trusted),
+            sums: Sums::new(config),
+            voting: Voting::new(quorum),
             links: BTreeMap::new(),
             downloads: BTreeMap::new(),
             rows: BTreeMap::new(),
             resources: BTreeMap::new(),
+            found: BTreeMap::new(),
             sought: BTreeMap::new(),
             proving: Proving::default(),
             shadows: BTreeMap::new(),
@@ -158,6 +185,7 @@ impl Machine {
             }
             Peering::Proven { row, range, digest } => self.on_proven(row, range, digest),
             Peering::Signed(record) => self.on_signed(*record),
+            Peering::Summed { row, sum } => self.on_summed(row, sum),
         }
     }
 
@@ -178,8 +206,7 @@ impl Machine {
             Message::Seek { segment, topic } => self.on_seek(peer, segment, topic),
             Message::Done { segment } => self.on_done(peer, segment),
             Message::Have { segment, here, coming, hops } => {
-                swarm.scheduler.on_have(peer, Have { segment, here, coming, hops }, self.now);
-                self.announce(segment);
+                self.on_have(peer, Have { segment, here, coming, hops });
             }
             Message::Record(record) => self.on_record(peer, *record),
             Message::Want { segment, blocks, within } => {
@@ -196,6 +223,7 @@ impl Machine {
             }
             Message::Observed { address } => swarm.reach.on_observed(peer, address),
             Message::Punch(punch) => swarm.reach.on_punch(peer, punch, self.now),
+            Message::Whole { segment, sum } => self.on_whole(peer, segment, sum),
             // Its bytes come as [`Peering::Block`].
             Message::Block { .. } => {}
         }
@@ -268,6 +296,17 @@ impl Machine {
         self.swarm.as_ref()?.resources.get(&resource).copied()
     }
 
+    /// Drops what of a resource is stored, be it known as a segment or found on the disk.
+    pub(super) fn purge(&mut self, resource: Digest) {
+        let Some(swarm) = &self.swarm else { return };
+        let found = swarm.found.iter().filter(|(_, found)| **found == resource);
+        let rows: Vec<RowId> = found.map(|(row, _)| *row).chain(self.row_of(resource)).collect();
+        for row in rows {
+            self.report.add(Counter::Purges, 1);
+            self.drop_entry(row);
+        }
+    }
+
     /// Notes that a row holds what may be given to peers.
     pub(super) fn note_shareable(&mut self, row: RowId, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
@@ -280,9 +319,11 @@ impl Machine {
     /// A row is out of the index: nothing more is given from it.
     pub(super) fn forget_shareable(&mut self, row: RowId) {
         let Some(swarm) = &mut self.swarm else { return };
+        swarm.found.remove(&row);
         let Some(resource) = swarm.rows.remove(&row) else { return };
         swarm.resources.remove(&resource);
         swarm.proving.forget(resource);
+        swarm.sums.forget(row, resource);
         self.end_download(resource);
         let Some(swarm) = &mut self.swarm else { return };
         let first = SegmentId { resource, number: 0 };

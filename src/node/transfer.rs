@@ -24,9 +24,16 @@ impl Machine {
     /// The scheduler has decided something.
     pub(super) fn on_step(&mut self, step: Step) {
         match step {
+            Step::Ask { peer, segment, blocks, .. } if self.is_too_far(peer, segment) => {
+                let Some(swarm) = &mut self.swarm else { return };
+                swarm.scheduler.on_deny(peer, (segment, blocks), self.now);
+            }
             Step::Ask { peer, segment, blocks, within } => {
                 let blocks = self.grant_blocks(peer, (segment, blocks));
                 if !blocks.is_empty() {
+                    if let Some(link) = self.swarm.as_mut().and_then(|s| s.links.get_mut(&peer)) {
+                        link.asked = link.asked.saturating_add(blocks.len().into());
+                    }
                     self.tell(peer, Message::Want { segment, blocks, within });
                 }
             }
@@ -35,6 +42,10 @@ impl Machine {
             }
             Step::Origin { segment, blocks, why } => self.ask_origin(segment, blocks, why),
         }
+    }
+
+    fn is_too_far(&self, peer: PeerId, segment: SegmentId) -> bool {
+        self.swarm.as_ref().is_some_and(|swarm| swarm.is_too_far(peer, segment))
     }
 
     /// Has the origin asked for a resource, or for blocks of it.
@@ -58,21 +69,33 @@ impl Machine {
             (Some(row), Some(length), None) => {
                 self.ask_runs(segment, (row, length), segment.blocks(length));
             }
-            _ => {
-                let Some(waits) = download.waits.take() else { return };
-                let Some(mut fetch) = self.fetches.remove(&waits) else { return };
-                fetch.by = By::Origin;
-                let id = self.send(fetch);
-                let Some(swarm) = &mut self.swarm else { return };
-                let Some(download) = swarm.downloads.get_mut(&resource) else { return };
-                download.fetches.insert(id, vec![segment]);
-                self.announce(segment);
-            }
+            _ => self.fetch_parked(segment),
         }
     }
 
+    /// The fetch that players wait for goes to the origin after all.
+    pub(super) fn fetch_parked(&mut self, segment: SegmentId) {
+        let resource = segment.resource;
+        self.drop_pending(resource);
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+        let Some(waits) = download.waits.take() else { return };
+        let Some(mut fetch) = self.fetches.remove(&waits) else { return };
+        fetch.by = By::Origin;
+        let id = self.send(fetch);
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return };
+        download.fetches.insert(id, vec![segment]);
+        self.announce(segment);
+    }
+
     /// Asks the origin for each run of blocks.
-    fn ask_runs(&mut self, segment: SegmentId, (row, length): (RowId, u64), blocks: BlockSet) {
+    pub(super) fn ask_runs(
+        &mut self,
+        segment: SegmentId,
+        (row, length): (RowId, u64),
+        blocks: BlockSet,
+    ) {
         for (first, count) in blocks.runs() {
             let start = segment.block(first, length).start;
             let last = u8::try_from(u32::from(first) + count - 1).unwrap_or(63);
@@ -128,14 +151,24 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(link) = swarm.links.get_mut(&peer) else { return };
         let key = link.key;
+        if link.asked == 0 {
+            return self.ban(peer, Parting::Breach("it gives what it was not asked for"));
+        }
+        link.asked -= 1;
         link.taken += u64::from(length);
         swarm.slots.on_taken(peer, length, self.now);
         self.report.add(Counter::PeerBytesTaken, u64::from(length));
         match swarm.verifier.on_block((segment, block), digest, From::Peer(key)) {
             Check::Good => {}
-            Check::Unknown => return,
+            Check::Unknown => {
+                self.on_block_apart((peer, key), (segment, block), (digest, length));
+                return;
+            }
             Check::Bad { .. } => {
                 self.report.add(Counter::BadBlocks, 1);
+                if swarm.verifier.is_by_quorum(segment) {
+                    return self.doubt((peer, key), (segment, block));
+                }
                 swarm.scheduler.on_bad(peer, self.now);
                 if swarm.trust.on_bad_block(key, self.now) == Sentence::Ban {
                     self.ban(peer, Parting::Liar("it gave blocks that are not what was signed"));
@@ -211,7 +244,7 @@ impl Machine {
     }
 
     /// Bytes were placed into a row.
-    fn on_placed(&mut self, row: RowId, range: ByteRange) {
+    pub(super) fn on_placed(&mut self, row: RowId, range: ByteRange) {
         self.index.change(row, |entry| entry.present.insert(range));
         for (slice, part) in super::keep::slices(row, range) {
             self.memory.grow(slice, part.len());

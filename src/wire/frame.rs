@@ -61,6 +61,8 @@ impl Kind {
     pub const UNCHOKE: Self = Self(0x19);
     /// [`super::message::Message::Watch`].
     pub const WATCH: Self = Self(0x1a);
+    /// [`super::message::Message::Whole`].
+    pub const WHOLE: Self = Self(0x20);
     /// [`super::message::Message::Observed`].
     pub const OBSERVED: Self = Self(0x28);
     /// [`super::message::Message::Punch`].
@@ -69,7 +71,8 @@ impl Kind {
     /// The longest body. Unknown kinds are skipped without being held, so they may be as long
     /// as the longest known one.
     pub const fn longest(self) -> usize {
-        let known = self.0 <= Self::WATCH.0 || matches!(self, Self::OBSERVED | Self::PUNCH);
+        let far = matches!(self, Self::OBSERVED | Self::PUNCH | Self::WHOLE);
+        let known = self.0 <= Self::WATCH.0 || far;
         let held = known && self.0 != Self::BLOCK.0;
         if held { limits::MESSAGE } else { limits::FRAME }
     }

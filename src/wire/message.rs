@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::frame::{Body, Breach, Header, Kind, write_segment, write_text};
 use super::punch::{Punch, read_address, write_address};
 use super::record::Record;
-use crate::base::digest::Digest;
+use crate::base::digest::{Digest, Sum};
 use crate::base::limits;
 use crate::base::segment::{BlockSet, SegmentId};
 
@@ -81,6 +81,14 @@ pub enum Message {
         /// The path of the segment that the player has reached.
         segment: String,
     },
+    /// The sender has all of a segment, of the representation whose origin states this digest of
+    /// the whole. `Have` takes it back.
+    Whole {
+        /// Which.
+        segment: SegmentId,
+        /// What the origin states.
+        sum: Sum,
+    },
     /// The sender gives nothing until `Unchoke`; what was asked of it is forgotten.
     Choke,
     /// The sender gives again.
@@ -143,6 +151,16 @@ impl Message {
                 playlist: body.text(limits::WATCH_PATH)?,
                 segment: body.text(limits::WATCH_PATH)?,
             },
+            Kind::WHOLE => {
+                let (segment, algorithm) = (body.segment()?, body.byte()?);
+                let sum = match algorithm {
+                    SHA_256 => Sum::Sha256(body.array()?),
+                    SHA_512 => Sum::Sha512(body.array()?),
+                    // One that a newer version knows: the message is of no use here.
+                    _ => return Ok(None),
+                };
+                Self::Whole { segment, sum }
+            }
             Kind::CHOKE => Self::Choke,
             Kind::UNCHOKE => Self::Unchoke,
             Kind::OBSERVED => match read_address(&mut body)? {
@@ -180,6 +198,7 @@ impl Message {
             Self::Cancel { .. } => Kind::CANCEL,
             Self::Deny { .. } => Kind::DENY,
             Self::Watch { .. } => Kind::WATCH,
+            Self::Whole { .. } => Kind::WHOLE,
             Self::Choke => Kind::CHOKE,
             Self::Unchoke => Kind::UNCHOKE,
             Self::Observed { .. } => Kind::OBSERVED,
@@ -223,10 +242,24 @@ impl Message {
             }
             Self::Observed { address } => write_address(*address, out),
             Self::Punch(punch) => punch.write(out),
+            Self::Whole { segment, sum } => {
+                write_segment(*segment, out);
+                out.push(match sum {
+                    Sum::Sha256(_) => SHA_256,
+                    Sum::Sha512(_) => SHA_512,
+                });
+                out.extend_from_slice(sum.bytes());
+            }
             Self::Choke | Self::Unchoke => {}
         }
     }
 }
+
+/// How the sum in a [`Message::Whole`] is made.
+const SHA_256: u8 = 1;
+
+/// The same.
+const SHA_512: u8 = 2;
 
 impl BlockHead {
     /// Bytes of the head.
@@ -290,6 +323,8 @@ mod tests {
                 playlist: "/live/index.m3u8".into(),
                 segment: "/live/1.ts".into(),
             },
+            Message::Whole { segment, sum: Sum::Sha256([7; 32]) },
+            Message::Whole { segment, sum: Sum::Sha512([9; 64]) },
             Message::Choke,
             Message::Unchoke,
             Message::Observed { address: at("203.0.113.7:8644") },
@@ -360,6 +395,14 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_of_a_later_version_is_no_breach() {
+        let segment = SegmentId { resource: Digest::of(b"r"), number: 1 };
+        let (_, mut body) = frame(&Message::Whole { segment, sum: Sum::Sha256([7; 32]) });
+        body[36] = 3;
+        assert_eq!(Message::parse(Kind::WHOLE, &body), Ok(None));
+    }
+
+    #[test]
     fn a_block_is_read_by_its_head() {
         let segment = SegmentId { resource: Digest::of(b"r"), number: 7 };
         let (header, body) = frame(&Message::Block { segment, block: 5, length: 100 });
@@ -391,6 +434,7 @@ mod tests {
         for message in [
             Message::Want { segment, blocks: BlockSet(0b101), within },
             Message::Block { segment, block: 2, length: 65_536 },
+            Message::Whole { segment, sum: Sum::Sha256([0xcd; 32]) },
             Message::Choke,
             Message::Observed { address: at("203.0.113.7:8644") },
             Message::Punch(Punch::Go {

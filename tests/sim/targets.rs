@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use neap::config::model::Rung;
+
 use crate::world::measure::{Measure, both};
 use crate::world::stage::Stage;
 use crate::world::turn::World;
@@ -16,6 +18,11 @@ fn measure(stage: Stage) -> (Measure, World) {
     let measure = Measure::of(&shared, &direct);
     println!("{stage:?}\n    {measure:?}");
     println!("    peers {} kB", shared.peer_bytes / 1000);
+    for name in
+        ["wholes_proven", "wholes_wrong", "records_signed", "audits", "contested", "peers_banned"]
+    {
+        println!("    {name} {}", shared.counted(name));
+    }
     assert_eq!(shared.checks.breaches(), [""; 0]);
     (measure, shared)
 }
@@ -53,6 +60,72 @@ fn liars_poison_nobody_and_are_banned() {
     assert_eq!(measure.stalls, 0);
     let bans = &world.checks.bans;
     assert!(bans.blocks > 0 && bans.worst <= 3, "{} at most {}", bans.blocks, bans.worst);
+}
+
+/// A film in one home without a witness: its origin states the digest of each segment.
+fn film(liars: u64) -> Stage {
+    Stage {
+        live: false,
+        one_home: true,
+        within: Duration::from_secs(60),
+        lasts: Duration::from_secs(180),
+        rung: Rung::OriginDigest,
+        liars,
+        ..Stage::default()
+    }
+}
+
+#[test]
+fn what_the_origin_states_of_the_whole_is_enough_for_a_film() {
+    let (measure, _) = measure(film(0));
+    assert!(measure.copies <= 2.0 && measure.stalls == 0, "{measure:?}");
+}
+
+#[test]
+fn who_lies_about_a_whole_is_found_by_the_origins_bytes() {
+    let (measure, world) = measure(film(30));
+    assert!(world.checks.verified.wrong > 0, "nobody lied");
+    assert_eq!(measure.stalls, 0);
+    let wrong = world.counted("wholes_wrong");
+    assert!(wrong > 0 && world.counted("wholes_proven") > 20);
+    // One wrong whole for each victim and liar, not more.
+    assert!(wrong <= 8, "{wrong}");
+}
+
+/// A live channel in twelve homes and one more, without a witness.
+fn village(liars: u64) -> Stage {
+    Stage { devices: 12, rung: Rung::Quorum, liars, collude: true, ..Stage::default() }
+}
+
+#[test]
+fn three_places_that_say_the_same_are_enough_for_a_channel() {
+    let (measure, world) = measure(village(0));
+    assert_eq!(measure.stalls, 0);
+    assert!(measure.copies < measure.copies_alone * 0.75, "{measure:?}");
+    assert!(world.counted("audits") > 0 && world.counted("contested") == 0);
+}
+
+#[test]
+fn fewer_liars_than_a_quorum_poison_nobody() {
+    // Two of twelve.
+    let (measure, world) = measure(village(12));
+    let liars = world.scene.seats.iter().filter(|seat| seat.lie.colludes).count();
+    assert_eq!((liars, measure.stalls, world.checks.verified.wrong), (2, 0, 0));
+}
+
+#[test]
+fn a_quorum_of_liars_takes_no_more_than_audits_allow() {
+    // Five of thirteen: enough to be believed where they are the first.
+    let mut world = World::new(village(40).scene());
+    world.run();
+    let liars = world.scene.seats.iter().filter(|seat| seat.lie.colludes).count();
+    let (wrong, audits) = (world.checks.verified.wrong, world.counted("audits"));
+    println!("{liars} liars: {wrong} wrong blocks, {audits} audits");
+    assert!(liars >= 3 && audits > 0, "{liars} liars");
+    // A segment of 31 blocks for each victim and quorum of them on average; three times that here.
+    let honest = world.scene.seats.len() - liars;
+    let bound = honest * (liars / 3) * 31 * 3;
+    assert!(wrong <= bound as u64, "{wrong} of {bound}");
 }
 
 /// Devices and seconds of a segment.

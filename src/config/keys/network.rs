@@ -102,6 +102,15 @@ pub const NETWORK: &[Key<Config>] = &[
     },
     Key {
         section: "network",
+        name: "quorum",
+        live: false,
+        set: |config, value| {
+            put(&mut config.network.quorum, read::number(value, 2..=limits::QUORUM))
+        },
+        show: |config| config.network.quorum.to_string(),
+    },
+    Key {
+        section: "network",
         name: "state",
         live: false,
         set: |config, value| put(&mut config.network.state, read::one(value, read::path)),

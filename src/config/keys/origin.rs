@@ -64,6 +64,13 @@ pub const ORIGIN: &[Key<Origin>] = &[
     },
     Key {
         section: "origin",
+        name: "plain-digests",
+        live: true,
+        set: |origin, value| put(&mut origin.plain_digests, read::switch(value)),
+        show: |origin| origin.plain_digests.to_string(),
+    },
+    Key {
+        section: "origin",
         name: "timeout",
         live: true,
         set: |origin, value| put(&mut origin.timeout, read::timeout(value)),

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::base::limits;
-use crate::base::peer::{NodeKey, PeerId, Role, Tier};
+use crate::base::peer::{Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 
@@ -31,6 +31,8 @@ pub struct Linked {
     pub role: Role,
     /// How near.
     pub tier: Tier,
+    /// Where its other end is.
+    pub ground: Ground,
     /// The address that was dialled; none when the peer did.
     pub dialled: Option<SocketAddr>,
     /// Since when.
@@ -187,13 +189,50 @@ impl Roster {
             return if stays { Ok(Some((*old, Refusal::Double))) } else { Err(Refusal::Double) };
         }
         if self.links.len() < self.max_peers {
-            return Ok(None);
+            return if self.leaves_room(link) { Ok(None) } else { Err(Refusal::Crowd) };
         }
+        let beside = self.beside(link.ground) + 1;
+        let new = self.standing(link, beside);
+        let standing = |other: &Linked| self.standing(other, self.beside(other.ground));
         let least = self.links.iter().max_by_key(|(_, other)| (standing(other), other.since));
-        match least.filter(|(_, least)| standing(least) > standing(link)) {
+        match least.filter(|(_, least)| standing(least) > new) {
             Some((least, _)) => Ok(Some((*least, Refusal::Crowd))),
             None => Err(Refusal::Crowd),
         }
+    }
+
+    /// Who makes way when there are too many: the greatest. Configured nodes, witnesses and
+    /// gateways are kept, then the near ones, then those of whose network there are few others:
+    /// whoever has many addresses in one place cannot take all the room.
+    fn standing(&self, link: &Linked, beside: usize) -> (bool, u8, usize) {
+        let tier = match link.tier {
+            Tier::Home => 0,
+            Tier::Isp => 1,
+            Tier::Wan => 2,
+        };
+        let beside = if link.ground == Ground::Home { 0 } else { beside };
+        (matches!(link.role, Role::Device) && !self.is_static(link), tier, beside)
+    }
+
+    /// Links to one place.
+    fn beside(&self, ground: Ground) -> usize {
+        self.links.values().filter(|other| other.ground == ground).count()
+    }
+
+    fn is_static(&self, link: &Linked) -> bool {
+        let dialled = link.dialled.and_then(|at| self.addresses.get(&at));
+        dialled.is_some_and(|address| address.found.is_static)
+    }
+
+    /// Whether a link that came by itself from outside leaves a quarter of the room to those that
+    /// this node chose: else whoever calls most would be all that it hears of.
+    fn leaves_room(&self, link: &Linked) -> bool {
+        let came = |link: &Linked| {
+            let far = link.tier != Tier::Home && link.dialled.is_none();
+            far && matches!(link.role, Role::Device)
+        };
+        let others = self.links.values().filter(|other| came(other)).count();
+        !came(link) || others < self.max_peers - self.max_peers / 4
     }
 
     /// Of two links to one node the one stays that the smaller key dialled, as both sides see it.
@@ -243,11 +282,8 @@ impl Roster {
 
     /// The next address that is to be dialled now.
     pub fn poll(&mut self, now: Instant) -> Option<Dial> {
-        if !self.has_room() {
-            return None;
-        }
         let due = |(_, address): &(&SocketAddr, &Address)| {
-            address.next <= now && self.is_wanted(address, now)
+            address.next <= now && self.has_room(address) && self.is_wanted(address, now)
         };
         let nearest = |(_, address): &(&SocketAddr, &Address)| (address.found.tier, address.next);
         let at = *self.addresses.iter().filter(due).min_by_key(nearest)?.0;
@@ -259,10 +295,9 @@ impl Roster {
 
     /// When `poll` may have something again by time alone; never while there is nobody to dial.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if !self.has_room() {
-            return None;
-        }
-        let wanted = self.addresses.values().filter(|address| self.is_wanted(address, now));
+        let wanted = self.addresses.values();
+        let wanted =
+            wanted.filter(|address| self.has_room(address) && self.is_wanted(address, now));
         wanted.map(|address| address.next).min()
     }
 
@@ -280,9 +315,13 @@ impl Roster {
         self.addresses.values().filter(|address| address.is_dialled).count()
     }
 
-    fn has_room(&self) -> bool {
+    /// Whether there is room for one more; for a configured node somebody else makes way.
+    fn has_room(&self, address: &Address) -> bool {
         let dials = self.dials();
-        dials < limits::DIALS && self.links.len() + dials < self.max_peers
+        let makes_way = |link: &Linked| matches!(link.role, Role::Device) && !self.is_static(link);
+        let room = self.links.len() + dials < self.max_peers
+            || (address.found.is_static && self.links.values().any(makes_way));
+        dials < limits::DIALS && room
     }
 
     /// Whether a link to this address is missing.
@@ -345,16 +384,6 @@ impl Roster {
     }
 }
 
-/// Who makes way when there are too many: the greatest. Witnesses and gateways are kept.
-const fn standing(link: &Linked) -> (bool, u8) {
-    let tier = match link.tier {
-        Tier::Home => 0,
-        Tier::Isp => 1,
-        Tier::Wan => 2,
-    };
-    (matches!(link.role, Role::Device), tier)
-}
-
 /// A new address is dialled within this time.
 const FIRST_DIAL: Duration = Duration::from_millis(300);
 
@@ -386,7 +415,12 @@ mod tests {
     /// seconds and what happens: what the roster answers and dials until then is compared.
     #[track_caller]
     fn check(script: &str, expected: &str) {
-        let roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(7));
+        check_with(3, script, expected);
+    }
+
+    #[track_caller]
+    fn check_with(most: usize, script: &str, expected: &str) {
+        let roster = Roster::new(NodeKey([50; 32]), most, Rng::new(7));
         let start = Instant::default() + Duration::from_secs(1);
         let mut bench = Bench { roster, now: start, log: String::new() };
         for line in script.lines().map(str::trim) {
@@ -429,7 +463,14 @@ mod tests {
                     let dialled = how.iter().find_map(|word| word.strip_prefix("at")).map(address);
                     let tier = if how.contains(&"wan") { Tier::Wan } else { Tier::Home };
                     let role = Role::Device;
-                    let link = Linked { key: key(whose), role, tier, dialled, since: now };
+                    let near = how.iter().find_map(|word| word.strip_prefix("net"));
+                    let near = near.map_or(peer.parse().unwrap(), |net| net.parse().unwrap());
+                    let ground = match tier {
+                        Tier::Home => Ground::Home,
+                        _ => Ground::Four([203, 0, near]),
+                    };
+                    let key = key(whose);
+                    let link = Linked { key, role, tier, ground, dialled, since: now };
                     let peer = PeerId(peer.parse().unwrap());
                     let answer = match self.roster.on_joined(peer, link, now) {
                         Ok(None) => "stays".into(),
@@ -575,5 +616,27 @@ mod tests {
         let later = now + Duration::from_secs(1);
         let dials = core::iter::from_fn(|| roster.poll(later)).count();
         assert_eq!(dials, limits::DIALS);
+    }
+
+    #[test]
+    fn who_has_many_addresses_in_one_place_takes_not_all_the_room() {
+        // Four links at most; three may come by themselves.
+        check_with(
+            4,
+            "0 joined 1 60 wan net7\n1 joined 2 61 wan net7\n2 joined 3 62 wan net7\n\
+             3 joined 4 63 wan net7\n4 found 1\n5 joined 5 64 wan at1\n6 joined 6 65 wan net7\n\
+             7 joined 7 66 wan net8",
+            "stays\nstays\nstays\nCrowd\ndial 1\nstays\nCrowd\nreplaces 3 Crowd",
+        );
+    }
+
+    #[test]
+    fn a_configured_node_is_dialled_though_there_is_a_crowd() {
+        check_with(
+            2,
+            "0 joined 1 60 wan\n1 found 1\n2 joined 2 61 wan at1\n3 found 9 static\n\
+             5 joined 3 62 wan at9\n6 joined 4 63 wan net1\n7 quiet",
+            "stays\ndial 1\nstays\ndial 9\nreplaces 2 Crowd\nCrowd",
+        );
     }
 }

@@ -90,8 +90,8 @@ impl Scheduler {
         }
         let (least, most) = limits::RANK_WAIT;
         let span = u64::try_from((most - least).as_micros()).unwrap_or(0);
-        let step = least + Duration::from_micros(self.rng.below(span));
-        let mut pursuit = Pursuit::new(want, step, now);
+        let wait = Duration::from_micros(self.rng.below(span));
+        let mut pursuit = Pursuit::new(want, least + wait, now);
         for (peer, source) in &mut self.peers {
             if let Some(have) = source.early(segment) {
                 pursuit.on_have(*peer, have, now);
@@ -124,6 +124,15 @@ impl Scheduler {
         }
     }
 
+    /// The node takes these blocks of a segment from the origin for a reason of its own.
+    pub fn on_own(&mut self, segment: SegmentId, blocks: BlockSet, now: Instant) {
+        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        pursuit.own = pursuit.own.or(blocks.and(pursuit.missing()));
+        let due = now + self.origin.slow_time(limits::BLOCK) + limits::SWITCH_MARGIN;
+        pursuit.own_due = pursuit.own_due.max(due);
+        self.touch(segment, now);
+    }
+
     /// A peer said what it has.
     pub fn on_have(&mut self, peer: PeerId, have: Have, now: Instant) {
         let Some(source) = self.peers.get_mut(&peer).filter(|source| !source.liar) else { return };
@@ -142,9 +151,7 @@ impl Scheduler {
 
     /// A peer seeks a segment of a topic: it shares that topic's work.
     pub fn on_seek(&mut self, peer: PeerId, topic: Digest, now: Instant) {
-        if let Some(source) = self.peers.get_mut(&peer) {
-            source.on_seek(topic, now);
-        }
+        self.peers.get_mut(&peer).into_iter().for_each(|source| source.on_seek(topic, now));
     }
 
     /// A good block is here.
@@ -168,9 +175,7 @@ impl Scheduler {
 
     /// A peer gave a block that is not what the record says: it is not asked for anything more.
     pub fn on_bad(&mut self, peer: PeerId, now: Instant) {
-        if let Some(source) = self.peers.get_mut(&peer) {
-            source.liar = true;
-        }
+        self.peers.get_mut(&peer).into_iter().for_each(|source| source.liar = true);
         let mut touched = self.forget_questions(peer);
         for (segment, pursuit) in &mut self.wants {
             if pursuit.offers.remove(&peer).is_some() {
@@ -260,6 +265,11 @@ impl Scheduler {
         if bytes >= limits::BLOCK {
             self.origin.sample(bytes, took);
         }
+    }
+
+    /// How long the origin takes for so many bytes, in a bad hour.
+    pub fn origin_time(&self, bytes: u64) -> Duration {
+        if bytes == 0 { Duration::ZERO } else { self.origin.slow_time(bytes) }
     }
 
     /// What is on its way here, as peers that seek the segment are told it, and how far away the

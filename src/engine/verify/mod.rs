@@ -1,5 +1,7 @@
 //! Which blocks are trusted, by which record, and what rests on whose word.
 
+pub mod ballots;
+mod judge;
 mod provenance;
 mod shelf;
 pub mod signers;

@@ -17,24 +17,30 @@ pub(super) struct Provenance {
 
 #[derive(Debug)]
 struct Rest {
-    signer: Place,
+    /// One, or those of a quorum.
+    signers: Vec<Place>,
     blocks: BlockSet,
     since: u64,
 }
 
 impl Provenance {
-    /// A peer's block was taken on the signer's word; the oldest note goes where there are too
+    /// Peers' blocks were taken on the signers' word; the oldest note goes where there are too
     /// many.
-    pub(super) fn on_taken(&mut self, segment: SegmentId, block: u8, signer: Place) {
-        let block = BlockSet::one(block);
+    pub(super) fn on_taken(&mut self, segment: SegmentId, blocks: BlockSet, signers: &[Place]) {
+        if signers.is_empty() || blocks.is_empty() {
+            return;
+        }
         if let Some(rest) = self.rests.get_mut(&segment) {
             // Another signer who says the same vouches for the earlier blocks too.
-            (rest.signer, rest.blocks) = (signer, rest.blocks.or(block));
+            rest.blocks = rest.blocks.or(blocks);
+            rest.signers.clear();
+            rest.signers.extend_from_slice(signers);
             return;
         }
         self.next += 1;
         self.order.insert(self.next, segment);
-        self.rests.insert(segment, Rest { signer, blocks: block, since: self.next });
+        let (signers, since) = (signers.to_vec(), self.next);
+        self.rests.insert(segment, Rest { signers, blocks, since });
         if self.rests.len() > limits::RESTING {
             let oldest = self.order.first_key_value().map(|(_, segment)| *segment);
             oldest.into_iter().for_each(|segment| self.forget(segment));
@@ -62,9 +68,14 @@ impl Provenance {
         self.rests.get(&segment).map_or(BlockSet::NONE, |rest| rest.blocks)
     }
 
-    /// Takes out all that rests on one signer's word.
+    /// On whose word they do.
+    pub(super) fn signers(&self, segment: SegmentId) -> &[Place] {
+        self.rests.get(&segment).map_or(&[], |rest| &rest.signers)
+    }
+
+    /// Takes out all that rests on one signer's word, be it alone or with others.
     pub(super) fn take(&mut self, signer: Place) -> Vec<SegmentId> {
-        let found = self.rests.iter().filter(|(_, rest)| rest.signer == signer);
+        let found = self.rests.iter().filter(|(_, rest)| rest.signers.contains(&signer));
         let found: Vec<_> = found.map(|(segment, _)| *segment).collect();
         found.iter().for_each(|segment| self.forget(*segment));
         found

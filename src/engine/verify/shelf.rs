@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::ballots::Reach;
+use super::signers::Place;
 use crate::base::limits;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
@@ -17,6 +19,10 @@ pub(super) struct Entry {
     pub(super) origin: BlockSet,
     /// When the record came.
     pub(super) came: Instant,
+    /// Who vouches for it: its signer, or those of a quorum.
+    pub(super) vouched: Vec<Place>,
+    /// Of whom blocks may be taken by it.
+    pub(super) reach: Reach,
 }
 
 /// Whether there is one word on a segment.
@@ -40,9 +46,13 @@ pub(super) struct Shelf {
 }
 
 impl Entry {
-    pub(super) fn new(record: Record, came: Instant) -> Self {
+    pub(super) fn new(
+        record: Record,
+        came: Instant,
+        (vouched, reach): (Vec<Place>, Reach),
+    ) -> Self {
         let (proven, origin) = (BlockSet::NONE, BlockSet::NONE);
-        Self { word: Word::One(Box::new(record)), proven, origin, came }
+        Self { word: Word::One(Box::new(record)), proven, origin, came, vouched, reach }
     }
 
     fn weight(&self) -> usize {
@@ -51,7 +61,7 @@ impl Entry {
             Word::Two(records) => &records[..],
             Word::None => &[],
         };
-        ENTRY + records.iter().map(weight).sum::<usize>()
+        ENTRY + 2 * self.vouched.len() + records.iter().map(weight).sum::<usize>()
     }
 }
 

@@ -10,6 +10,11 @@ pub struct Trusted {
     pub witnesses: Vec<NodeKey>,
     /// Whoever packages the segments.
     pub publishers: Vec<NodeKey>,
+    /// The key of this very node, where it signs what it took from the origin.
+    pub own: Option<NodeKey>,
+    /// In how many places nodes must say the same to be believed together; none where they are
+    /// not.
+    pub quorum: Option<usize>,
 }
 
 /// A signer's place in the list of them.
@@ -20,10 +25,21 @@ pub(super) struct Place(u16);
 #[derive(Debug, Default)]
 pub(super) struct Signers(Vec<Signer>);
 
+/// Why a signer's word counts, the better reason last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// It is one of many: its word counts with others' alone.
+    Node,
+    /// It is this very node.
+    Own,
+    Witness,
+    Publisher,
+}
+
 #[derive(Debug)]
 struct Signer {
     key: NodeKey,
-    publisher: bool,
+    class: Class,
     trusted: bool,
     agreed: u16,
     contradicted: u16,
@@ -31,57 +47,94 @@ struct Signer {
 
 impl Signers {
     pub(super) fn new(trusted: &Trusted) -> Self {
-        let publishers = trusted.publishers.iter().map(|key| (*key, true));
-        let witnesses = trusted.witnesses.iter().map(|key| (*key, false));
-        let mut signers: Vec<Signer> = Vec::new();
-        for (key, publisher) in publishers.chain(witnesses).take(usize::from(u16::MAX)) {
-            if !signers.iter().any(|signer| signer.key == key) {
-                signers.push(Signer { key, publisher, trusted: true, agreed: 0, contradicted: 0 });
+        let mut signers = Self::default();
+        for (keys, class) in [
+            (&trusted.publishers[..], Class::Publisher),
+            (&trusted.witnesses, Class::Witness),
+            (trusted.own.as_slice(), Class::Own),
+        ] {
+            for key in keys {
+                let _ = signers.add(*key, class);
             }
         }
-        Self(signers)
+        signers
     }
 
-    /// Where a signer stands in the list; none if its records do not count.
-    pub(super) fn trusted(&self, key: NodeKey) -> Option<Place> {
-        let found = self.0.iter().position(|signer| signer.trusted && signer.key == key)?;
+    fn add(&mut self, key: NodeKey, class: Class) -> Option<Place> {
+        if let Some(found) = self.place(key) {
+            return Some(found);
+        }
+        let place = u16::try_from(self.0.len()).ok().map(Place)?;
+        self.0.push(Signer { key, class, trusted: true, agreed: 0, contradicted: 0 });
+        Some(place)
+    }
+
+    /// Where a signer stands in the list, if it does.
+    pub(super) fn place(&self, key: NodeKey) -> Option<Place> {
+        let found = self.0.iter().position(|signer| signer.key == key)?;
         u16::try_from(found).ok().map(Place)
     }
 
-    /// Whether the signer is a publisher, whose records are the better ones.
-    pub(super) fn is_publisher(&self, key: NodeKey) -> bool {
-        self.0.iter().any(|signer| signer.key == key && signer.publisher)
+    /// Where a signer stands in the list; none if its records do not count by themselves.
+    pub(super) fn trusted(&self, key: NodeKey) -> Option<Place> {
+        let place = self.place(key)?;
+        let signer = &self.0[usize::from(place.0)];
+        (signer.trusted && signer.class > Class::Node).then_some(place)
+    }
+
+    /// Where a node stands whose word counts with others', newly if need be; none where it lied.
+    pub(super) fn voter(&mut self, key: NodeKey) -> Option<Place> {
+        if self.place(key).is_none() && self.0.len() >= limits::VOTERS {
+            return None;
+        }
+        let place = self.add(key, Class::Node)?;
+        self.0[usize::from(place.0)].trusted.then_some(place)
+    }
+
+    /// Whose place that is.
+    pub(super) fn key(&self, place: Place) -> NodeKey {
+        self.0[usize::from(place.0)].key
+    }
+
+    /// Why the signer's word counts.
+    pub(super) fn class(&self, key: NodeKey) -> Option<Class> {
+        self.0.iter().find(|signer| signer.key == key).map(|signer| signer.class)
     }
 
     /// The origin's own bytes of a segment agree with the signer's record of it.
-    pub(super) fn on_agreed(&mut self, key: NodeKey) {
-        self.count(key, |signer| signer.agreed += 1);
+    pub(super) fn on_agreed(&mut self, place: Place) {
+        self.count(place, |signer| signer.agreed += 1);
     }
 
     /// The origin's own bytes of a segment differ from the signer's record of it.
-    pub(super) fn on_contradicted(&mut self, key: NodeKey) {
-        self.count(key, |signer| signer.contradicted += 1);
+    pub(super) fn on_contradicted(&mut self, place: Place) {
+        self.count(place, |signer| signer.contradicted += 1);
     }
 
     /// A trusted signer whose records were contradicted more often than they held, and not only
-    /// once or twice.
+    /// once or twice; or one of many who said once what is not so.
     pub(super) fn liar(&self) -> Option<NodeKey> {
-        let lies = |signer: &&Signer| {
-            let often = signer.contradicted >= limits::CONTRADICTIONS;
-            signer.trusted && often && signer.contradicted > signer.agreed
+        let lies = |signer: &&Signer| match signer.class {
+            Class::Node => signer.trusted && signer.contradicted > 0,
+            // What this node itself took is what its origin sent then.
+            Class::Own => false,
+            Class::Witness | Class::Publisher => {
+                let often = signer.contradicted >= limits::CONTRADICTIONS;
+                signer.trusted && often && signer.contradicted > signer.agreed
+            }
         };
         self.0.iter().find(lies).map(|signer| signer.key)
     }
 
     /// The signer's records count no more; where it stood in the list, if it did.
     pub(super) fn distrust(&mut self, key: NodeKey) -> Option<Place> {
-        let place = self.trusted(key)?;
-        self.0[usize::from(place.0)].trusted = false;
-        Some(place)
+        let place = self.place(key)?;
+        let signer = &mut self.0[usize::from(place.0)];
+        core::mem::take(&mut signer.trusted).then_some(place)
     }
 
-    fn count(&mut self, key: NodeKey, what: impl Fn(&mut Signer)) {
-        let Some(signer) = self.0.iter_mut().find(|signer| signer.key == key) else { return };
+    fn count(&mut self, place: Place, what: impl Fn(&mut Signer)) {
+        let signer = &mut self.0[usize::from(place.0)];
         what(signer);
         if signer.agreed + signer.contradicted > limits::STANDING {
             signer.agreed /= 2;
@@ -97,27 +150,32 @@ mod tests {
     const KEY: NodeKey = NodeKey([1; 32]);
 
     fn signers() -> Signers {
-        Signers::new(&Trusted { witnesses: vec![KEY], publishers: vec![NodeKey([2; 32])] })
+        Signers::new(&Trusted {
+            witnesses: vec![KEY],
+            publishers: vec![NodeKey([2; 32])],
+            own: Some(NodeKey([3; 32])),
+            quorum: Some(3),
+        })
     }
 
     #[test]
     fn a_signer_lies_when_it_is_mostly_wrong() {
         let mut signers = signers();
-        signers.on_contradicted(KEY);
-        signers.on_contradicted(KEY);
+        signers.on_contradicted(Place(1));
+        signers.on_contradicted(Place(1));
         assert_eq!(signers.liar(), None, "content may change behind its URL");
-        signers.on_contradicted(KEY);
+        signers.on_contradicted(Place(1));
         assert_eq!(signers.liar(), Some(KEY));
-        (0..3).for_each(|_| signers.on_agreed(KEY));
+        (0..3).for_each(|_| signers.on_agreed(Place(1)));
         assert_eq!(signers.liar(), None, "it was right as often");
     }
 
     #[test]
     fn a_good_past_covers_few_lies() {
         let mut signers = signers();
-        (0..1000).for_each(|_| signers.on_agreed(KEY));
+        (0..1000).for_each(|_| signers.on_agreed(Place(1)));
         let lies = (1..).find(|_| {
-            signers.on_contradicted(KEY);
+            signers.on_contradicted(Place(1));
             signers.liar().is_some()
         });
         assert!(lies.is_some_and(|lies| lies <= limits::STANDING), "{lies:?}");
@@ -128,8 +186,26 @@ mod tests {
         let mut signers = signers();
         assert!(signers.distrust(KEY).is_some());
         assert_eq!((signers.trusted(KEY), signers.distrust(KEY)), (None, None));
-        (0..3).for_each(|_| signers.on_contradicted(KEY));
+        (0..3).for_each(|_| signers.on_contradicted(Place(1)));
         assert_eq!(signers.liar(), None);
-        assert!(signers.is_publisher(NodeKey([2; 32])) && !signers.is_publisher(KEY));
+        assert_eq!(signers.class(NodeKey([2; 32])), Some(Class::Publisher));
+    }
+
+    #[test]
+    fn one_of_many_counts_with_others_and_lies_once() {
+        let (mut signers, node) = (signers(), NodeKey([9; 32]));
+        let place = signers.voter(node).expect("room");
+        assert_eq!((signers.trusted(node), signers.voter(node)), (None, Some(place)));
+        signers.on_agreed(place);
+        assert_eq!(signers.liar(), None);
+        signers.on_contradicted(place);
+        assert_eq!(signers.liar(), Some(node));
+        assert_eq!((signers.distrust(node), signers.voter(node)), (Some(place), None));
+        for number in 0..10_000_u32 {
+            let mut key = [7; 32];
+            key[..4].copy_from_slice(&number.to_be_bytes());
+            signers.voter(NodeKey(key));
+        }
+        assert_eq!(signers.0.len(), limits::VOTERS);
     }
 }

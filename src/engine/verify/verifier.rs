@@ -11,12 +11,14 @@
 //! it is forgotten. That alone does not make the signer a liar (content may be replaced behind
 //! its URL), but [`Verifier::liar`] names a signer that is mostly wrong.
 
+use super::ballots::{Ballots, Reach, is_equal};
+use super::judge::{by_origin, by_others, decide, is_over, is_same, second};
 use super::provenance::Provenance;
 use super::shelf::{Entry, Shelf, Word};
-use super::signers::{Signers, Trusted};
+use super::signers::{Class, Signers, Trusted};
 use crate::base::digest::Digest;
 use crate::base::limits;
-use crate::base::peer::NodeKey;
+use crate::base::peer::{Ground, NodeKey};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::{Date, Instant};
 use crate::wire::record::Record;
@@ -36,6 +38,26 @@ pub enum Verdict {
     Expired,
     /// It contradicts another record: [`Verifier::is_contested`] says whether one of them stands.
     Contradicts,
+    /// It contradicts what nodes said who count together alone: it stands, and what
+    /// [`Verifier::resting`] names rests on nothing.
+    Overrules,
+}
+
+/// What comes of one node's word on what it took from the origin itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vote {
+    /// It is counted, and changes nothing yet.
+    Counted,
+    /// The segment has a record from now on.
+    Believed,
+    /// The record counts for blocks of every node from now on.
+    Wider,
+    /// It differs from the record that there is.
+    Differs,
+    /// Its signature does not hold: who told it lies.
+    Forged,
+    /// It counts for nothing: too late, said twice, or by somebody who lied.
+    Ignored,
 }
 
 /// Where a block's bytes came from.
@@ -73,21 +95,22 @@ pub struct Verifier {
     signers: Signers,
     shelf: Shelf,
     provenance: Provenance,
+    ballots: Ballots,
+    quorum: Option<usize>,
 }
 
 impl Verifier {
     /// A verifier that believes these signers and nobody else.
     pub fn new(trusted: &Trusted) -> Self {
-        Self { signers: Signers::new(trusted), ..Self::default() }
+        let quorum = trusted.quorum;
+        Self { signers: Signers::new(trusted), quorum, ..Self::default() }
     }
 
     /// Takes a record in. Its signature is checked here, once; where no date is known, it counts
     /// as not expired for [`limits::UNDATED`].
     pub fn on_record(&mut self, record: Record, date: Option<Date>, now: Instant) -> Verdict {
         let segment = record.statement.segment;
-        if self.signers.trusted(record.signer).is_none() {
-            return Verdict::Untrusted;
-        }
+        let Some(place) = self.signers.trusted(record.signer) else { return Verdict::Untrusted };
         if is_over(&record, date) {
             return Verdict::Expired;
         }
@@ -108,8 +131,72 @@ impl Verifier {
         if let Some(verdict) = shelf.with(segment, |entry| second(entry, &record, signers)) {
             return verdict;
         }
-        shelf.insert(segment, Entry::new(record, now));
+        shelf.insert(segment, Entry::new(record, now, (vec![place], Reach::Any)));
         Verdict::New
+    }
+
+    /// Takes in what a node says that it took from the origin itself, heard over its own link,
+    /// whose other end is there. What others pass on counts for nothing.
+    pub fn on_vote(
+        &mut self,
+        record: Record,
+        ground: Ground,
+        (date, now): (Option<Date>, Instant),
+    ) -> Vote {
+        let segment = record.statement.segment;
+        let Some(needed) = self.quorum.filter(|_| !is_over(&record, date)) else {
+            return Vote::Ignored;
+        };
+        let known = self.shelf.find(segment);
+        match known.map(|entry| (&entry.word, entry.reach)) {
+            Some((Word::One(known), _)) if !is_equal(known, &record) => return Vote::Differs,
+            Some((Word::One(_), Reach::Home)) | None => {}
+            Some(_) => return Vote::Ignored,
+        }
+        let is_known = known.is_some();
+        let Some(place) = self.signers.voter(record.signer) else { return Vote::Ignored };
+        if self.ballots.has_voted(segment, place) {
+            return Vote::Ignored;
+        }
+        if !record.holds() {
+            return Vote::Forged;
+        }
+        let Some(candidate) = self.ballots.vote(record, (place, ground)) else {
+            return Vote::Ignored;
+        };
+        let Some(reach) = candidate.reach(needed) else { return Vote::Counted };
+        let vouched = candidate.places();
+        if !is_known {
+            let record = candidate.record.clone();
+            self.shelf.insert(segment, Entry::new(record, now, (vouched, reach)));
+            return Vote::Believed;
+        }
+        self.shelf.with(segment, |entry| (entry.vouched, entry.reach) = (vouched, reach));
+        if reach == Reach::Any { Vote::Wider } else { Vote::Counted }
+    }
+
+    /// Of whom blocks of a segment may be taken; none where there is no record.
+    pub fn reach(&self, segment: SegmentId) -> Option<Reach> {
+        let entry = self.shelf.find(segment)?;
+        matches!(entry.word, Word::One(_)).then_some(entry.reach)
+    }
+
+    /// Whether a segment's record rests on nodes who count together alone, and not on bytes that
+    /// this node took itself.
+    pub fn is_by_quorum(&self, segment: SegmentId) -> bool {
+        let signer = self.record(segment).and_then(|record| self.signers.class(record.signer));
+        signer == Some(Class::Node)
+    }
+
+    /// Whether a signer's word counts by itself.
+    pub fn is_trusted(&self, signer: NodeKey) -> bool {
+        self.signers.trusted(signer).is_some()
+    }
+
+    /// Whether a record of this node's or another's says something else of a segment than is known.
+    pub fn differs(&self, record: &Record) -> bool {
+        let known = self.record(record.statement.segment);
+        known.is_some_and(|known| !is_same(known, record))
     }
 
     /// The record of a segment, unless it is contested.
@@ -128,7 +215,7 @@ impl Verifier {
     /// Judges a whole block by its digest. When the origin's own bytes are bad, the segment is
     /// contested from then on, and what [`Verifier::resting`] names is to be dropped.
     pub fn on_block(&mut self, (segment, block): Place, digest: Digest, from: From) -> Check {
-        let Self { signers, shelf, provenance } = self;
+        let Self { signers, shelf, provenance, .. } = self;
         let seen = shelf.with(segment, |entry| match from {
             From::Origin => {
                 decide(entry, (block, digest), signers);
@@ -136,12 +223,13 @@ impl Verifier {
             }
             From::Peer(_) | From::Disk => by_others(entry, (block, digest)),
         });
-        let Some((good, signer)) = seen.flatten() else { return Check::Unknown };
+        let Some(good) = seen.flatten() else { return Check::Unknown };
+        let one = BlockSet::one(block);
         match (good, from) {
-            (true, From::Origin) => provenance.release(segment, BlockSet::one(block)),
+            (true, From::Origin) => provenance.release(segment, one),
             (true, From::Peer(_) | From::Disk) => {
-                let place = signers.trusted(signer);
-                place.into_iter().for_each(|place| provenance.on_taken(segment, block, place));
+                let vouched = shelf.find(segment).map_or(&[][..], |entry| &entry.vouched);
+                provenance.on_taken(segment, one, vouched);
             }
             (false, From::Origin) => return Check::Bad { liar: signers.liar() },
             (false, From::Peer(key)) => return Check::Bad { liar: Some(key) },
@@ -161,6 +249,32 @@ impl Verifier {
         self.provenance.of(segment)
     }
 
+    /// On whose word [`Verifier::resting`] rests.
+    pub fn vouchers(&self, segment: SegmentId) -> Vec<NodeKey> {
+        let places = self.provenance.signers(segment);
+        places.iter().map(|place| self.signers.key(*place)).collect()
+    }
+
+    /// Blocks lie on the disk that rested on somebody's word when they were written; false where
+    /// one of those is not believed any more, so that they are to go.
+    pub fn on_found(&mut self, segment: SegmentId, blocks: BlockSet, by: &[NodeKey]) -> bool {
+        let quorum = self.quorum.is_some();
+        let place = |key: &NodeKey| match self.signers.trusted(*key) {
+            None if quorum => self.signers.voter(*key),
+            found => found,
+        };
+        let Some(mut places) = by.iter().map(place).collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        for place in self.provenance.signers(segment) {
+            if !places.contains(place) {
+                places.push(*place);
+            }
+        }
+        self.provenance.on_taken(segment, blocks, &places);
+        true
+    }
+
     /// These blocks' bytes are here no more.
     pub fn unprove(&mut self, segment: SegmentId, blocks: BlockSet) {
         self.provenance.release(segment, blocks);
@@ -173,6 +287,7 @@ impl Verifier {
     /// The segment matters no more: its record, its proofs and any contest are forgotten.
     pub fn forget(&mut self, segment: SegmentId) {
         self.shelf.remove(segment);
+        self.ballots.forget(segment);
         self.provenance.forget(segment);
     }
 
@@ -199,14 +314,17 @@ impl Verifier {
     /// blocks were taken on its word: they are to be dropped.
     pub fn distrust(&mut self, signer: NodeKey) -> Vec<SegmentId> {
         let Some(place) = self.signers.distrust(signer) else { return Vec::new() };
-        let said = self.shelf.all(|entry| entry.word.is_of(signer));
+        let said =
+            self.shelf.all(|entry| entry.word.is_of(signer) || entry.vouched.contains(&place));
         for segment in said {
+            self.ballots.forget(segment);
             // Where two contradict each other the other one stands.
             if let Some(mut entry) = self.shelf.remove(segment) {
                 let Word::Two(records) = entry.word else { continue };
                 let Some(other) = records.into_iter().find(|r| r.signer != signer) else {
                     continue;
                 };
+                entry.vouched = self.signers.place(other.signer).into_iter().collect();
                 entry.word = Word::One(Box::new(other));
                 (entry.proven, entry.origin) = (BlockSet::NONE, BlockSet::NONE);
                 self.shelf.insert(segment, entry);
@@ -221,122 +339,13 @@ impl Verifier {
     }
 }
 
-impl Word {
-    /// Whether this very record is known.
-    fn holds(&self, record: &Record) -> bool {
-        match self {
-            Self::One(known) => **known == *record,
-            Self::Two(known) => known.contains(record),
-            Self::None => false,
-        }
-    }
-
-    fn is_of(&self, signer: NodeKey) -> bool {
-        match self {
-            Self::One(known) => known.signer == signer,
-            Self::Two(known) => known.iter().any(|record| record.signer == signer),
-            Self::None => false,
-        }
-    }
-}
-
-/// A further record of a segment that has one or is contested.
-fn second(entry: &mut Entry, record: &Record, signers: &mut Signers) -> Verdict {
-    let Word::One(known) = &mut entry.word else { return Verdict::Contradicts };
-    if is_same(known, record) {
-        let rank =
-            |record: &Record| (signers.is_publisher(record.signer), record.statement.expires);
-        if rank(record) > rank(known) {
-            **known = record.clone();
-        }
-        return Verdict::Known;
-    }
-    let refutes = |block| said(record, block) != said(known, block);
-    if entry.origin.iter().any(refutes) {
-        signers.on_contradicted(record.signer);
-    } else {
-        entry.word = Word::Two(Box::new([(**known).clone(), record.clone()]));
-    }
-    Verdict::Contradicts
-}
-
-/// Where two records contradict each other, the origin's own bytes say which one is right.
-fn decide(entry: &mut Entry, (block, digest): (u8, Digest), signers: &mut Signers) {
-    let Word::Two(records) = &entry.word else { return };
-    let [first, second] = &**records;
-    let fits = |record| said(record, block) == Some(digest);
-    let (right, wrong) = match (fits(first), fits(second)) {
-        (true, true) => return,
-        (true, false) => (first, second),
-        (false, true) => (second, first),
-        (false, false) => {
-            signers.on_contradicted(first.signer);
-            signers.on_contradicted(second.signer);
-            return contest(entry);
-        }
-    };
-    signers.on_contradicted(wrong.signer);
-    let both = entry.proven.iter().filter(|block| said(first, *block) == said(second, *block));
-    let both: BlockSet = both.collect();
-    let right = Box::new(right.clone());
-    (entry.word, entry.proven, entry.origin) = (Word::One(right), both, entry.origin.and(both));
-}
-
-/// Whether the origin's bytes of a block are as the one record says, and who signed it.
-fn by_origin(
-    entry: &mut Entry,
-    (block, digest): (u8, Digest),
-    signers: &mut Signers,
-) -> Option<(bool, NodeKey)> {
-    let first = entry.origin.is_empty();
-    let (good, signer) = by_others(entry, (block, digest))?;
-    if good {
-        entry.origin = entry.origin.or(BlockSet::one(block));
-        if first {
-            signers.on_agreed(signer);
-        }
-    } else {
-        signers.on_contradicted(signer);
-        contest(entry);
-    }
-    Some((good, signer))
-}
-
-/// Whether a block is as the one record says, and who signed that.
-fn by_others(entry: &mut Entry, (block, digest): (u8, Digest)) -> Option<(bool, NodeKey)> {
-    let Word::One(record) = &entry.word else { return None };
-    let good = said(record, block) == Some(digest);
-    if good {
-        entry.proven = entry.proven.or(BlockSet::one(block));
-    }
-    Some((good, record.signer))
-}
-
-fn contest(entry: &mut Entry) {
-    entry.word = Word::None;
-    (entry.proven, entry.origin) = (BlockSet::NONE, BlockSet::NONE);
-}
-
-fn said(record: &Record, block: u8) -> Option<Digest> {
-    record.statement.blocks.get(usize::from(block)).copied()
-}
-
-/// Whether two records of a segment are about the same bytes.
-fn is_same(one: &Record, other: &Record) -> bool {
-    let (one, other) = (&one.statement, &other.statement);
-    one.length == other.length && one.blocks == other.blocks
-}
-
-fn is_over(record: &Record, date: Option<Date>) -> bool {
-    date.is_some_and(|date| record.statement.expires <= date)
-}
-
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
 
     use ring::signature::{Ed25519KeyPair, KeyPair};
 
+    use super::super::judge::said;
     use super::*;
     use crate::base::rng::Rng;
     use crate::wire::record::Statement;
@@ -375,7 +384,7 @@ mod tests {
     /// Witnesses 1 and 2, publisher 3.
     fn verifier() -> Verifier {
         let (witnesses, publishers) = (vec![key(1), key(2)], vec![key(3)]);
-        Verifier::new(&Trusted { witnesses, publishers })
+        Verifier::new(&Trusted { witnesses, publishers, ..Trusted::default() })
     }
 
     impl Verifier {
@@ -591,6 +600,114 @@ mod tests {
         verifier.expire(Some(Date(5_000)), NOW);
         assert_eq!(verifier.record(segment(1)), None);
         assert_eq!(verifier.distrust(key(1)), [segment(1)]);
+    }
+
+    fn quorum() -> Verifier {
+        Verifier::new(&Trusted {
+            witnesses: vec![key(1)],
+            own: Some(key(8)),
+            quorum: Some(3),
+            ..Trusted::default()
+        })
+    }
+
+    fn vote(verifier: &mut Verifier, seed: u8, (name, content): (u32, &str), from: u8) -> Vote {
+        let ground = if from == 0 { Ground::Home } else { Ground::Four([100, from, 0]) };
+        verifier.on_vote(record(seed, name, content, 2_000), ground, (DATE, NOW))
+    }
+
+    #[test]
+    fn three_places_are_believed_and_three_keys_of_one_are_not() {
+        let mut verifier = quorum();
+        for seed in [11, 12, 13, 14] {
+            assert_eq!(vote(&mut verifier, seed, (1, "ab"), 5), Vote::Counted);
+        }
+        assert_eq!(vote(&mut verifier, 15, (1, "ab"), 6), Vote::Counted);
+        assert_eq!(vote(&mut verifier, 15, (1, "ab"), 7), Vote::Ignored, "one key, one vote");
+        assert_eq!(vote(&mut verifier, 16, (1, "xb"), 7), Vote::Counted, "something else");
+        assert_eq!(verifier.record(segment(1)), None);
+        assert_eq!(vote(&mut verifier, 17, (1, "ab"), 7), Vote::Believed);
+        assert_eq!(verifier.reach(segment(1)), Some(Reach::Any));
+        assert_eq!(vote(&mut verifier, 18, (1, "xb"), 8), Vote::Differs);
+        assert!(verifier.is_by_quorum(segment(1)));
+        assert_eq!(verifier.tell(11, 2, "ab"), Verdict::Untrusted, "passed on by somebody");
+        let mut forged = record(19, 3, "ab", 2_000);
+        forged.signature[0] ^= 1;
+        assert_eq!(verifier.on_vote(forged, Ground::Home, (DATE, NOW)), Vote::Forged);
+        let over = record(19, 3, "ab", 999);
+        assert_eq!(verifier.on_vote(over, Ground::Home, (DATE, NOW)), Vote::Ignored);
+    }
+
+    #[test]
+    fn one_at_home_is_believed_at_home_and_elsewhere_with_others() {
+        let mut verifier = quorum();
+        assert_eq!(vote(&mut verifier, 11, (1, "ab"), 0), Vote::Believed);
+        assert_eq!(verifier.reach(segment(1)), Some(Reach::Home));
+        assert_eq!(vote(&mut verifier, 12, (1, "ab"), 0), Vote::Counted);
+        assert_eq!(vote(&mut verifier, 13, (1, "ab"), 1), Vote::Counted);
+        assert_eq!(vote(&mut verifier, 14, (1, "ab"), 2), Vote::Wider);
+        assert_eq!(verifier.reach(segment(1)), Some(Reach::Any));
+    }
+
+    #[test]
+    fn when_the_origin_says_otherwise_all_who_vouched_lied() {
+        let mut verifier = quorum();
+        for name in 1..=2 {
+            for seed in [11, 12, 13] {
+                vote(&mut verifier, seed, (name, "ab"), seed);
+            }
+            verifier.show(name, (0, 'a'), PEER);
+        }
+        for seed in [21, 22, 23] {
+            vote(&mut verifier, seed, (3, "ab"), seed);
+        }
+        verifier.show(3, (0, 'a'), PEER);
+        let found = verifier.on_found(segment(9), BlockSet::one(3), &[key(12)]);
+        assert!(found, "a node of a quorum of an earlier run");
+        verifier.show(1, (1, 'x'), From::Origin);
+        let mut purged = Vec::new();
+        let mut liars = Vec::new();
+        while let Some(liar) = verifier.liar() {
+            purged.extend(verifier.distrust(liar));
+            liars.push(liar);
+        }
+        liars.sort();
+        let mut expected = [key(11), key(12), key(13)];
+        expected.sort();
+        assert_eq!(liars, expected);
+        assert!([1, 2, 9].iter().all(|name| purged.contains(&segment(*name))));
+        assert!(!purged.contains(&segment(3)) && verifier.record(segment(3)).is_some());
+        assert_eq!(verifier.record(segment(2)), None);
+        assert_eq!(vote(&mut verifier, 11, (4, "ab"), 1), Vote::Ignored, "it lied");
+        assert!(!verifier.on_found(segment(8), BlockSet::one(0), &[key(13)]), "after a restart");
+    }
+
+    #[test]
+    fn a_witness_goes_before_a_quorum() {
+        let mut verifier = quorum();
+        for seed in [11, 12, 13] {
+            vote(&mut verifier, seed, (1, "ab"), seed);
+        }
+        verifier.show(1, (0, 'a'), PEER);
+        assert_eq!(verifier.tell(1, 1, "ax"), Verdict::Overrules);
+        assert_eq!(verifier.record(segment(1)).map(|record| record.signer), Some(key(1)));
+        assert!(verifier.proven(segment(1)).is_empty());
+        assert_eq!(verifier.resting(segment(1)), BlockSet::one(0), "it is to be dropped");
+    }
+
+    #[test]
+    fn what_lies_on_the_disk_goes_with_the_signer_that_it_rests_on() {
+        let mut verifier = verifier();
+        assert!(verifier.on_found(segment(7), BlockSet::one(2), &[key(1)]));
+        assert!(!verifier.on_found(segment(8), BlockSet::one(2), &[key(4)]), "nobody here");
+        assert_eq!(verifier.resting(segment(7)), BlockSet::one(2));
+        assert_eq!(verifier.vouchers(segment(7)), [key(1)]);
+        for name in 1..=3 {
+            verifier.tell(1, name, "ab");
+            verifier.show(name, (0, 'x'), From::Origin);
+        }
+        assert_eq!(verifier.liar(), Some(key(1)));
+        assert_eq!(verifier.distrust(key(1)), [segment(7)]);
     }
 
     /// What must hold of a segment at any time.

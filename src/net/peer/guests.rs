@@ -9,10 +9,10 @@ use std::rc::Rc;
 use smol::{Async, Timer};
 
 use super::dial::Wish;
+use super::lobby::Welcome;
 use super::port::Port;
 use super::quic::endpoint::{Arrival, Quic};
 use super::tcp;
-use crate::base::limits;
 use crate::net::ground::reactor;
 use crate::wire::membership::Side;
 
@@ -47,9 +47,7 @@ impl Port {
     /// Greets somebody who connected, unless too many are being greeted.
     fn welcome(self: &Rc<Self>, stream: async_net::TcpStream, address: SocketAddr) {
         let ip = address.ip().to_canonical();
-        let Some(guest) = Guest::admit(self, ip) else {
-            return log::debug!("a link is refused: too many are being made");
-        };
+        let Some(number) = self.admit(ip) else { return };
         let own = stream.local_addr().map_or(ip, |own| own.ip());
         let stream = reactor::plain(stream).and_then(|stream| {
             tcp::fit(&stream)?;
@@ -57,58 +55,49 @@ impl Port {
         });
         let stream = match stream {
             Ok(stream) => stream,
-            Err(error) => return log::debug!("a peer's connection failed at once: {error}"),
+            Err(error) => {
+                self.lobby.borrow_mut().end(number);
+                return log::debug!("a peer's connection failed at once: {error}");
+            }
         };
         let wish = Wish { side: Side::Listener, address, key: None, tier: tcp::tier(ip, own) };
         let port = Rc::clone(self);
         let task = self.door.executor.spawn(async move {
             let made = port.make(stream, wish).await;
-            drop(guest);
+            port.lobby.borrow_mut().end(number);
             port.made(made, wish);
         });
-        task.detach();
+        self.lobby.borrow_mut().begin(number, task);
     }
 
     fn welcome_over_quic(self: &Rc<Self>, arrival: Arrival) {
         let Arrival { hold, from, making } = arrival;
         let ip = from.ip().to_canonical();
-        let Some(guest) = Guest::admit(self, ip) else {
-            return log::debug!("a link is refused: too many are being made");
-        };
+        let Some(number) = self.admit(ip) else { return };
         let tier = tcp::tier(ip, hold.own().unwrap_or(ip));
         let wish = Wish { side: Side::Listener, address: from, key: None, tier };
         let port = Rc::clone(self);
         let task = self.door.executor.spawn(async move {
             let made = port.make_over_quic(hold, wish).await;
-            drop((guest, making));
+            drop(making);
+            port.lobby.borrow_mut().end(number);
             port.made(made, wish);
         });
-        task.detach();
+        self.lobby.borrow_mut().begin(number, task);
     }
-}
 
-/// Somebody who is being greeted.
-struct Guest(Rc<Port>, IpAddr);
-
-impl Guest {
-    fn admit(port: &Rc<Port>, ip: IpAddr) -> Option<Self> {
-        let mut guests = port.guests.borrow_mut();
-        let (all, here) = (guests.values().sum::<usize>(), guests.get(&ip).copied());
-        let here = here.unwrap_or_default();
-        if all >= limits::HANDSHAKES || here >= limits::HANDSHAKES_EACH {
-            return None;
-        }
-        guests.insert(ip, here + 1);
-        Some(Self(Rc::clone(port), ip))
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut guests = self.0.guests.borrow_mut();
-        match guests.get_mut(&self.1) {
-            Some(here) if *here > 1 => *here -= 1,
-            _ => drop(guests.remove(&self.1)),
+    /// Where somebody who connects waits, if there is a place.
+    fn admit(&self, ip: IpAddr) -> Option<u64> {
+        match self.lobby.borrow_mut().admit(ip, (self.door.now)()) {
+            Welcome::Greet(number) => Some(number),
+            Welcome::Full => {
+                log::debug!("a link is refused: too many are being made");
+                None
+            }
+            Welcome::TooMany => {
+                log::debug!("a link is refused: too many of its network came");
+                None
+            }
         }
     }
 }

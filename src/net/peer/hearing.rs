@@ -12,7 +12,11 @@ use crate::wire::message::{BlockHead, Message};
 
 /// The ear of one link.
 #[derive(Default)]
-pub struct Hearing(State);
+pub struct Hearing {
+    state: State,
+    /// Bytes that were passed over and not paid for yet.
+    passed: usize,
+}
 
 /// What was heard.
 pub enum Heard {
@@ -42,9 +46,16 @@ impl Default for State {
 }
 
 impl Hearing {
+    /// What the bytes that nobody here understands cost, in words.
+    pub fn skipped(&mut self) -> u32 {
+        let words = self.passed / limits::WORD_BYTES;
+        self.passed %= limits::WORD_BYTES;
+        u32::try_from(words).unwrap_or(u32::MAX)
+    }
+
     /// Whether a message or block has begun and is not whole.
     pub const fn is_amid(&self) -> bool {
-        !matches!(self.0, State::Header(_, 0))
+        !matches!(self.state, State::Header(_, 0))
     }
 
     /// Takes bytes off `plain` until something was heard or none is left.
@@ -58,7 +69,7 @@ impl Hearing {
     }
 
     fn step(&mut self, plain: &mut &[u8]) -> Result<Option<Heard>, &'static str> {
-        match &mut self.0 {
+        match &mut self.state {
             State::Header(bytes, have) => {
                 *have += fill(&mut bytes[*have..], plain);
                 if *have < Header::SIZE {
@@ -72,7 +83,7 @@ impl Hearing {
                 body.extend_from_slice(some);
                 if body.len() == header.length {
                     let heard = said(header.kind, body)?;
-                    self.0 = State::default();
+                    self.state = State::default();
                     return Ok(heard);
                 }
             }
@@ -81,7 +92,7 @@ impl Hearing {
                 if *have == BlockHead::SIZE {
                     let head = BlockHead::parse(bytes, *header).map_err(|b| b.sentence())?;
                     let data = BytesMut::with_capacity(size(head.length));
-                    self.0 = State::Block(head, data, Box::new(Context::new(&SHA256)));
+                    self.state = State::Block(head, data, Box::new(Context::new(&SHA256)));
                 }
             }
             State::Block(head, data, context) => {
@@ -94,9 +105,11 @@ impl Hearing {
                 }
             }
             State::Skip(left) => {
-                *left -= off(plain, *left).len();
+                let passed = off(plain, *left).len();
+                *left -= passed;
+                self.passed += passed;
                 if *left == 0 {
-                    self.0 = State::default();
+                    self.state = State::default();
                 }
             }
         }
@@ -105,26 +118,28 @@ impl Hearing {
 
     /// A header is here: most messages lie wholly behind it.
     fn begin(&mut self, header: Header, plain: &mut &[u8]) -> Result<Option<Heard>, &'static str> {
-        self.0 = State::default();
+        self.state = State::default();
         let Header { kind, length } = header;
         if kind == Kind::BLOCK {
-            self.0 = State::BlockHead(header, [0; BlockHead::SIZE], 0);
+            self.state = State::BlockHead(header, [0; BlockHead::SIZE], 0);
         } else if !is_known(kind) {
             if length > 0 {
-                self.0 = State::Skip(length);
+                self.state = State::Skip(length);
             }
         } else if plain.len() >= length {
             return said(kind, off(plain, length));
         } else {
-            self.0 = State::Body(header, Vec::with_capacity(length));
+            self.state = State::Body(header, Vec::with_capacity(length));
         }
         Ok(None)
     }
 
     fn block(&mut self) -> Option<Heard> {
-        let State::Block(head, data, context) = core::mem::take(&mut self.0) else { return None };
+        let State::Block(head, data, context) = core::mem::take(&mut self.state) else {
+            return None;
+        };
         if head.extra > 0 {
-            self.0 = State::Skip(head.extra);
+            self.state = State::Skip(head.extra);
         }
         let mut digest = Digest([0; 32]);
         digest.0.copy_from_slice(context.finish().as_ref());
@@ -235,7 +250,7 @@ mod tests {
             let garbage: Vec<u8> = (0..300).map(|_| rng.next() as u8).collect();
             // It must end, and hold no more than it may.
             let _ = words(&mut ear, &garbage);
-            if let State::Body(_, body) = &ear.0 {
+            if let State::Body(_, body) = &ear.state {
                 assert!(body.capacity() <= limits::MESSAGE);
             }
         }

@@ -8,9 +8,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use smol::{Task, future};
+use smol::{Task, Timer, future};
 
+use super::budget::Budget;
 use super::carrier::{Carrier, Inbound, Outbound};
+use super::goodbye::{code, meaning};
 use super::greeting::lost;
 use super::hearing::{Heard, Hearing};
 use super::port::Port;
@@ -278,7 +280,8 @@ pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Part
     let Listening { mut inbound, early } = listening;
     let (mut ear, mut patience) = (Hearing::default(), Patience::new(port.door.now));
     let mut begun = None;
-    if let Err(why) = attend(port, link, &mut ear, &early).await {
+    let mut budget = Budget::new(limits::WORDS, (port.door.now)());
+    if let Err(why) = attend(port, link, (&mut ear, &mut budget), &early).await {
         return why;
     }
     drop(early);
@@ -291,7 +294,7 @@ pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Part
                 Err(Parting::Refused(_)) => return Parting::Closed,
                 Err(why) => return why,
             };
-            match attend(port, link, &mut ear, plain).await {
+            match attend(port, link, (&mut ear, &mut budget), plain).await {
                 Ok(true) => begun = None,
                 Ok(false) => {}
                 Err(why) => return why,
@@ -319,12 +322,23 @@ pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Part
 async fn attend(
     port: &Port,
     link: &Link,
-    ear: &mut Hearing,
+    (ear, budget): (&mut Hearing, &mut Budget),
     mut plain: &[u8],
 ) -> Result<bool, Parting> {
     let mut whole = false;
-    while let Some(heard) = ear.take(&mut plain).map_err(Parting::Breach)? {
+    loop {
+        let Some(heard) = ear.take(&mut plain).map_err(Parting::Breach)? else {
+            pay(port, budget, ear.skipped()).await;
+            return Ok(whole);
+        };
         whole = true;
+        let cost = match &heard {
+            // What was asked for is paid for by asking.
+            Heard::Block(..) => 0,
+            Heard::Said(Message::Record(_)) => limits::RECORD_WORDS,
+            Heard::Said(_) | Heard::Ping | Heard::Goodbye(_) => 1,
+        };
+        pay(port, budget, cost + ear.skipped()).await;
         match heard {
             Heard::Said(Message::Block { .. }) => return Err(Parting::Breach("a block in words")),
             Heard::Said(message) => port.submit(Peering::Said { peer: link.id, message }),
@@ -339,44 +353,28 @@ async fn attend(
                 link.queue.borrow_mut().pong = true;
                 link.wake();
             }
-            Heard::Goodbye(code) => return Err(goodbye(code)),
+            Heard::Goodbye(code) => return Err(meaning(code)),
         }
         if link.ended.get() {
             return Err(Parting::Closed);
         }
     }
-    Ok(whole)
+}
+
+/// Who says more than it may is heard later: the kernel holds what it says meanwhile, and then it
+/// can say no more.
+async fn pay(port: &Port, budget: &mut Budget, cost: u32) {
+    if cost == 0 {
+        return;
+    }
+    while let Some(wait) = budget.wait(cost, (port.door.now)()) {
+        Timer::after(wait).await;
+    }
 }
 
 impl Port {
     pub(super) fn submit(&self, peering: Peering) {
         (self.door.submit)(Input::Peer(Box::new(peering)));
-    }
-}
-
-/// The byte of a goodbye.
-const fn code(why: &Parting) -> u8 {
-    match why {
-        Parting::Double => 1,
-        Parting::Crowd => 2,
-        Parting::Closing => 3,
-        Parting::Breach(_) => 4,
-        Parting::Liar(_) => 5,
-        _ => 0,
-    }
-}
-
-/// Why the peer ended the link, by its own account.
-fn goodbye(code: u8) -> Parting {
-    match code {
-        1 => Parting::Double,
-        2 => Parting::Crowd,
-        3 => Parting::Closing,
-        4 => {
-            log::debug!("a peer says that this node broke the protocol");
-            Parting::Closed
-        }
-        _ => Parting::Closed,
     }
 }
 

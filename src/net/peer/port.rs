@@ -1,7 +1,7 @@
 //! The port to peers: links made and ended, and what the machine orders over them.
 
 use core::cell::{Cell, RefCell};
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -14,7 +14,8 @@ use super::dial::Wish;
 use super::greeting::{Greeted, Host};
 use super::identity::Identity;
 use super::link::{Give, Link, Listening, hear, write};
-use super::proving::Proving;
+use super::lobby::Lobby;
+use super::proving::{Job, Proving};
 use super::quic::endpoint::Quic;
 use super::quic::terms::Terms;
 use super::secure::Secure;
@@ -39,8 +40,8 @@ pub struct Port {
     settings: Settings,
     links: RefCell<BTreeMap<PeerId, Rc<Link>>>,
     last: Cell<u64>,
-    /// Links that others are making, by their address.
-    pub(super) guests: RefCell<BTreeMap<IpAddr, usize>>,
+    /// Those who are making links to this node.
+    pub(super) lobby: RefCell<Lobby>,
     /// The block that is being handed in, while it is.
     hand: RefCell<Option<BytesMut>>,
     doors: RefCell<Vec<Task<()>>>,
@@ -78,7 +79,7 @@ impl Port {
             settings,
             links: RefCell::default(),
             last: Cell::new(0),
-            guests: RefCell::default(),
+            lobby: RefCell::default(),
             hand: RefCell::default(),
             doors: RefCell::default(),
             lines: RefCell::default(),
@@ -175,7 +176,10 @@ impl Port {
                     self.door.store.place(row, range.start, data);
                 }
             }
-            PeerOrder::Prove { row, range } => self.prove(row, range),
+            PeerOrder::Prove { row, range } => self.prove(Job::Block(row, range)),
+            PeerOrder::Sum { row, length, algorithm } => {
+                self.prove(Job::Whole(row, length, algorithm));
+            }
             PeerOrder::Sign(statement) => self.sign(*statement),
         }
     }
@@ -268,7 +272,8 @@ impl Port {
         log::debug!("a link to {} stands over {:?}", key.short(), link.carrier);
         let dialled = (wish.side == Side::Dialler).then_some(wish.address);
         let is_udp = link.carrier == Carrier::Quic;
-        self.submit(Peering::Joined { peer, key, role, tier: wish.tier, dialled });
+        let (tier, address) = (wish.tier, wish.address.ip());
+        self.submit(Peering::Joined { peer, key, role, tier, dialled, address });
         self.submit(Peering::Seen { peer, at: wish.address, is_udp });
     }
 

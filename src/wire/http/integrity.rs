@@ -2,26 +2,34 @@
 
 use super::fields::Fields;
 use super::structured::{Value, decode, member};
-use crate::base::digest::Digest;
+use crate::base::digest::{Digest, Sum};
 use crate::base::limits;
 
-/// The SHA-256 of the whole representation, as it is encoded, where `Repr-Digest` states it
-/// (RFC 9530, 3); the same for every range of it.
-pub fn representation(fields: &Fields) -> Option<Digest> {
-    sha_256(fields, "repr-digest")
+/// The sum of the whole representation, as it is encoded; the same for every range of it. In this
+/// order: `Repr-Digest` (RFC 9530, 3), `Digest` (RFC 3230, 4.3.2, which came before it), and
+/// `x-amz-checksum-sha256` of object stores (the SHA-256 of the object in base64; the checksum of
+/// checksums that large uploads get has another length and does not count). SHA-256 goes before
+/// SHA-512, since processors of small devices have instructions for it; nothing weaker counts.
+pub fn representation(fields: &Fields) -> Option<Sum> {
+    structured(fields, "repr-digest").or_else(|| instance(fields)).or_else(|| stored(fields))
 }
 
 /// The SHA-256 of the content of this very message, where `Content-Digest` states it
 /// (RFC 9530, 2): of a 206 that of its ranges.
 pub fn content(fields: &Fields) -> Option<Digest> {
-    sha_256(fields, "content-digest")
+    match structured(fields, "content-digest")? {
+        Sum::Sha256(bytes) => Some(Digest(bytes)),
+        Sum::Sha512(_) => None,
+    }
 }
 
-/// What asks an origin for them: name and value (RFC 9530, 4).
-pub const WANTED: (&str, &str) = ("Want-Repr-Digest", "sha-256=10");
+/// What asks an origin for them: names and values (RFC 9530, 4; RFC 3230, 4.3.1).
+pub const WANTED: [(&str, &str); 2] =
+    [("Want-Repr-Digest", "sha-256=10, sha-512=5"), ("Want-Digest", "sha-256;q=1, sha-512;q=0.5")];
 
-/// Other algorithms are skipped; a malformed field counts as none (RFC 9651, 4.2).
-fn sha_256(fields: &Fields, name: &str) -> Option<Digest> {
+/// A dictionary of byte sequences. Other algorithms are skipped; a malformed field counts as none
+/// (RFC 9651, 4.2).
+fn structured(fields: &Fields, name: &str) -> Option<Sum> {
     let mut values = fields.all(name);
     let first = values.next()?;
     let rest: Vec<&str> = values.collect();
@@ -31,11 +39,33 @@ fn sha_256(fields: &Fields, name: &str) -> Option<Digest> {
     }
     // Lines of one field are one dictionary (RFC 9651, 4.2).
     let joined = core::iter::once(first).chain(rest).collect::<Vec<_>>().join(", ");
-    match member(&joined, "sha-256")? {
-        Value::Bytes(base64) => decode(base64).map(Digest),
+    let found = |name: &str| match member(&joined, name)? {
+        Value::Bytes(base64) => Some(base64),
         Value::Other => None,
-    }
+    };
+    let short = found("sha-256").and_then(decode).map(Sum::Sha256);
+    short.or_else(|| found("sha-512").and_then(decode).map(Sum::Sha512))
 }
+
+/// `Digest: SHA-256=base64, ...`: names in any case, padding as base64 has it (RFC 5843, 2.2).
+fn instance(fields: &Fields) -> Option<Sum> {
+    let find = |name: &str| {
+        let pairs = fields.members("digest").filter_map(|member| member.split_once('='));
+        let mut named = pairs.filter(|(algorithm, _)| algorithm.eq_ignore_ascii_case(name));
+        let (_, base64) = named.next().filter(|(_, base64)| base64.len() <= LONGEST)?;
+        // Two that differ say nothing.
+        named.all(|(_, other)| other == base64).then_some(base64)
+    };
+    let short = find("sha-256").and_then(decode).map(Sum::Sha256);
+    short.or_else(|| find("sha-512").and_then(decode).map(Sum::Sha512))
+}
+
+fn stored(fields: &Fields) -> Option<Sum> {
+    fields.first("x-amz-checksum-sha256").and_then(decode).map(Sum::Sha256)
+}
+
+/// Digits of a SHA-512 in base64, with padding.
+const LONGEST: usize = 88;
 
 #[cfg(test)]
 mod tests {
@@ -50,12 +80,12 @@ mod tests {
         fields
     }
 
-    fn of(value: &str) -> Option<Digest> {
+    fn of(value: &str) -> Option<Sum> {
         representation(&fields(&[("Repr-Digest", value)]))
     }
 
-    fn hello() -> Option<Digest> {
-        Some(Digest::of(b"{\"hello\": \"world\"}\n"))
+    fn hello() -> Option<Sum> {
+        Some(Sum::Sha256(Digest::of(b"{\"hello\": \"world\"}\n").0))
     }
 
     #[test]
@@ -75,6 +105,7 @@ mod tests {
     #[test]
     fn rfc_9530_5_other_algorithms_are_skipped() {
         let sha_512 = format!("sha-512=:{}==:", "A".repeat(86));
+        assert_eq!(of(&sha_512), Some(Sum::Sha512([0; 64])));
         for value in [
             format!("{sha_512}, {HELLO}"),
             format!("{HELLO},{sha_512}"),
@@ -82,7 +113,6 @@ mod tests {
         ] {
             assert_eq!(of(&value), hello(), "{value}");
         }
-        assert_eq!(of(&sha_512), None);
         assert_eq!(of("unixsum=:30637:"), None);
     }
 
@@ -109,5 +139,29 @@ mod tests {
         }
         let long = format!("{HELLO};p=\"{}\"", "x".repeat(limits::DIGEST_FIELD));
         assert_eq!(of(&long), None);
+    }
+
+    #[test]
+    fn rfc_3230_and_5843_the_field_that_came_before() {
+        let of = |value: &str| representation(&fields(&[("Digest", value)]));
+        let base64 = HELLO.trim_start_matches("sha-256=:").trim_end_matches(':');
+        for value in [format!("SHA-256={base64}"), format!("md5=AAAA, sha-256={base64}")] {
+            assert_eq!(of(&value), hello(), "{value}");
+        }
+        let twice = format!("SHA-256={base64}, sha-256=A{}", &base64[1..]);
+        for value in ["SHA-256=", "SHA=AAAA", "sha-256", &twice] {
+            assert_eq!(of(value), None, "{value}");
+        }
+        let long = format!("SHA-512={}==", "A".repeat(86));
+        assert_eq!(of(&long), Some(Sum::Sha512([0; 64])));
+    }
+
+    #[test]
+    fn a_store_states_the_sum_of_an_object_but_not_one_of_sums() {
+        let of = |value: &str| representation(&fields(&[("x-amz-checksum-sha256", value)]));
+        let base64 = HELLO.trim_start_matches("sha-256=:").trim_end_matches(':');
+        assert_eq!(of(base64), hello());
+        assert_eq!(of(&format!("{base64}-3")), None);
+        assert_eq!(of("AAAA"), None);
     }
 }

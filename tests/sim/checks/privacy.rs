@@ -18,6 +18,7 @@ impl Privacy {
             Message::Seek { segment, .. } | Message::Done { segment } => (*segment, false),
             Message::Have { segment, here, .. } => (*segment, !here.is_empty()),
             Message::Record(record) => (record.statement.segment, true),
+            Message::Whole { segment, .. } => (*segment, true),
             Message::Want { segment, .. }
             | Message::Cancel { segment, .. }
             | Message::Deny { segment, .. }
@@ -29,6 +30,7 @@ impl Privacy {
                 }
                 return;
             }
+            Message::Observed { .. } | Message::Punch(_) => return,
             Message::Choke | Message::Unchoke => return,
         };
         self.look(node, library, (segment, shows));

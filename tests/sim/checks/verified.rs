@@ -12,6 +12,8 @@ pub struct Verified {
     pub breaches: Breaches,
     pub played: u64,
     pub placed: u64,
+    /// Blocks that were placed apart and were wrong.
+    pub wrong: u64,
     pub given: u64,
 }
 
@@ -24,10 +26,11 @@ impl Verified {
         }
     }
 
-    /// A block of a peer went into a row.
-    pub fn placed(&mut self, node: usize, range: ByteRange, offer: Offer) {
+    /// A block of a peer went into a row; `apart`: into one that nobody reads before it is proven.
+    pub fn placed(&mut self, node: usize, range: ByteRange, offer: Offer, apart: bool) {
         self.placed += 1;
-        if !offer.good {
+        self.wrong += u64::from(!offer.good);
+        if !offer.good && !apart {
             self.breaches.add(format!("node {node} places a wrong block at {range}"));
         }
         if offer.start != range.start || u64::from(offer.length) != range.len() {

@@ -176,6 +176,12 @@ impl Library {
         self.truths.get(&content) == Some(&thing)
     }
 
+    /// The bytes that the origin served last as this thing.
+    pub fn content_of(&self, thing: Thing) -> Option<ContentId> {
+        let found = self.truths.iter().filter(|(_, served)| **served == thing);
+        found.map(|(content, _)| *content).last()
+    }
+
     /// What these bytes are, if they ever were the origin's.
     pub fn truth(&self, content: ContentId) -> Option<Thing> {
         self.truths.get(&content).copied()

@@ -139,7 +139,7 @@ fn machine(scene: &Scene, index: usize, now: Instant) -> Machine {
 }
 
 fn config(scene: &Scene, seat: &Seat) -> Config {
-    let url = Url::parse("http://origin.example/").expect("a URL");
+    let url = Url::parse("https://origin.example/").expect("a URL");
     let mut origin = Origin::new(ORIGIN.into(), url);
     origin.ignore_query = vec!["t".into()];
     let mut config = Config { origins: vec![origin], ..Config::default() };
@@ -153,6 +153,7 @@ fn config(scene: &Scene, seat: &Seat) -> Config {
             (seat.role == Role::Witness).then(|| key_of(&pair(scene.seed, index)))
         };
         config.network.name = "sim".into();
+        config.network.verify = vec![scene.rung];
         config.network.role = seat.role;
         config.network.witnesses = scene.seats.iter().enumerate().filter_map(witness).collect();
     }

@@ -7,13 +7,14 @@ use neap::base::limits;
 use neap::base::range::ByteRange;
 use neap::base::rng::Rng;
 use neap::base::time::Date;
+use neap::config::model::Rung;
 use neap::node::event::{Arrival, Input, Order, Trouble, TroubleKind};
 use neap::wire::http::fields::Fields;
 use neap::wire::http::head::{ResponseHead, Version};
 use neap::wire::plan::Plan;
 
 use super::calendar::Event;
-use super::library::{Access, ContentId, Resource, Thing, Validator, mix};
+use super::library::{Access, ContentId, Resource, Thing, Validator, digest, mix};
 use super::pipes::{Cargo, FlowId, Sink};
 use super::scene::Mishap;
 use super::store::Stuff;
@@ -166,7 +167,7 @@ impl World {
         if closed && !order.fields.has("authorization") {
             return self.error(401);
         }
-        let fields = self.fields_of(&resource);
+        let fields = self.fields_of(order, &resource);
         let content = resource.content;
         let tag = fields.first("etag").map(str::to_owned);
         let asked = |name: &str| order.fields.first(name).map(str::to_owned);
@@ -190,7 +191,9 @@ impl World {
             Some(_) => self.error(416),
             None => {
                 let plan = self.library.plan(&resource, &token);
-                self.count_origin(&resource, resource.length);
+                if order.method != "HEAD" {
+                    self.count_origin(&resource, resource.length);
+                }
                 Reply { status: 200, fields, content, range: whole, plan }
             }
         }
@@ -201,7 +204,7 @@ impl World {
         (count.0, count.1) = (count.0 + 1, count.1 + bytes);
     }
 
-    fn fields_of(&self, resource: &Resource) -> Fields {
+    fn fields_of(&self, order: &Order, resource: &Resource) -> Fields {
         let show = &self.library.shows[resource.thing.show()];
         let mut fields = Fields::new();
         let tag = format!("\"{:x}\"", resource.content.0);
@@ -212,6 +215,13 @@ impl World {
             return fields;
         }
         fields.push("Content-Type", "video/mp4");
+        if self.scene.rung == Rung::OriginDigest && order.fields.has("want-repr-digest") {
+            let whole = digest(resource.content, ByteRange::new(0, resource.length));
+            fields.push("Repr-Digest", format!("sha-256=:{}:", base64(&whole.0)));
+        }
+        if order.method == "HEAD" {
+            fields.push("Content-Length", resource.length.to_string());
+        }
         match show.validator {
             Validator::Strong => fields.push("ETag", tag),
             Validator::Weak => fields.push("ETag", format!("W/{tag}")),
@@ -450,3 +460,17 @@ const HEAD: u64 = 400;
 
 /// The date at which virtual time begins.
 pub const TODAY: i64 = 1_795_300_000;
+
+/// Base64 with padding (RFC 4648, 4).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |part: &[u8]| {
+        let bits = part.iter().chain([&0, &0]).take(3).fold(0_usize, |n, b| n << 8 | *b as usize);
+        let digit = move |place: usize| match place <= part.len() {
+            true => char::from(DIGITS[bits >> (18 - 6 * place) & 63]),
+            false => '=',
+        };
+        [digit(0), digit(1), digit(2), digit(3)]
+    };
+    bytes.chunks(3).flat_map(group).collect()
+}

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use neap::base::digest::Digest;
+use neap::base::digest::{Algorithm, Digest, Sum};
 use neap::base::id::RowId;
 use neap::base::peer::{NodeKey, PeerId, Tier};
 use neap::base::range::ByteRange;
 use neap::base::segment::{BlockSet, SegmentId};
 use neap::base::time::Instant;
+use neap::config::model::Rung;
 use neap::node::event::Input;
 use neap::node::peering::{FoundBy, Parting, PeerOrder, Peering};
 use neap::wire::message::Message;
@@ -165,6 +166,14 @@ impl World {
             }
             PeerOrder::Place { row, range } => self.place(node, row, range),
             PeerOrder::Prove { row, range } => self.prove(node, row, range),
+            PeerOrder::Sum { row, length, algorithm } => {
+                assert_eq!(algorithm, Algorithm::Sha256, "what the origin states");
+                let row_here = self.nodes[node].store.rows.get(&row);
+                let digest = row_here.and_then(|row| row.sum(ByteRange::new(0, length)));
+                let sum = digest.map(|digest| Sum::Sha256(digest.0));
+                let summed = Peering::Summed { row, sum };
+                self.later(node, Duration::from_millis(10), Input::Peer(Box::new(summed)));
+            }
             PeerOrder::Sign(statement) => match Record::sign(*statement, &self.nodes[node].pair) {
                 Ok(record) => {
                     let signed = Peering::Signed(Box::new(record));
@@ -221,7 +230,10 @@ impl World {
         let delay = self.way(node, other).1;
         let joined = |world: &Self, of: usize, peer, (tier, dialled)| {
             let (key, role) = (world.nodes[of].key, world.scene.seats[of].role);
-            Input::Peer(Box::new(Peering::Joined { peer, key, role, tier, dialled }))
+            // Each home is behind an address of its own, in a network of its own.
+            let home = u32::try_from(world.scene.seats[of].home).unwrap_or(0);
+            let address = IpAddr::V4(Ipv4Addr::from_bits(0x6440_0001 + (home << 8)));
+            Input::Peer(Box::new(Peering::Joined { peer, key, role, tier, dialled, address }))
         };
         let there = joined(self, node, ends[1].peer, (self.tier(node, other), None));
         let here = joined(self, other, ends[0].peer, (tier, Some(address)));
@@ -378,6 +390,21 @@ impl World {
             Message::Have { segment, here, coming, hops } if lie.haves => {
                 Message::Have { segment, here: here.or(BlockSet::first(64)), coming, hops }
             }
+            Message::Record(record) if lie.colludes => {
+                let mut statement = record.statement.clone();
+                let thing = self.library.names.get(&statement.segment.resource).copied();
+                let content = thing.and_then(|thing| self.library.content_of(thing));
+                // Whoever told it: it says that this is what it took itself.
+                if let Some(content) = content {
+                    let wrong = ContentId(content.0 ^ POISON);
+                    let (segment, length) = (statement.segment, statement.length);
+                    for (block, said) in (0..).zip(&mut statement.blocks) {
+                        *said = digest(wrong, segment.block(block, length));
+                    }
+                }
+                let own = Record::sign(statement, &self.nodes[node].pair);
+                Message::Record(Box::new(own.unwrap_or(*record)))
+            }
             Message::Record(record) if lie.records => {
                 let mut record = *record;
                 for digest in &mut record.statement.blocks {
@@ -450,7 +477,8 @@ impl World {
             }
             Cargo::Block(given) => {
                 let Given { segment, block, offer } = *given;
-                if !offer.good {
+                // Only a witness's word tells at once who lies.
+                if !offer.good && self.scene.rung == Rung::Witness {
                     let key = self.nodes[far.node].key;
                     self.checks.bans.bad_block(end.node, key);
                 }
@@ -473,7 +501,10 @@ impl World {
         };
         let shift = offer.start.cast_signed() - range.start.cast_signed();
         let stuff = Stuff { content: offer.content, shift };
-        self.checks.verified.placed(node, range, offer);
+        // Where enough lie together some of it is placed; how much is what a test counts.
+        let together = self.scene.seats.iter().any(|seat| seat.lie.colludes);
+        let apart = self.scene.rung == Rung::OriginDigest || together;
+        self.checks.verified.placed(node, range, offer, apart);
         open.insert(range, stuff);
         self.peer_bytes += range.len();
         self.nodes[node].wakes.insert(row);

@@ -7,6 +7,7 @@ use neap::base::rng::Rng;
 use neap::base::time::Instant;
 use neap::base::units::Rate;
 use neap::config::caps::{Rates, WanUpload};
+use neap::config::model::Rung;
 
 use super::library::{Access, Show, Validator};
 
@@ -16,6 +17,8 @@ pub struct Scene {
     pub seed: u64,
     /// Whether the nodes know each other.
     pub sharing: bool,
+    /// Whose word counts.
+    pub rung: Rung,
     pub homes: Vec<Home>,
     pub seats: Vec<Seat>,
     pub shows: Vec<Show>,
@@ -69,6 +72,8 @@ pub struct Lie {
     pub slow: Duration,
     /// Its records are forged.
     pub records: bool,
+    /// It vouches for the wrong bytes that it gives, as others do who lie with it.
+    pub colludes: bool,
 }
 
 /// Somebody watches something.
@@ -149,6 +154,8 @@ impl Scene {
         let mut scene = Self {
             seed,
             sharing: true,
+            rung: [Rung::Witness, Rung::Witness, Rung::OriginDigest, Rung::Quorum]
+                [pick(&mut Rng::new(seed ^ 0x7a57), 4)],
             seats: seats(&mut rng, (&homes, top)),
             homes,
             shows: vec![show],
@@ -165,6 +172,10 @@ impl Scene {
         };
         if rng.below(4) == 0 {
             scene.shows.push(self::show(&mut rng));
+        }
+        if scene.rung != Rung::Witness {
+            // Whoever stands there is one like others.
+            scene.seats[0].role = Role::Device;
         }
         scene.seat_audience(&mut rng);
         for _ in 0..[0, 0, 1, 2][pick(&mut rng, 4)] {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use neap::base::peer::Role;
 use neap::base::time::Instant;
+use neap::config::model::Rung;
 
 use super::library::{Access, Show, Validator};
 use super::scene::{Audience, Home, Lie, Origin, START, Scene, Seat};
@@ -27,6 +28,10 @@ pub struct Stage {
     pub lasts: Duration,
     /// Devices in a hundred that give wrong blocks.
     pub liars: u64,
+    /// Whether they vouch for them, all for the same ones.
+    pub collude: bool,
+    /// Whose word counts.
+    pub rung: Rung,
 }
 
 impl Default for Stage {
@@ -42,6 +47,8 @@ impl Default for Stage {
             within: Duration::from_secs(10),
             lasts: Duration::from_secs(90),
             liars: 0,
+            collude: false,
+            rung: Rung::Witness,
         }
     }
 }
@@ -71,11 +78,13 @@ impl Stage {
             dated: true,
             caps: None,
         };
-        let mut seats = vec![seat(0, Role::Witness, Lie::default())];
+        let first = if self.rung == Rung::Witness { Role::Witness } else { Role::Device };
+        let mut seats = vec![seat(0, first, Lie::default())];
         for device in 0..self.devices {
             // They are spread, so that early and late comers lie alike.
             let liar = (device as u64 * 37 + 11) % 100 < self.liars;
-            let lie = Lie { bytes: if liar { 1000 } else { 0 }, ..Lie::default() };
+            let bytes = if liar { 1000 } else { 0 };
+            let lie = Lie { bytes, colludes: liar && self.collude, ..Lie::default() };
             let home = if self.one_home { 1 } else { 1 + device };
             seats.push(seat(home, Role::Device, lie));
         }
@@ -91,6 +100,7 @@ impl Stage {
         Scene {
             seed: self.seed,
             sharing: true,
+            rung: self.rung,
             homes,
             audience: audience.collect(),
             seats,

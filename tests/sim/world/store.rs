@@ -131,6 +131,18 @@ impl Row {
         }
     }
 
+    /// The digest of bytes that are all here, however they came.
+    pub fn sum(&self, range: ByteRange) -> Option<Digest> {
+        let parts = self.read(range);
+        let (_, first) = parts.first()?;
+        let one = parts.iter().all(|(_, stuff)| stuff == first);
+        let whole = self.present.covers(range);
+        if one && whole {
+            return Some(digest(first.content, moved(range, *first)));
+        }
+        self.digest(range)
+    }
+
     /// The content of bytes that are all here and of one.
     pub fn stuff(&self, range: ByteRange) -> Option<Stuff> {
         match &*self.read(range) {

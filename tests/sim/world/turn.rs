@@ -11,6 +11,7 @@ use neap::base::rng::Rng;
 use neap::base::time::Instant;
 use neap::node::disk::Disk;
 use neap::node::event::{Input, Output};
+use neap::node::overview::Figures;
 
 use super::calendar::{Calendar, Event};
 use super::library::{Library, Thing};
@@ -114,6 +115,15 @@ impl World {
             world.begin(node);
         }
         world
+    }
+
+    /// A counter of all nodes together.
+    pub fn counted(&self, name: &str) -> u64 {
+        let of = |node: &Node| {
+            let status = node.machine.status(self.now(), Figures::default());
+            status.counters.get(name).copied().unwrap_or(0)
+        };
+        self.nodes.iter().map(of).sum()
     }
 
     /// A node begins: its date, its players, its peers.
