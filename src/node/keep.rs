@@ -263,7 +263,7 @@ impl Machine {
             passing.map(|stream| if stream.keep { 2 * limits::BLOCK } else { limits::PASS }).sum();
         let apart = self.swarm.as_ref().map_or(0, super::swarm::Swarm::pending_bytes);
         let metadata = self.index.metadata_bytes() as u64 + apart;
-        cap.saturating_sub(metadata + under_way + limits::BLOCK).max(cap / 4)
+        cap.saturating_sub(metadata + under_way + limits::RUN).max(cap / 4)
     }
 
     /// Takes a stored response out of the index.

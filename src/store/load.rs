@@ -146,7 +146,7 @@ pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) 
 
 impl Row {
     fn accept(&mut self, plan: Plan, loaded: Vec<Vec<u8>>, inner: &Inner) {
-        let (row, slice) = (self.id, plan.sheet.name.slice);
+        let (row, slice, first) = (self.id, plan.sheet.name.slice, plan.blocks.start);
         let blocks = plan.blocks.zip(loaded).zip(plan.charges);
         for ((block, data), charge) in blocks {
             // A buffer that nobody shares becomes open bytes without a copy.
@@ -155,6 +155,7 @@ impl Row {
                 inner.notices.push(Notice::Loaded { row, slice, bytes: charge.bytes });
             }
         }
+        self.unite(first * limits::BLOCK, &inner.memory);
         self.wake_writers();
     }
 }

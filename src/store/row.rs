@@ -102,6 +102,12 @@ impl Row {
         ByteRange::new(start, (start + limits::BLOCK).min(self.length.unwrap_or(u64::MAX)))
     }
 
+    /// The run of blocks that holds byte `at`; it lies in one slice.
+    fn run(&self, at: u64) -> ByteRange {
+        let start = at / limits::RUN * limits::RUN;
+        ByteRange::new(start, (start + limits::RUN).min(self.length.unwrap_or(u64::MAX)))
+    }
+
     /// The bytes that slice `slice` can have.
     pub(super) fn slice(&self, slice: u32) -> ByteRange {
         let start = u64::from(slice) * limits::SLICE;
@@ -122,15 +128,16 @@ impl Row {
     fn part(&mut self, at: u64, end: u64, memory: &Rc<Memory>) -> Option<Bytes> {
         let block = self.block(at);
         let fits = at == block.start && self.keep == Keep::Cached;
-        let number = slice_of(at);
+        let (number, run) = (slice_of(at), self.run(at));
         let shelf = self.shelves.binary_search_by_key(&number, |shelf| shelf.slice).ok()?;
         let shelf = &mut self.shelves[shelf];
         let index = shelf.holding(at)?;
-        // A whole block in several pieces becomes one when a reader starts on it: those who
-        // follow a writer never pay for it, those who come later have few pieces to write.
+        // A whole run whose blocks are in several pieces gets one a block when a reader starts on
+        // it: those who follow a writer never pay for it, those who come later have few pieces to
+        // write. A part of a run stays, since its allocation would not go.
         let piece = &shelf.pieces[index];
-        if fits && piece.len() < block.len() && self.present.covers(block) {
-            shelf.merge(block, memory);
+        if fits && piece.len() < block.len() && self.present.covers(run) {
+            shelf.merge(run, memory);
         }
         let index = shelf.holding(at)?;
         let piece = &mut shelf.pieces[index];
@@ -159,6 +166,23 @@ impl Row {
         }
         self.present.insert(range);
         range.len() - before
+    }
+
+    /// Copies the whole run that holds byte `at` into one allocation, where its blocks came one by
+    /// one and there is room for that.
+    pub(super) fn unite(&mut self, at: u64, memory: &Rc<Memory>) {
+        let run = self.run(at);
+        let whole = self.keep == Keep::Cached && self.present.covers(run);
+        if !whole || !memory.fits(run.len()) {
+            return;
+        }
+        let shelf = self.shelf(at);
+        let mut inside = shelf.pieces.iter().filter(|piece| run.covers(piece.range()));
+        let first = inside.next();
+        let mut one = |first: &Piece| inside.all(|piece| Rc::ptr_eq(&piece.charge, &first.charge));
+        if first.is_some_and(|first| !one(first)) {
+            shelf.merge(run, memory);
+        }
     }
 
     /// Copies what one allocation holds into a fitting one when a quarter of it is wasted.
@@ -249,7 +273,10 @@ impl Shelf {
     fn put(&mut self, start: u64, mut data: Data, charge: &Rc<Charge>) {
         let place = self.pieces.partition_point(|piece| piece.start < start);
         if let Some(before) = place.checked_sub(1).map(|before| &mut self.pieces[before]) {
-            let joins = before.start + before.len() == start && Rc::ptr_eq(&before.charge, charge);
+            let inside = start % limits::BLOCK != 0;
+            let joins = inside
+                && before.start + before.len() == start
+                && Rc::ptr_eq(&before.charge, charge);
             data = match (joins, &mut before.data, data) {
                 (true, Data::Open(open), Data::Open(more)) => return open.unsplit(more),
                 (_, _, data) => data,
@@ -262,15 +289,24 @@ impl Shelf {
         self.pieces.insert(place, Piece { start, data, charge: charge.clone() });
     }
 
-    /// Copies the pieces of `range`, which lie without a gap, into one allocation.
+    /// Copies the pieces of `range`, which lie without a gap, into one allocation, a piece for
+    /// each block.
     fn merge(&mut self, range: ByteRange, memory: &Rc<Memory>) {
         let first = self.pieces.partition_point(|piece| piece.start < range.start);
         let last = self.pieces.partition_point(|piece| piece.start < range.end);
         let charge = memory.charge(range.len());
         let mut whole = Vec::with_capacity(narrow(range.len()));
         self.pieces[first..last].iter().for_each(|piece| whole.extend_from_slice(piece.bytes()));
-        let data = Data::Done(Bytes::from(whole));
-        self.pieces.splice(first..last, [Piece { start: range.start, data, charge }]);
+        let whole = Bytes::from(whole);
+        let piece = |start: u64| {
+            let end = range.end.min((start / limits::BLOCK + 1) * limits::BLOCK);
+            let data = whole.slice(narrow(start - range.start)..narrow(end - range.start));
+            Piece { start, data: Data::Done(data), charge: charge.clone() }
+        };
+        let block = |start: &u64| Some((start / limits::BLOCK + 1) * limits::BLOCK);
+        let starts = std::iter::successors(Some(range.start), block);
+        let pieces: Vec<_> = starts.take_while(|start| *start < range.end).map(piece).collect();
+        self.pieces.splice(first..last, pieces);
     }
 }
 
@@ -284,6 +320,10 @@ impl Piece {
 
     fn len(&self) -> u64 {
         self.bytes().len() as u64
+    }
+
+    fn range(&self) -> ByteRange {
+        ByteRange::new(self.start, self.start + self.len())
     }
 
     /// A view of the piece, which cannot grow from now on.

@@ -125,6 +125,7 @@ impl Store {
             }
             let charge = memory.charge(data.capacity() as u64);
             let added = row.insert(at, data, &charge);
+            row.unite(at, &memory);
             row.seats.wake_readers(range);
             row.let_pass();
             // What lies without a gap has grown: a writer may serve nobody now.

@@ -26,8 +26,10 @@ pub struct Writer {
     id: u64,
     position: u64,
     until: Option<u64>,
-    /// What is left of the buffer for the current block.
+    /// What is left of the room for the current block.
     spare: BytesMut,
+    /// Room for the blocks behind it, of the same allocation.
+    rest: BytesMut,
     charge: Option<Rc<Charge>>,
 }
 
@@ -65,8 +67,9 @@ impl Writer {
         let seat = WriterSeat { start: at, position: at, until: border, waker: None };
         let seat = row.borrow_mut().seats.writers.add(seat);
         row.borrow_mut().wake_writers();
-        let (id, spare) = (inner.next_id(), BytesMut::new());
-        Self { inner: inner.clone(), row, seat, id, position: at, until, spare, charge: None }
+        let (inner, id) = (inner.clone(), inner.next_id());
+        let (spare, rest) = (BytesMut::new(), BytesMut::new());
+        Self { inner, row, seat, id, position: at, until, spare, rest, charge: None }
     }
 
     /// Where the next byte goes.
@@ -89,8 +92,9 @@ impl Writer {
     /// Publishes the first `n` bytes of the room to the readers.
     pub fn filled(&mut self, n: usize) -> Progress {
         let n = n.min(self.spare.len());
-        let whole = n == self.spare.len();
-        let data = if whole { std::mem::take(&mut self.spare) } else { self.spare.split_to(n) };
+        let block = n == self.spare.len();
+        let whole = block && self.rest.is_empty();
+        let data = if block { std::mem::take(&mut self.spare) } else { self.spare.split_to(n) };
         let range = ByteRange::new(self.position, self.position + n as u64);
         self.position = range.end;
         let mut row = self.row.borrow_mut();
@@ -124,7 +128,8 @@ impl Writer {
         }
         let size = left.min(limits::BLOCK - self.position % limits::BLOCK);
         let memory = &self.inner.memory;
-        let fits = memory.fits(size);
+        let here = !self.rest.is_empty();
+        let fits = here || memory.fits(size);
         let owed = !fits && row.owed(row.seats.writers.peek(self.seat));
         if turn == Turn::Wait || !(fits || owed) {
             if turn == Turn::Go {
@@ -133,9 +138,17 @@ impl Writer {
             row.seats.writers.at(self.seat).waker = Some(context.waker().clone());
             return Poll::Pending;
         }
-        self.inner.shed(&mut row, size);
-        self.charge = Some(memory.charge(size));
-        self.spare = BytesMut::zeroed(narrow(size));
+        if !here {
+            // The rest of the run comes along where the end is known and memory is not scarce.
+            let run = left.min(limits::RUN - self.position % limits::RUN);
+            let known = end < u64::MAX && row.keep == Keep::Cached;
+            let taken = if known && memory.fits(run) { run } else { size };
+            self.inner.shed(&mut row, size);
+            self.charge = Some(memory.charge(taken));
+            self.rest = BytesMut::zeroed(narrow(taken));
+        }
+        let room = narrow(size).min(self.rest.len());
+        self.spare = self.rest.split_to(room);
         Poll::Ready(Ok(()))
     }
 }
@@ -145,7 +158,7 @@ impl Drop for Writer {
         self.inner.memory.forget(self.id);
         let mut row = self.row.borrow_mut();
         if let (Some(charge), false) = (self.charge.take(), row.keep == Keep::Passing) {
-            self.spare = BytesMut::new();
+            (self.spare, self.rest) = (BytesMut::new(), BytesMut::new());
             let last = self.position.saturating_sub(1);
             row.shrink(last, &charge, &self.inner.memory);
         }

@@ -75,8 +75,8 @@ impl World {
                 Poll::Ready(Next::End) | Poll::Pending => {}
             }
         }
-        // Two blocks a reader, a buffer a writer, one block that is being merged.
-        let slack = (2 * 6 + 6 + 1) * BLOCK;
+        // Two blocks a reader, a buffer a writer, one run that is being merged.
+        let slack = (2 * 6 + 6 + 4) * BLOCK;
         assert!(self.store.memory() <= LIMIT + slack, "{}", self.store.memory());
         let held: u64 = (0..ROWS).map(|row| self.store.taken(RowId(row)).len()).sum();
         assert!(held <= self.store.memory(), "what is here is counted");

@@ -321,7 +321,8 @@ fn a_block_received_into_one_buffer_is_never_copied() {
 fn a_block_given_out_in_pieces_becomes_one_for_those_who_come_later() {
     let store = in_memory(PLENTY);
     store.open(ROW, Keep::Cached);
-    let mut writer = store.writer(ROW, 0, Some(BLOCK + 10));
+    store.end(ROW, BLOCK + 10);
+    let mut writer = store.writer(ROW, 0, None);
     let mut follower = store.reader(ROW, 0, None);
     while block_on(receive(&mut writer, 1, 9000)).unwrap().is_some() {
         let at = follower.position();
