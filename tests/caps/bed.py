@@ -4,6 +4,7 @@ The giver is the node under test. A film of random bytes at 25 Mbit/s is in its 
 fetch it over and over with caches that cannot hold it, so that demand never ends.
 """
 
+import http.client
 import os
 import pathlib
 import subprocess
@@ -192,7 +193,7 @@ class Demand:
                     self.bytes += len(body)
                     if code != 200:
                         self.faults.append(code)
-            except OSError as fault:
+            except (OSError, http.client.HTTPException) as fault:
                 self.faults.append(str(fault))
                 self.ending.wait(0.5)
 
