@@ -296,8 +296,8 @@ Usage:
   neap status [--json] [FLAGS]  print how the running neap does
   neap standby [FLAGS]          have the running neap send nothing, set no timer
   neap wake [FLAGS]             end that; a player who asks does so too
-  neap calibrate [FLAGS]        fit the power model to what a meter shows, line by
-                                line; prints the keys for the configuration
+  neap calibrate [FLAGS]        fit the power model to what a meter shows, line
+                                by line; prints the keys for the configuration
   neap key [--new] [FLAGS]      print this node's key, or make a new one
   neap admit NODE [--days N] [--key FILE] [FLAGS]
                                 print an admission of the node with key NODE,
