@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::event::{Arrival, Output};
 use super::fetch::{Ask, By};
 use super::machine::Machine;
+use super::policy::Kin;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
-use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
@@ -83,7 +83,7 @@ impl Machine {
     }
 
     /// Whether peers may help with what is asked for, and what it is called there.
-    pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Digest, Duration)> {
+    pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Kin, Duration)> {
         let swarm = self.swarm.as_ref()?;
         let plain = ask.method == "GET" && ask.shared && !ask.passes && ask.body.is_none();
         let fresh = ask.fills.is_none() && ask.validates.is_none();
@@ -98,11 +98,11 @@ impl Machine {
         // Authorised by the origin: only what a playlist lists that it gave to this very node.
         let listed = self.timeline.listed(&ask.locator, range)?;
         if range.is_none_or(|range| range.len() <= limits::SWARM_RANGE) {
-            let topic = self.topic_of(&listed)?;
-            if swarm.unkept.contains(&topic) {
+            let kin = self.kin_of(&listed)?;
+            if swarm.unkept.contains(&kin.topic) || !self.is_shared(kin) {
                 return None;
             }
-            return Some((self.resource_of(&ask.key)?, topic, listed.target));
+            return Some((self.resource_of(&ask.key)?, kin, listed.target));
         }
         None
     }
@@ -126,8 +126,9 @@ impl Machine {
         &mut self,
         ask: Ask,
         waiting: Option<ExchangeId>,
-        (resource, topic, due): (Digest, Digest, Due),
+        (resource, kin, due): (Digest, Kin, Due),
     ) {
+        self.note_kin(resource, kin);
         let running = self.swarm.as_ref().and_then(|swarm| swarm.downloads.get(&resource));
         let known = running.is_some();
         if waiting.is_some() && running.is_some_and(|download| download.waits.is_none()) {
@@ -143,7 +144,7 @@ impl Machine {
             let waits = self.park(&ask);
             let download = Download {
                 ask,
-                topic,
+                topic: kin.topic,
                 wanted,
                 deadline: due.at,
                 urgent: due.urgent,
@@ -203,11 +204,8 @@ impl Machine {
                 sought.push((segment, download.topic));
             }
         }
-        let peers: Vec<PeerId> = swarm.links.keys().copied().collect();
         for (segment, topic) in sought {
-            for peer in &peers {
-                self.tell(*peer, Message::Seek { segment, topic });
-            }
+            self.tell_all(segment, &Message::Seek { segment, topic });
         }
     }
 
@@ -299,13 +297,13 @@ impl Machine {
 
     /// A response is stored: if a playlist lists it as a segment, peers may have it.
     pub(super) fn note_segment(&mut self, row: RowId, (ask, length): (&Ask, Option<u64>)) {
-        if self.swarm.is_none() || self.timeline.listed(&ask.locator, None).is_none() {
-            return;
-        }
+        let listed = self.timeline.listed(&ask.locator, None).filter(|_| self.swarm.is_some());
+        let Some(kin) = listed.and_then(|listed| self.kin_of(&listed)) else { return };
         let plain = self.index.entry(row).is_some_and(|entry| {
             entry.status == 200 && !entry.selecting.is_selective() && length.is_some()
         });
         let Some(resource) = self.resource_of(&ask.key).filter(|_| plain) else { return };
+        self.note_kin(resource, kin);
         self.note_shareable(row, resource);
         self.on_row(resource, row, length);
     }
@@ -327,14 +325,11 @@ impl Machine {
     pub(super) fn end_download(&mut self, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.remove(&resource) else { return };
-        let peers: Vec<PeerId> = swarm.links.keys().copied().collect();
         for segment in download.sought.iter().copied() {
             if let Some(swarm) = &mut self.swarm {
                 swarm.scheduler.drop(segment, self.now);
             }
-            for peer in &peers {
-                self.tell(*peer, Message::Done { segment });
-            }
+            self.tell_all(segment, &Message::Done { segment });
         }
         self.release(download);
     }

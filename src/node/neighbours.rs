@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 
 use super::machine::Machine;
-use super::peering::{FoundBy, Parting, PeerOrder, Peering};
+use super::peering::{Parting, PeerOrder, Peering};
 use super::report::{Counter, FaultKind};
 use super::status::{Network, Peer, Usage};
 use super::swarm::Link;
-use crate::base::peer::PeerId;
+use crate::base::peer::{PeerId, Role, Tier};
 use crate::base::time::Instant;
+use crate::config;
 use crate::engine::peers::roster::{Failure, Found, Linked, Refusal};
 use crate::engine::schedule;
 
@@ -28,6 +29,7 @@ impl Machine {
             name: self.config.network.name.clone(),
             key: swarm.own.to_string(),
             role: swarm.role.name().into(),
+            muted: swarm.muted,
             links: Usage {
                 used: swarm.links.len() as u64,
                 limit: self.config.network.max_peers as u64,
@@ -41,8 +43,7 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         match peering {
             Peering::Found { address, key, tier, by } => {
-                let is_static = by == FoundBy::Config;
-                swarm.roster.on_found(Found { address, key, tier, is_static }, self.now);
+                swarm.roster.on_found(Found { address, key, tier, by }, self.now);
             }
             Peering::Lost { address } => swarm.roster.on_lost(address),
             Peering::Failed { dialled, why } => {
@@ -59,38 +60,8 @@ impl Machine {
                 if let Some(address) = dialled {
                     swarm.reach.on_dial_over(address, true, self.now);
                 }
-                let linked = Linked { key, role, tier, dialled, since: self.now };
-                let instead = match swarm.roster.on_joined(peer, linked, self.now) {
-                    Ok(instead) => instead,
-                    Err(refusal) => {
-                        let why = refused(refusal);
-                        return self.order(PeerOrder::Hangup { peer, why });
-                    }
-                };
-                let link = Link {
-                    key,
-                    role,
-                    tier,
-                    since: self.now,
-                    given: 0,
-                    taken: 0,
-                    seeks: VecDeque::new(),
-                };
-                swarm.links.insert(peer, link);
-                let end = schedule::want::Link { key, tier, role };
-                swarm.scheduler.on_joined(peer, end, self.now);
-                if swarm.trust.is_suspect(key, self.now) {
-                    swarm.scheduler.on_bad(peer, self.now);
-                }
-                self.report.add(Counter::PeersJoined, 1);
-                let line = format!("peer {} joined ({})", key.short(), role.name());
-                self.say(log::Level::Info, line);
-                self.greet(peer);
-                if let Some((old, refusal)) = instead {
-                    let why = refused(refusal);
-                    self.on_gone(old, &why);
-                    self.order(PeerOrder::Hangup { peer: old, why });
-                }
+                let linked = Linked { key, role, tier, dialled, since: self.now, rtt: None };
+                self.on_joined(peer, linked);
             }
             Peering::Gone { peer, why } => self.on_gone(peer, &why),
             Peering::Seen { .. }
@@ -99,7 +70,46 @@ impl Machine {
             | Peering::Block { .. }
             | Peering::Given { .. }
             | Peering::Proven { .. }
-            | Peering::Signed(_) => {}
+            | Peering::Signed(_)
+            | Peering::Announced { .. } => {}
+        }
+    }
+
+    /// A link stands; it stays if it is of use.
+    fn on_joined(&mut self, peer: PeerId, linked: Linked) {
+        let Linked { key, role, tier, dialled, .. } = linked;
+        let Some(swarm) = &mut self.swarm else { return };
+        if hides_from(&self.config.network, &linked) {
+            swarm.roster.on_failed(dialled, Failure::Refused, self.now);
+            return self.order(PeerOrder::Hangup { peer, why: Parting::Crowd });
+        }
+        let instead = match swarm.roster.on_joined(peer, linked, self.now) {
+            Ok(instead) => instead,
+            Err(refusal) => {
+                let why = refused(refusal);
+                return self.order(PeerOrder::Hangup { peer, why });
+            }
+        };
+        let seeks = VecDeque::new();
+        let link = Link { key, role, tier, since: self.now, given: 0, taken: 0, seeks };
+        swarm.links.insert(peer, link);
+        if tier != Tier::Home {
+            swarm.gossip.on_joined(peer, key, self.now);
+        }
+        let end = schedule::want::Link { key, tier, role };
+        swarm.scheduler.on_joined(peer, end, self.now);
+        swarm.slots.on_joined(peer, (key, tier), self.now);
+        if swarm.trust.is_suspect(key, self.now) {
+            swarm.scheduler.on_bad(peer, self.now);
+        }
+        self.report.add(Counter::PeersJoined, 1);
+        let line = format!("peer {} joined ({})", key.short(), role.name());
+        self.say(log::Level::Info, line);
+        self.greet(peer);
+        if let Some((old, refusal)) = instead {
+            let why = refused(refusal);
+            self.on_gone(old, &why);
+            self.order(PeerOrder::Hangup { peer: old, why });
         }
     }
 
@@ -129,7 +139,8 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         swarm.roster.on_gone(peer, failure(why), self.now);
         swarm.scheduler.on_gone(peer, self.now);
-        swarm.slots.on_gone(peer);
+        swarm.slots.on_gone(peer, self.now);
+        swarm.gossip.on_gone(peer);
         self.rule.governor.forget(peer);
     }
 
@@ -138,6 +149,14 @@ impl Machine {
         self.on_gone(peer, &why);
         self.order(PeerOrder::Hangup { peer, why });
     }
+}
+
+/// Whether a node that hides ends a link: beyond the home it knows those alone whom the operator
+/// names, witnesses by their key and gateways by their address.
+fn hides_from(network: &config::model::Network, link: &Linked) -> bool {
+    let is_named = link.dialled.is_some_and(|at| network.peers.contains(&at));
+    let is_beyond = link.tier != Tier::Home;
+    network.relay_only && is_beyond && link.role != Role::Witness && !is_named
 }
 
 /// What the roster makes of the end of a link.

@@ -19,12 +19,16 @@ use crate::wire::record::Record;
 impl Machine {
     /// A new link is told what this node wants.
     pub(super) fn greet(&mut self, peer: PeerId) {
+        self.tell_switch(peer);
         let Some(swarm) = &self.swarm else { return };
         let sought = swarm.downloads.iter().flat_map(|(resource, download)| {
             let topic = download.topic;
             download.segments(*resource).map(move |segment| (segment, topic))
         });
         for (segment, topic) in sought.collect::<Vec<_>>() {
+            if !self.may_share(peer, segment.resource) {
+                continue;
+            }
             self.tell(peer, Message::Seek { segment, topic });
         }
         self.watch_by(peer);
@@ -43,8 +47,10 @@ impl Machine {
                 self.on_done(peer, oldest);
             }
         }
-        let Some(swarm) = &mut self.swarm else { return };
-        swarm.scheduler.on_seek(peer, topic, self.now);
+        let is_partner = self.is_partner(peer, topic);
+        if let Some(swarm) = self.swarm.as_mut().filter(|_| is_partner) {
+            swarm.scheduler.on_seek(peer, topic, self.now);
+        }
         self.prove_row(segment);
         self.announce(segment);
     }
@@ -105,6 +111,9 @@ impl Machine {
         let step = if seekers.len() > limits::CLOSE_SEEKERS { limits::HAVE_STEP } else { 1 };
         let mut messages = Vec::new();
         for (peer, told) in seekers {
+            if !self.may_share(*peer, segment.resource) {
+                continue;
+            }
             if let Some(record) = record.filter(|_| !told.record) {
                 messages.push((*peer, Message::Record(Box::new(record.clone()))));
             }
@@ -180,7 +189,10 @@ impl Machine {
     }
 
     fn give(&mut self, peer: PeerId, segment: SegmentId, block: u8) {
-        let (here, ..) = self.holding(segment);
+        let (mut here, ..) = self.holding(segment);
+        if !self.may_share(peer, segment.resource) {
+            here = BlockSet::NONE;
+        }
         let row = self.row_of(segment.resource);
         let entry = row.and_then(|row| self.index.entry(row));
         let length = entry.and_then(|entry| entry.length);
@@ -204,6 +216,7 @@ impl Machine {
         if let Some(link) = swarm.links.get_mut(&peer) {
             link.given += u64::from(bytes);
         }
+        self.book_given(peer, segment.resource, u64::from(bytes));
         self.report.add(Counter::PeerBytesGiven, u64::from(bytes));
         self.note_work(Work { given: u64::from(bytes), ..Work::default() });
         if bytes == 0 {

@@ -1,26 +1,28 @@
 //! The part of the machine that deals with peers: who they are, what is wanted of them, what
 //! they want. None of it exists while sharing is off.
 
-use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::download::Download;
 use super::event::Output;
 use super::machine::Machine;
-use super::peering::{FoundBy, Parting, PeerOrder, Peering};
+use super::peering::{Parting, PeerOrder, Peering};
+use super::policy::Kin;
 use super::proving::Proving;
 use super::report::Counter;
 use super::shadow::Shadow;
 use crate::base::digest::Digest;
 use crate::base::id::{OriginId, RowId};
 use crate::base::limits;
-use crate::base::peer::{NodeKey, PeerId, Role, Tier};
+use crate::base::peer::{FoundBy, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId, resource};
-use crate::base::time::Instant;
+use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
 use crate::config::model::{Config, Rung};
 use crate::engine::cache::index::Key;
+use crate::engine::peers::gossip::Gossip;
+use crate::engine::peers::meeting::Meeting;
 use crate::engine::peers::reach::Reach;
 use crate::engine::peers::roster::Roster;
 use crate::engine::peers::slots::Slots;
@@ -37,6 +39,15 @@ pub(super) struct Swarm {
     pub(super) role: Role,
     pub(super) roster: Roster,
     pub(super) reach: Reach,
+    /// Where nodes beyond the home are met; none where nothing is announced at all.
+    pub(super) meeting: Option<Meeting>,
+    pub(super) gossip: Gossip,
+    /// When something was last played that is shared beyond the home.
+    pub(super) wide: Option<Instant>,
+    /// The operator's switch keeps this node from sharing.
+    pub(super) muted: bool,
+    /// When it was last looked which streams are played.
+    pub(super) met: Instant,
     pub(super) scheduler: Scheduler,
     pub(super) slots: Slots,
     pub(super) trust: Trust,
@@ -44,6 +55,8 @@ pub(super) struct Swarm {
     pub(super) links: BTreeMap<PeerId, Link>,
     /// Resources that are on their way here by way of the swarm.
     pub(super) downloads: BTreeMap<Digest, Download>,
+    /// Where resources belong, so that it is known with whom they are shared.
+    pub(super) kin: BTreeMap<Digest, Kin>,
     /// Rows that may be given from, and the resource that each holds.
     pub(super) rows: BTreeMap<RowId, Digest>,
     pub(super) resources: BTreeMap<Digest, RowId>,
@@ -101,12 +114,18 @@ impl Swarm {
             role: network.role,
             roster: Roster::new(own, network.max_peers, rng.fork()),
             reach: Reach::default(),
+            meeting: super::meeting::open(config, rng.fork()),
+            gossip: Gossip::default(),
+            wide: None,
+            muted: false,
+            met: Instant::default(),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
             slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
             verifier: Verifier::new(&trusted),
             links: BTreeMap::new(),
             downloads: BTreeMap::new(),
+            kin: BTreeMap::new(),
             rows: BTreeMap::new(),
             resources: BTreeMap::new(),
             sought: BTreeMap::new(),
@@ -120,9 +139,11 @@ impl Swarm {
     }
 
     /// When something has to happen although nothing came.
-    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, date: Option<Date>, now: Instant) -> Option<Instant> {
+        let meeting = self.meeting.as_ref().and_then(|meeting| meeting.poll_timeout(date, now));
         let shadows = self.shadows.values().filter_map(Shadow::due).min();
         let downloads = self.downloads.values().map(|download| download.ends).min();
+        let gossip = self.gossip.poll_timeout().filter(|_| self.is_wide(now));
         let engines = [
             self.roster.poll_timeout(now),
             self.reach.poll_timeout(),
@@ -130,6 +151,8 @@ impl Swarm {
             self.slots.poll_timeout(),
             shadows,
             downloads,
+            meeting,
+            gossip,
         ];
         engines.into_iter().flatten().min()
     }
@@ -158,6 +181,7 @@ impl Machine {
             }
             Peering::Proven { row, range, digest } => self.on_proven(row, range, digest),
             Peering::Signed(record) => self.on_signed(*record),
+            Peering::Announced { call, answer } => self.on_announced(&call, answer.as_ref()),
         }
     }
 
@@ -178,6 +202,12 @@ impl Machine {
             Message::Seek { segment, topic } => self.on_seek(peer, segment, topic),
             Message::Done { segment } => self.on_done(peer, segment),
             Message::Have { segment, here, coming, hops } => {
+                if swarm.kin.contains_key(&segment.resource)
+                    && !self.may_share(peer, segment.resource)
+                {
+                    return;
+                }
+                let Some(swarm) = &mut self.swarm else { return };
                 swarm.scheduler.on_have(peer, Have { segment, here, coming, hops }, self.now);
                 self.announce(segment);
             }
@@ -196,6 +226,8 @@ impl Machine {
             }
             Message::Observed { address } => swarm.reach.on_observed(peer, address),
             Message::Punch(punch) => swarm.reach.on_punch(peer, punch, self.now),
+            Message::Switch(switch) => self.on_switch(peer, *switch),
+            Message::Peers { addresses } => self.on_named(peer, &addresses),
             // Its bytes come as [`Peering::Block`].
             Message::Block { .. } => {}
         }
@@ -207,9 +239,10 @@ impl Machine {
             return;
         }
         let busy = self.exchanges.values().any(|exchange| exchange.row.is_some());
-        let date = self.date();
+        let (date, muted) = (self.date(), self.is_muted());
         if let Some(swarm) = &mut self.swarm {
             swarm.slots.busy(busy);
+            swarm.muted = muted;
             if self.now - swarm.looked >= limits::EXPIRE {
                 swarm.looked = self.now;
                 swarm.verifier.expire(date, self.now);
@@ -217,6 +250,9 @@ impl Machine {
         }
         self.refresh_shadows();
         self.end_late_downloads();
+        self.note_ledger(false);
+        self.meet();
+        self.gossip();
         for _ in 0..limits::SWARM_STEPS {
             if !self.swarm_step() {
                 break;
@@ -299,12 +335,14 @@ impl Machine {
     /// Takes over that sharing was switched, or the network changed.
     pub(super) fn configure_swarm(&mut self) {
         let Some(keys) = self.own else { return };
-        let on = self.config.network.exists() && self.config.sharing.enabled && !self.resting;
+        let on = self.config.network.exists() && self.config.sharing.enabled;
+        let on = on && !self.resting && !self.consent.refused;
         if on == self.swarm.is_some() {
             return;
         }
         self.put(Output::Share { on });
         if let Some(swarm) = self.swarm.take() {
+            self.leave_meetings(swarm.meeting);
             for download in swarm.downloads.into_values() {
                 self.release(download);
             }
@@ -315,20 +353,10 @@ impl Machine {
             let rng = self.rng.fork();
             self.swarm = Some(Swarm::new(&self.config, keys, rng));
             for address in self.config.network.peers.clone() {
-                let tier = tier_of(address.ip());
+                let tier = self.config.network.near.tier(address.ip(), &[]);
                 let found = Peering::Found { address, key: None, tier, by: FoundBy::Config };
                 self.on_peering(found);
             }
         }
     }
-}
-
-/// How near an address is that nothing else is known of: what is not routed is in the home
-/// (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
-pub(super) fn tier_of(address: IpAddr) -> Tier {
-    let near = match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-    };
-    if near { Tier::Home } else { Tier::Wan }
 }

@@ -24,6 +24,11 @@ impl Machine {
     /// The scheduler has decided something.
     pub(super) fn on_step(&mut self, step: Step) {
         match step {
+            Step::Ask { peer, segment, blocks, .. } if !self.may_share(peer, segment.resource) => {
+                // It offered this before it was known where that belongs.
+                let Some(swarm) = &mut self.swarm else { return };
+                swarm.scheduler.on_deny(peer, (segment, blocks), self.now);
+            }
             Step::Ask { peer, segment, blocks, within } => {
                 let blocks = self.grant_blocks(peer, (segment, blocks));
                 if !blocks.is_empty() {
@@ -143,6 +148,8 @@ impl Machine {
                 return;
             }
         }
+        self.book_taken(peer, segment.resource, u64::from(length));
+        let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get(&segment.resource) else { return };
         let (Some(row), Some(whole)) = (download.row, download.length) else { return };
         let range = segment.block(block, whole);

@@ -59,7 +59,8 @@ impl Port {
             Ok(stream) => stream,
             Err(error) => return log::debug!("a peer's connection failed at once: {error}"),
         };
-        let wish = Wish { side: Side::Listener, address, key: None, tier: tcp::tier(ip, own) };
+        let tier = self.settings.near.tier(ip, &[own]);
+        let wish = Wish { side: Side::Listener, address, key: None, tier };
         let port = Rc::clone(self);
         let task = self.door.executor.spawn(async move {
             let made = port.make(stream, wish).await;
@@ -75,7 +76,8 @@ impl Port {
         let Some(guest) = Guest::admit(self, ip) else {
             return log::debug!("a link is refused: too many are being made");
         };
-        let tier = tcp::tier(ip, hold.own().unwrap_or(ip));
+        let own = hold.own().unwrap_or(ip);
+        let tier = self.settings.near.tier(ip, &[own]);
         let wish = Wish { side: Side::Listener, address: from, key: None, tier };
         let port = Rc::clone(self);
         let task = self.door.executor.spawn(async move {

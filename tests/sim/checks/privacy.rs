@@ -30,6 +30,8 @@ impl Privacy {
                 return;
             }
             Message::Choke | Message::Unchoke => return,
+            Message::Peers { .. } | Message::Switch(_) => return,
+            Message::Observed { .. } | Message::Punch(_) => return,
         };
         self.look(node, library, (segment, shows));
     }

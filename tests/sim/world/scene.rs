@@ -7,6 +7,7 @@ use neap::base::rng::Rng;
 use neap::base::time::Instant;
 use neap::base::units::Rate;
 use neap::config::caps::{Rates, WanUpload};
+use neap::config::model::Share;
 
 use super::library::{Access, Show, Validator};
 
@@ -16,6 +17,9 @@ pub struct Scene {
     pub seed: u64,
     /// Whether the nodes know each other.
     pub sharing: bool,
+    /// What the origin's section says, and the audience that wide sharing needs.
+    pub share: Share,
+    pub min_audience: usize,
     pub homes: Vec<Home>,
     pub seats: Vec<Seat>,
     pub shows: Vec<Show>,
@@ -149,6 +153,8 @@ impl Scene {
         let mut scene = Self {
             seed,
             sharing: true,
+            share: share(&mut Rng::new(seed ^ 0x5a4e)),
+            min_audience: [0, 0, 3, 5][pick(&mut Rng::new(seed ^ 0xa0d1), 4)],
             seats: seats(&mut rng, (&homes, top)),
             homes,
             shows: vec![show],
@@ -252,6 +258,10 @@ impl Scene {
             }
         }
     }
+}
+
+fn share(rng: &mut Rng) -> Share {
+    [Share::Any, Share::Any, Share::Any, Share::Isp, Share::Home, Share::None][pick(rng, 6)]
 }
 
 fn show(rng: &mut Rng) -> Show {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use neap::base::peer::Role;
 use neap::base::time::Instant;
+use neap::config::model::Share;
 
 use super::library::{Access, Show, Validator};
 use super::scene::{Audience, Home, Lie, Origin, START, Scene, Seat};
@@ -91,6 +92,8 @@ impl Stage {
         Scene {
             seed: self.seed,
             sharing: true,
+            share: Share::Any,
+            min_audience: 0,
             homes,
             audience: audience.collect(),
             seats,
