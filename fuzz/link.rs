@@ -6,6 +6,8 @@ use neap::wire::frame::{Breach, Header, Kind};
 use neap::wire::message::{BlockHead, Message};
 use neap::wire::record::Record;
 use neap::wire::record_file::{self, Head};
+use neap::wire::tracker::announce::Answer;
+use neap::wire::tracker::datagram::{Transaction, announced, connected};
 
 /// A stream of frames, as a link reads it: what is said is bounded, and written as it was read.
 pub(crate) fn frames(data: &[u8]) {
@@ -73,4 +75,21 @@ pub(crate) fn record_file(data: &[u8]) {
     }
     let again = record_file::write(&records);
     assert_eq!(record_file::parse(&again), Ok(records));
+}
+
+/// A tracker's answer, over HTTP and over UDP: bounded, and the same however it is asked.
+pub(crate) fn tracker(data: &[u8]) {
+    if let Ok(answer) = Answer::parse(data) {
+        assert!(answer.peers.len() <= limits::TRACKER_PEERS && data.len() <= limits::TRACKER_BODY);
+    }
+    let asked = data.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    let Some(asked) = asked else { return };
+    let _ = connected(data, Transaction(asked));
+    for is_v6 in [false, true] {
+        let Ok(answer) = announced(data, Transaction(asked), is_v6) else { continue };
+        let each = if is_v6 { 18 } else { 6 };
+        let said = (data.len() - 20) / each;
+        assert_eq!(answer.peers.len(), said.min(limits::TRACKER_PEERS));
+        assert!(announced(data, Transaction(!asked), is_v6).is_err(), "a stranger's answer");
+    }
 }

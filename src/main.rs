@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use neap::daemon::arguments::{Command, HELP, VERSION};
+use neap::daemon::arguments::Command;
 use neap::daemon::calibrate::command::calibrate;
 use neap::daemon::check::{Outcome, check};
+use neap::daemon::help::{HELP, VERSION};
 use neap::daemon::sign::command::sign;
-use neap::daemon::{control, key, reset, start, status};
+use neap::daemon::{control, key, ledger, reset, start, status};
 
 fn main() -> ExitCode {
     let said = |out: &str| Outcome { out: out.into(), ..Outcome::default() };
@@ -23,7 +24,11 @@ fn main() -> ExitCode {
         }
         Ok(Command::Status { flags, json }) => status::outcome(&Default::default(), &flags, json),
         Ok(Command::Control { flags, control }) => {
-            control::outcome(&Default::default(), &flags, control)
+            control::outcome(&Default::default(), &flags, &control)
+        }
+        Ok(Command::Ledger(flags)) => ledger::outcome(&Default::default(), &flags),
+        Ok(Command::Switch { flags, percent, days, key }) => {
+            key::switch(&Default::default(), &flags, (percent, days, &key))
         }
         Ok(Command::Calibrate(flags)) => {
             let (input, out) = (&mut std::io::stdin().lock(), &mut std::io::stderr());

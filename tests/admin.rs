@@ -70,6 +70,7 @@ impl Daemon {
                 control: Box::new(|control| match control {
                     Control::Standby => Ok("it rests".into()),
                     Control::Wake => Err("it does not wake: it never slept".into()),
+                    other => Err(format!("nobody says {other:?} here")),
                 }),
             };
             smol::block_on(smol::future::or(serve(doors, Rc::new(window)), ended));
@@ -196,8 +197,8 @@ fn the_control_socket_takes_calls_and_refuses_what_is_none() {
     let folder = Folder::new("calls");
     let path = folder.0.join("control.sock");
     let daemon = Daemon::new(Some(path.clone()));
-    assert_eq!(client::call(&path, Control::Standby).unwrap(), "it rests\n");
-    let refused = client::call(&path, Control::Wake).unwrap_err().to_string();
+    assert_eq!(client::call(&path, &Control::Standby).unwrap(), "it rests\n");
+    let refused = client::call(&path, &Control::Wake).unwrap_err().to_string();
     assert_eq!(refused, "it does not wake: it never slept");
     let ask = |head: &str, body: &str| {
         let mut stream = UnixStream::connect(&path).unwrap();

@@ -719,3 +719,92 @@ pub const STUN_RATE: u32 = 50;
 /// The most that goes to peers anywhere by itself, where the uplink is fast or not known: two of
 /// a usual line's ten to forty upward.
 pub const WAN_UPLOAD: Rate = Rate(2_000_000);
+
+/// Bytes of a tracker's answer over HTTP: two hundred addresses of both kinds and what it says
+/// beside them. More than [`TRACKER_PEERS`] are of no use.
+pub const TRACKER_BODY: usize = 8 * 1024;
+
+/// Bytes of a tracker's datagram: what fits into one packet (BEP 15).
+pub const TRACKER_DATAGRAM: usize = 1500;
+
+/// Addresses of one answer that are looked at: twice the links of a node at its default.
+pub const TRACKER_PEERS: usize = 48;
+
+/// Trackers in the configuration: a first choice and spares.
+pub const TRACKERS: usize = 8;
+
+/// The shortest and longest time between two announcements of a stream, whatever a tracker says:
+/// less is a flood of it, more and it has forgotten this node.
+pub const ANNOUNCE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+
+/// How long a tracker that failed rests, at first and at most.
+pub const TRACKER_REST: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1800));
+
+/// How long a stream is played before it is announced: who looks through the channels tells no
+/// tracker.
+pub const MEET_AFTER: Duration = Duration::from_secs(5);
+
+/// How long after its last request a stream is no longer played.
+pub const MEET_OVER: Duration = Duration::from_secs(60);
+
+/// Streams that are announced at once; a household plays a few.
+pub const STREAMS_MET: usize = 16;
+
+/// How long before and behind the change of a day both of its info-hashes are announced, so that
+/// clocks may differ by this.
+pub const MEET_OVERLAP: Duration = Duration::from_secs(30 * 60);
+
+/// How often a question over UDP is asked before the next tracker's turn comes: 15 + 30 s.
+pub const TRACKER_ASKED: u32 = 2;
+
+/// An answer over HTTP must be whole within this, the connection included.
+pub const TRACKER_TIME: Duration = Duration::from_secs(15);
+
+/// What is told to trackers when the node goes is sent within this, or not at all.
+pub const TRACKER_GOODBYE: Duration = Duration::from_millis(500);
+
+/// Prefixes of the provider, and of one group: the largest networks announce a few thousand.
+pub const NEAR_PREFIXES: usize = 4_096;
+
+/// Bytes of a tracker's path in the configuration.
+pub const TRACKER_TARGET: usize = 512;
+
+/// The largest audience that may be asked for before a stream is shared widely.
+pub const AUDIENCE: usize = 1_000_000;
+
+/// How long an address that somebody named is not dialled again by such a word.
+pub const STRANGER_DIAL: Duration = Duration::from_secs(600);
+
+/// Such addresses of one network (/24, /48) in that time.
+pub const STRANGERS_EACH: usize = 8;
+
+/// Such dials in that time in all: five times the links of a node at its default.
+pub const STRANGERS: usize = 128;
+
+/// How long an address at which another node was reached is worth naming to others.
+pub const PROVEN_FRESH: Duration = Duration::from_secs(30 * 60);
+
+/// Resources of which it is known where they belong; beyond that, those that are neither here nor
+/// on their way are forgotten.
+pub const KIN: usize = 8_192;
+
+/// Addresses that one message names: a home's worth of new links.
+pub const GOSSIP: usize = 16;
+
+/// How long a link stands before others are named over it: who only looks in learns nobody.
+pub const GOSSIP_FIRST: Duration = Duration::from_secs(10);
+
+/// How often others are named over one link, at most.
+pub const GOSSIP_EVERY: Duration = Duration::from_secs(60);
+
+/// How soon after the last such message another one is listened to.
+pub const GOSSIP_LEAST: Duration = Duration::from_secs(45);
+
+/// Addresses of which it is remembered that they were named over a link.
+pub const GOSSIP_TOLD: usize = 256;
+
+/// Accounts of the ledger: every origin with its three tiers.
+pub const ACCOUNTS: usize = 3 * ORIGINS;
+
+/// Keys of which it is remembered what they gave and were given, when their link has ended.
+pub const REMEMBERED: usize = 1_024;

@@ -23,6 +23,19 @@ pub enum Tier {
     Wan,
 }
 
+/// How an address came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FoundBy {
+    /// It stands in the configuration: it is tried for ever.
+    Config,
+    /// It was announced in the local network.
+    Lan,
+    /// A tracker named it.
+    Tracker,
+    /// Another peer named it.
+    Peer,
+}
+
 /// What a node is there for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -118,6 +131,13 @@ impl Tier {
             Self::Isp => "isp",
             Self::Wan => "wan",
         }
+    }
+}
+
+impl FoundBy {
+    /// Whether whoever named it could be lying: somebody else may be hit by what is sent there.
+    pub const fn is_hearsay(self) -> bool {
+        matches!(self, Self::Tracker | Self::Peer)
     }
 }
 

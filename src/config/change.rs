@@ -167,9 +167,12 @@ mod tests {
                     [cache]\nmemory='1 B'\ndisk='1 B'\npath='/x'\nmax-object='1 B'\n\
                     [network]\nname='a'\nsecret-file='/s'\nadmission-file='/a'\n\
                     operators='KEY'\nlisten=[]\npeers='[::1]:1'\nmax-peers=1\n\
-                    role='gateway'\nwitnesses='KEY'\npublishers='KEY'\nverify=[]\nquorum=4\n\
-                    state='/x'\ndiscovery=false\nport-mapping=true\nca='/c'\n\
-                    certificate='/c'\nprivate-key='/k'\n[sharing]\nenabled=false\n\
+                     role='gateway'\nwitnesses='KEY'\npublishers='KEY'\nverify=[]\nquorum=4\n\
+                     state='/x'\ndiscovery=false\nport-mapping=true\n\
+                     trackers='udp://t:1'\nisp-prefixes='::/8'\n\
+                     groups={a='::/8'}\nrelay-only=true\nca='/c'\ncertificate='/c'\n\
+                     private-key='/k'\n[sharing]\nenabled=false\n\
+                     min-audience=1\n\
                     [caps]\ncpu='1 %'\nupload='1 bit/s'\nupload-home='1 bit/s'\n\
                     upload-isp='1 bit/s'\nupload-wan=''\nupload-peer='1 bit/s'\n\
                     download='1 bit/s'\ndownload-home='1 bit/s'\n\

@@ -4,12 +4,14 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::path::PathBuf;
 
-use crate::base::peer::{NodeKey, Role};
+use crate::base::peer::{NodeKey, Role, Tier};
 use crate::base::units::Size;
 use crate::base::url::{Place, Places, Scheme, Url};
 
 use super::caps::Caps;
+use super::near::Near;
 use super::secret::Secret;
+use super::tracker::Tracker;
 
 /// Everything that the file, its neighbours and the flags say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +99,21 @@ pub struct Origin {
     pub plain_digests: bool,
     /// How long the origin may say nothing: to connect, before the first byte, between bytes.
     pub timeout: Duration,
+    /// With whom what comes from it is shared.
+    pub share: Share,
+}
+
+/// With whom what comes from an origin is shared: given to, asked of, and said to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Share {
+    /// With nobody.
+    None,
+    /// With nodes in the same home.
+    Home,
+    /// With nodes of the same provider as well.
+    Isp,
+    /// With every node of the network.
+    Any,
 }
 
 /// `[cache]`: how much is kept and where.
@@ -147,6 +164,12 @@ pub struct Network {
     pub discovery: bool,
     /// Whether the home's router is asked to let others in by a port of its own.
     pub port_mapping: bool,
+    /// Where nodes beyond the home are found, first choice first.
+    pub trackers: Vec<Tracker>,
+    /// Which addresses are nearer than the rest of the world.
+    pub near: Near,
+    /// Whether this node's address is known to none but the operator's witnesses and gateways.
+    pub relay_only: bool,
     /// A PEM file with the vendor's roots, where nodes show certificates (X.509).
     pub ca: Option<PathBuf>,
     /// A PEM file with this node's certificate.
@@ -173,6 +196,8 @@ pub enum Rung {
 pub struct Sharing {
     /// Whether anything is taken and given; without a network there is nobody to share with.
     pub enabled: bool,
+    /// Nodes that must be on a stream before it is shared with those of the tier `wan`.
+    pub min_audience: usize,
 }
 
 /// `[log]`: where to and how much.
@@ -218,7 +243,7 @@ impl Default for Config {
                 max_object: Size(16 << 30),
             },
             network: Network::default(),
-            sharing: Sharing { enabled: true },
+            sharing: Sharing { enabled: true, min_audience: 5 },
             caps: Caps::default(),
             log: Log { target: LogTarget::Auto, level: log::LevelFilter::Info },
         }
@@ -244,6 +269,9 @@ impl Default for Network {
             state: "/var/lib/neap".into(),
             discovery: true,
             port_mapping: false,
+            trackers: Vec::new(),
+            near: Near::default(),
+            relay_only: false,
             ca: None,
             certificate: None,
             private_key: None,
@@ -292,6 +320,29 @@ impl Origin {
             follow_redirects: true,
             plain_digests: false,
             timeout: Duration::from_secs(10),
+            share: Share::Home,
+        }
+    }
+}
+
+impl Share {
+    /// The farthest tier that it is shared with.
+    pub const fn reach(self) -> Option<Tier> {
+        match self {
+            Self::None => None,
+            Self::Home => Some(Tier::Home),
+            Self::Isp => Some(Tier::Isp),
+            Self::Any => Some(Tier::Wan),
+        }
+    }
+
+    /// The word of the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Home => "home",
+            Self::Isp => "isp",
+            Self::Any => "any",
         }
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::base::peer::Role;
 
-use super::model::{LogTarget, Pacing, Rung, Subnet};
+use super::model::{LogTarget, Pacing, Rung, Share, Subnet};
 
 /// Where log lines go.
 pub fn target(text: &str) -> Result<LogTarget, &'static str> {
@@ -26,6 +26,13 @@ pub fn role(text: &str) -> Result<Role, &'static str> {
     let all = [Role::Device, Role::Gateway, Role::Witness];
     let named = all.into_iter().find(|role| role.name() == text);
     named.ok_or("\"device\", \"gateway\" or \"witness\"")
+}
+
+/// With whom an origin's content is shared.
+pub fn share(text: &str) -> Result<Share, &'static str> {
+    let all = [Share::None, Share::Home, Share::Isp, Share::Any];
+    let named = all.into_iter().find(|share| share.name() == text);
+    named.ok_or("\"none\", \"home\", \"isp\" or \"any\"")
 }
 
 /// Whose records are trusted.

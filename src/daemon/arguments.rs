@@ -39,6 +39,19 @@ pub enum Command {
     },
     /// Fit the power model to a meter.
     Calibrate(Flags),
+    /// Print what was given and taken.
+    Ledger(Flags),
+    /// Print the operator's word on who shares.
+    Switch {
+        /// The layer above the files; the network's name comes from there.
+        flags: Flags,
+        /// So many of a hundred nodes.
+        percent: u8,
+        /// For how long.
+        days: u32,
+        /// The operator's key.
+        key: PathBuf,
+    },
     /// Print this node's key.
     Key {
         /// The layer above the files; the state directory comes from there.
@@ -66,9 +79,9 @@ pub enum Command {
         /// Do not ask.
         yes: bool,
     },
-    /// Print [`HELP`].
+    /// Print [`super::help::HELP`].
     Help,
-    /// Print [`VERSION`].
+    /// Print [`super::help::VERSION`].
     Version,
 }
 
@@ -133,6 +146,12 @@ struct Seen {
     key: Option<PathBuf>,
     sign: Sign,
     yes: bool,
+    /// Whether sharing is on, as `neap sharing` is told.
+    on: Option<bool>,
+    forget: bool,
+    percent: Option<u8>,
+    operator: Option<PathBuf>,
+    line: Option<String>,
 }
 
 impl Seen {
@@ -145,6 +164,10 @@ impl Seen {
         if self.word == Some("admit") && self.node.is_none() {
             let node = word.parse().map_err(|why| Usage(format!("'{}': {why}", clean(&word))))?;
             self.node = Some(node);
+            return Ok(());
+        }
+        if self.word == Some("sharing") && self.on.is_none() && (word == "on" || word == "off") {
+            self.on = Some(word == "on");
             return Ok(());
         }
         if self.word.is_some() {
@@ -182,13 +205,24 @@ impl Seen {
                 self.days = Some(number.ok_or_else(wrong)?);
             }
             "--yes" => self.yes = true,
+            "--forget" => self.forget = true,
+            "--percent" => {
+                let percent = text(value()?)?;
+                let number = percent.parse().ok().filter(|percent| *percent <= 100);
+                let wrong = || Usage(format!("'--percent {}' is not 0 to 100", clean(&percent)));
+                self.percent = Some(number.ok_or_else(wrong)?);
+            }
+            "--operator-key" => self.operator = Some(value()?.into()),
+            "--apply" => self.line = Some(text(value()?)?),
             _ => return Err(unknown("flag", flag, &FLAGS)),
         }
         Ok(())
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let Self { word, flags, json, quiet, yes, new, node, days, key, sign } = self;
+        let told = self.control();
+        let told = told?;
+        let Self { word, flags, json, quiet, yes, new, node, days, key, sign, .. } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));
         }
@@ -201,8 +235,8 @@ impl Seen {
         if new && word != Some("key") {
             return Err(Usage("'--new' belongs to 'neap key'".into()));
         }
-        if days.is_some() && word != Some("admit") {
-            return Err(Usage("'--days' belongs to 'neap admit'".into()));
+        if days.is_some() && !matches!(word, Some("admit" | "switch")) {
+            return Err(Usage("'--days' belongs to 'neap admit' and 'neap switch'".into()));
         }
         if key.is_some() && !matches!(word, Some("admit" | "sign")) {
             return Err(Usage("'--key' belongs to 'neap admit' and 'neap sign'".into()));
@@ -222,10 +256,44 @@ impl Seen {
             Some("reset") => Command::Reset { flags, yes },
             Some("check") => Command::Check { flags, quiet },
             Some("status") => Command::Status { flags, json },
-            Some("standby") => Command::Control { flags, control: Control::Standby },
             Some("calibrate") => Command::Calibrate(flags),
-            Some("wake") => Command::Control { flags, control: Control::Wake },
+            Some("standby" | "wake" | "sharing" | "ledger" | "switch") => match told {
+                Some(control) => Command::Control { flags, control },
+                None if word == Some("ledger") => Command::Ledger(flags),
+                None => {
+                    let wants = "'neap switch' wants '--percent N' and '--operator-key FILE', or \
+                                 '--apply LINE'";
+                    let percent = self.percent.ok_or_else(|| Usage(wants.into()))?;
+                    let key = self.operator.ok_or_else(|| Usage(wants.into()))?;
+                    Command::Switch { flags, percent, days: days.unwrap_or(WEEK), key }
+                }
+            },
             _ => Command::Run(flags),
+        })
+    }
+}
+
+impl Seen {
+    /// What the running neap is to be told; nothing where the command only prints.
+    fn control(&self) -> Result<Option<Control>, Usage> {
+        let only = |word, flag: &str, given: bool| match given && self.word != Some(word) {
+            true => Err(Usage(format!("'{flag}' belongs to 'neap {word}'"))),
+            false => Ok(()),
+        };
+        only("ledger", "--forget", self.forget)?;
+        only("switch", "--percent", self.percent.is_some())?;
+        only("switch", "--operator-key", self.operator.is_some())?;
+        only("switch", "--apply", self.line.is_some())?;
+        Ok(match self.word {
+            Some("standby") => Some(Control::Standby),
+            Some("wake") => Some(Control::Wake),
+            Some("sharing") => {
+                let wants = || Usage("'neap sharing' wants 'on' or 'off'".into());
+                Some(Control::Sharing { on: self.on.ok_or_else(wants)? })
+            }
+            Some("ledger") => self.forget.then_some(Control::ForgetLedger),
+            Some("switch") => self.line.clone().map(|line| Control::Switch { line }),
+            _ => None,
         })
     }
 }
@@ -262,10 +330,25 @@ fn clean(text: &str) -> String {
 /// Days of an admission that says nothing else.
 const YEAR: u32 = 365;
 
-const WORDS: [&str; 9] =
-    ["check", "status", "standby", "wake", "calibrate", "sign", "key", "admit", "reset"];
+/// Days of a switch that says nothing else: what is forgotten ends.
+const WEEK: u32 = 7;
 
-const FLAGS: [&str; 15] = [
+const WORDS: [&str; 12] = [
+    "check",
+    "status",
+    "standby",
+    "wake",
+    "calibrate",
+    "sharing",
+    "ledger",
+    "switch",
+    "sign",
+    "key",
+    "admit",
+    "reset",
+];
+
+const FLAGS: [&str; 19] = [
     "--config",
     "--origin",
     "--listen",
@@ -279,65 +362,17 @@ const FLAGS: [&str; 15] = [
     "--base",
     "--valid",
     "--yes",
+    "--forget",
+    "--percent",
+    "--operator-key",
+    "--apply",
     "--help",
     "--version",
 ];
 
-/// What `neap --version` prints.
-pub const VERSION: &str = concat!("neap ", env!("CARGO_PKG_VERSION"), "\n");
-
-/// What `neap --help` prints: at most 80 columns.
-pub const HELP: &str = "\
-neap fetches each video segment once, for every player on this device.
-
-Usage:
-  neap [FLAGS]                  run until SIGTERM; SIGHUP reads the files anew
-  neap check [--quiet] [FLAGS]  print what is configured and where it came from
-  neap status [--json] [FLAGS]  print how the running neap does
-  neap standby [FLAGS]          have the running neap send nothing, set no timer
-  neap wake [FLAGS]             end that; a player who asks does so too
-  neap calibrate [FLAGS]        fit the power model to what a meter shows, line
-                                by line; prints the keys for the configuration
-  neap key [--new] [FLAGS]      print this node's key, or make a new one
-  neap admit NODE [--days N] [--key FILE] [FLAGS]
-                                print an admission of the node with key NODE,
-                                signed with this node's key or the one in FILE
-  neap sign --key FILE [--origin NAME[=URL]] [--base URL-OR-PATH] PLACE...
-                                make the records of media for 'publisher'; each
-                                PLACE is a folder, a playlist or a media file
-  neap reset [--yes] [FLAGS]    forget what is on disk, after asking
-
-Flags:
-  -c, --config FILE        read FILE and FILE.d/*.toml in place of
-                           /etc/neap/neap.toml and /etc/neap/neap.toml.d/*.toml
-      --origin [NAME=]URL  add an origin; without NAME it is called after its
-                           host (may be repeated)
-      --listen ADDR:PORT   listen for players here (may be repeated)
-      --log-level LEVEL    error, warn, info, debug or trace
-  -v, --verbose            the same as --log-level debug
-  -q, --quiet              check: print only what is wrong or odd
-      --json               status: print JSON
-      --new                key: make a new key; the old one stays beside it
-      --days N             admit: for N days; 365 when nothing is said
-      --key FILE           admit, sign: the operator's or publisher's key, which
-                           'neap key' made
-      --base URL-OR-PATH   sign: where PLACE lies at the origin
-      --valid TIME         sign: how long the records count, '30 d' if not said
-      --yes                reset: do not ask
-  -h, --help               print this
-  -V, --version            print the version
-
-Example:
-  neap --origin tv=https://cdn.example.com/live/
-  A player then opens http://127.0.0.1:8642/tv/channel1/index.m3u8
-  and gets https://cdn.example.com/live/channel1/index.m3u8.
-
-Exit codes: 0 done, 70 fault in neap, 77 access refused, 78 wrong configuration
-or command line. All keys of the file: /etc/neap/neap.toml.
-";
-
 #[cfg(test)]
 mod tests {
+    use super::super::help::HELP;
     use super::*;
 
     fn parse(line: &str) -> Result<Command, String> {
@@ -355,6 +390,18 @@ mod tests {
         assert_eq!(parse("standby"), Ok(call(Control::Standby)));
         assert_eq!(parse("calibrate"), Ok(Command::Calibrate(none.clone())));
         assert_eq!(parse("wake"), Ok(call(Control::Wake)));
+        assert_eq!(parse("sharing off"), Ok(call(Control::Sharing { on: false })));
+        assert_eq!(parse("ledger --forget"), Ok(call(Control::ForgetLedger)));
+        assert_eq!(parse("ledger"), Ok(Command::Ledger(none.clone())));
+        let line = "switch:00".into();
+        assert_eq!(parse("switch --apply switch:00"), Ok(call(Control::Switch { line })));
+        let flags = none.clone();
+        let switch = Command::Switch { flags, percent: 10, days: 2, key: "/k".into() };
+        assert_eq!(parse("switch --percent 10 --operator-key /k --days 2"), Ok(switch));
+        for wrong in ["sharing", "sharing maybe", "switch", "switch --percent 101", "key --forget"]
+        {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
         let none = Flags::default();
         assert_eq!(parse("reset --yes"), Ok(Command::Reset { flags: none, yes: true }));
@@ -408,7 +455,7 @@ mod tests {
             ("--yes", "'--yes' belongs to 'neap reset'"),
             ("status --quiet", "'--quiet' belongs to 'neap check'"),
             ("status --new", "'--new' belongs to 'neap key'"),
-            ("key --days 3", "'--days' belongs to 'neap admit'"),
+            ("key --days 3", "'--days' belongs to 'neap admit' and 'neap switch'"),
             ("admit", "'neap admit' wants a node's key"),
             (
                 "admit x --days 0",

@@ -1,4 +1,4 @@
-//! `neap standby`, `neap wake`: a call to the running daemon, and what became of it.
+//! `neap standby`, `neap sharing` and the like: a call to the daemon, and what became of it.
 
 use super::check::{Outcome, complaint};
 use crate::base::control::Control;
@@ -8,7 +8,7 @@ use crate::config::problem::exit_code;
 use crate::net::admin::client::{self, Error};
 
 /// What the call's command prints, and its exit code.
-pub fn outcome(paths: &Paths, flags: &Flags, control: Control) -> Outcome {
+pub fn outcome(paths: &Paths, flags: &Flags, control: &Control) -> Outcome {
     let path = match Config::load(paths, flags) {
         Ok(loaded) => loaded.config.admin.control,
         Err(problems) => {

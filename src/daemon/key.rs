@@ -1,4 +1,4 @@
-//! `neap key` and `neap admit`: who this node is, and who may be of its network.
+//! `neap key`, `neap admit` and `neap switch`: who this node is, and what operators sign.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use crate::config::model::Config;
 use crate::config::problem::exit_code;
 use crate::host::clock;
 use crate::net::peer::identity::{Identity, KeyFault};
+use crate::wire::switch::Switch;
 
 /// What `neap admit` is to sign.
 pub struct Admit {
@@ -59,6 +60,38 @@ pub fn admit(paths: &Paths, flags: &Flags, admit: &Admit) -> Outcome {
     }
 }
 
+/// Prints the operator's word that so many of a hundred nodes of the network share: one line for
+/// 'neap switch --apply' on any node.
+pub fn switch(paths: &Paths, flags: &Flags, (percent, days, key): (u8, u32, &Path)) -> Outcome {
+    let operator = match Identity::read(key) {
+        Ok(operator) => operator,
+        Err(fault) => return failed(&fault),
+    };
+    let name = match Config::load(paths, flags) {
+        Ok(loaded) => loaded.config.network.name,
+        Err(problems) => {
+            let code = exit_code(&problems);
+            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
+        }
+    };
+    if name.is_empty() {
+        let err = "neap: network.name is empty: the switch must say which network it means\n";
+        return Outcome { err: err.into(), code: 78, ..Outcome::default() };
+    }
+    let now = clock::trusted_date();
+    let sequence = u64::try_from(now.0).unwrap_or(0);
+    let expires = Date(now.0 + i64::from(days) * DAY);
+    let switch = Switch::sign(operator.pair(), &name, (sequence, percent, expires));
+    let mut outcome = said(&switch.to_string());
+    outcome.err = format!(
+        "neap: for {days} days {percent} of 100 nodes of '{name}' share, once \
+         'neap switch --apply' with this line was called on one of them; \"{}\" must be in \
+         network.operators on all\n",
+        operator.key
+    );
+    outcome
+}
+
 /// Acts on the state directory that is configured.
 fn with_state(
     paths: &Paths,
@@ -94,6 +127,24 @@ const NEXT: &str = "neap: a running neap takes the new key over when it is resta
 mod tests {
     use super::*;
     use crate::wire::membership::Admission;
+
+    #[test]
+    fn a_switch_is_signed_for_the_configured_network() {
+        let folder = std::env::temp_dir().join(format!("neap-switch-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let operator = Identity::open(&folder).expect("a key");
+        let file = folder.join("n.toml");
+        let text = format!("[network]\nname = \"net\"\noperators = \"{}\"\n", operator.key);
+        std::fs::write(&file, text).expect("written");
+        let flags = Flags { config: Some(file), ..Flags::default() };
+        let outcome = switch(&Paths::default(), &flags, (25, 7, &folder.join("node.key")));
+        let said = Switch::parse(&outcome.out);
+        let said = said.unwrap_or_else(|| panic!("{}", outcome.err));
+        assert!(said.holds(&[operator.key], "net"));
+        assert_eq!(said.percent, 25);
+        assert_eq!(said.expires.0 - i64::try_from(said.sequence).expect("a date"), 7 * DAY);
+        let _ = std::fs::remove_dir_all(folder);
+    }
 
     #[test]
     fn an_admission_is_signed_with_the_named_key() {

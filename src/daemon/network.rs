@@ -11,6 +11,7 @@ use super::run::Run;
 use crate::config::model::{self as config, Config};
 use crate::net::discovery::lan::{About, Lan};
 use crate::net::discovery::nat::Mappings;
+use crate::net::discovery::wan::Wan;
 use crate::net::ground::door::Door;
 use crate::net::peer::port::Port;
 use crate::net::peer::settings::Settings;
@@ -26,6 +27,7 @@ pub struct Network {
     config: config::Network,
     search: RefCell<Option<(Rc<Lan>, Task<()>)>>,
     mappings: RefCell<Option<(Rc<Mappings>, Task<()>)>>,
+    trackers: Option<Rc<Wan>>,
 }
 
 impl Network {
@@ -35,6 +37,9 @@ impl Network {
             return Ok(None);
         }
         let executor = Rc::clone(&door.executor);
+        let trackers = &config.network.trackers;
+        let trackers =
+            (!trackers.is_empty()).then(|| Rc::new(Wan::new(door.clone(), trackers.clone())));
         let port = Port::new(door, Settings::of(&config.network)?)?;
         let (run, network) = (Rc::clone(run), config.network.clone());
         Ok(Some(Self {
@@ -44,12 +49,18 @@ impl Network {
             config: network,
             search: RefCell::default(),
             mappings: RefCell::default(),
+            trackers,
         }))
     }
 
     /// The port.
     pub const fn port(&self) -> &Rc<Port> {
         &self.port
+    }
+
+    /// The trackers, where there are any.
+    pub const fn trackers(&self) -> Option<&Rc<Wan>> {
+        self.trackers.as_ref()
     }
 
     /// Tells the machine who this node is, and opens what the configuration opens.
@@ -80,6 +91,9 @@ impl Network {
         }
         let bound = self.port.listen()?;
         bound.iter().for_each(|address| log::info!("peers connect to {address}"));
+        if let (Some(trackers), Some(address)) = (&self.trackers, bound.first()) {
+            trackers.open(address.port());
+        }
         if self.mappings.borrow().is_none() {
             self.map(&bound);
         }
@@ -120,9 +134,17 @@ impl Network {
             mappings.leave().await;
         }
         let search = self.search.borrow_mut().take();
-        if let Some((lan, task)) = search {
-            lan.leave().await;
-            drop(task);
-        }
+        let lan = async {
+            if let Some((lan, task)) = search {
+                lan.leave().await;
+                drop(task);
+            }
+        };
+        let trackers = async {
+            if let Some(trackers) = &self.trackers {
+                trackers.leave().await;
+            }
+        };
+        smol::future::zip(lan, trackers).await;
     }
 }

@@ -119,6 +119,12 @@ impl Ports {
             Output::Note { page, text } => self.notes.write(page, text),
             Output::Sense(rhythm) => self.sensing.ask(rhythm),
             Output::Share { on } => self.share(on),
+            Output::Announce(call) => {
+                let trackers = self.network.as_ref().and_then(|network| network.trackers());
+                if let Some(trackers) = trackers {
+                    trackers.order(*call);
+                }
+            }
             Output::Rest => self.rest(true),
             Output::Wake => self.rest(false),
             Output::Say { level, line } => log::log!(level, "{line}"),

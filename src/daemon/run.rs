@@ -94,8 +94,8 @@ impl Run {
 
     /// Does what an operator says; answers in words.
     pub fn control(&self, control: Control) -> Told {
-        self.submit(Input::Control(control));
-        self.machine.borrow().told(control)
+        self.submit(Input::Control(control.clone()));
+        self.machine.borrow().told(&control)
     }
 
     /// How it stands.

@@ -57,7 +57,7 @@ impl Machine {
         let mut ask = Ask::alone(key, locator, fields);
         ask.spec = range.map(|range| Spec::Span(range.start, range.end.saturating_sub(1)));
         self.report.add(Counter::Prefetches, 1);
-        if let Some((resource, topic, target)) = self.may_ask_peers(&ask) {
+        if let Some((resource, kin, target)) = self.may_ask_peers(&ask) {
             // Who signs it takes it now, not only when the player comes there.
             self.tell_witnesses(&ask.locator);
             let long = if duration.is_zero() { target } else { duration };
@@ -65,7 +65,7 @@ impl Machine {
             // It is played when all before it is; the player asks for it somewhat earlier.
             let within = held + long.saturating_mul(between);
             let due = Due { at: self.now + within.max(limits::PLAYING_DUE), urgent: false };
-            return self.download(ask, None, (resource, topic, due));
+            return self.download(ask, None, (resource, kin, due));
         }
         self.begin(ask, None);
     }

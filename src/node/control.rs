@@ -6,20 +6,34 @@ use crate::base::control::{Control, Told};
 
 impl Machine {
     /// Does what a call says.
-    pub(super) fn on_control(&mut self, control: Control) {
+    pub(super) fn on_control(&mut self, control: &Control) {
         match control {
             Control::Standby => self.rest(),
             Control::Wake => self.wake(),
+            Control::Sharing { on } => self.set_sharing(*on),
+            Control::ForgetLedger => self.forget_ledger(),
+            Control::Switch { line } => self.call_switch(line),
         }
     }
 
     /// What the operator is told of a call that was just handed in.
-    pub fn told(&self, control: Control) -> Told {
+    pub fn told(&self, control: &Control) -> Told {
         match control {
             Control::Standby => Ok("neap is in standby: it sends nothing and sets no timer until \
                                     a player asks or 'neap wake' comes"
                 .into()),
             Control::Wake => Ok("neap is awake".into()),
+            Control::Sharing { on: false } => {
+                Ok("nothing is taken from other nodes and nothing is \
+                                                  given to them, until 'neap sharing on'"
+                    .into())
+            }
+            Control::Sharing { on: true } if !self.config.sharing.enabled => {
+                Err("sharing.enabled is false in the configuration, and goes before a call".into())
+            }
+            Control::Sharing { on: true } => Ok("neap shares as its configuration says".into()),
+            Control::ForgetLedger => Ok("the ledger is empty".into()),
+            Control::Switch { line } => self.told_switch(line),
         }
     }
 

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::event::{Arrival, Output};
 use super::fetch::{Ask, By};
 use super::machine::Machine;
+use super::policy::Kin;
 use super::whole::Pending;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
-use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
@@ -79,8 +79,9 @@ impl Machine {
         &mut self,
         ask: Ask,
         waiting: Option<ExchangeId>,
-        (resource, topic, due): (Digest, Digest, Due),
+        (resource, kin, due): (Digest, Kin, Due),
     ) {
+        self.note_kin(resource, kin);
         let running = self.swarm.as_ref().and_then(|swarm| swarm.downloads.get(&resource));
         let known = running.is_some();
         if waiting.is_some() && running.is_some_and(|download| download.waits.is_none()) {
@@ -96,7 +97,7 @@ impl Machine {
             let waits = self.park(&ask);
             let download = Download {
                 ask,
-                topic,
+                topic: kin.topic,
                 wanted,
                 deadline: due.at,
                 urgent: due.urgent,
@@ -165,11 +166,8 @@ impl Machine {
                 sought.push((segment, download.topic));
             }
         }
-        let peers: Vec<PeerId> = swarm.links.keys().copied().collect();
         for (segment, topic) in sought {
-            for peer in &peers {
-                self.tell(*peer, Message::Seek { segment, topic });
-            }
+            self.tell_all(segment, &Message::Seek { segment, topic });
         }
     }
 
@@ -263,13 +261,13 @@ impl Machine {
 
     /// A response is stored: if a playlist lists it as a segment, peers may have it.
     pub(super) fn note_segment(&mut self, row: RowId, (ask, length): (&Ask, Option<u64>)) {
-        if self.swarm.is_none() || self.timeline.listed(&ask.locator, None).is_none() {
-            return;
-        }
+        let listed = self.timeline.listed(&ask.locator, None).filter(|_| self.swarm.is_some());
+        let Some(kin) = listed.and_then(|listed| self.kin_of(&listed)) else { return };
         let plain = self.index.entry(row).is_some_and(|entry| {
             entry.status == 200 && !entry.selecting.is_selective() && length.is_some()
         });
         let Some(resource) = self.resource_of(&ask.key).filter(|_| plain) else { return };
+        self.note_kin(resource, kin);
         self.note_shareable(row, resource);
         self.on_row(resource, row, length);
     }
@@ -291,7 +289,6 @@ impl Machine {
     pub(super) fn end_download(&mut self, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.remove(&resource) else { return };
-        let peers: Vec<PeerId> = swarm.links.keys().copied().collect();
         for (segment, peer, _) in swarm.sums.offers_of(resource) {
             swarm.sums.offers.remove(&(segment, peer));
         }
@@ -300,9 +297,7 @@ impl Machine {
             if let Some(swarm) = &mut self.swarm {
                 swarm.scheduler.drop(segment, self.now);
             }
-            for peer in &peers {
-                self.tell(*peer, Message::Done { segment });
-            }
+            self.tell_all(segment, &Message::Done { segment });
         }
         self.release(download);
     }

@@ -17,6 +17,7 @@ use crate::wire::http::fields::Fields;
 use crate::wire::http::head::ResponseHead;
 use crate::wire::plan::{Fault, Plan};
 use crate::wire::record::Record;
+use crate::wire::tracker::announce::Call;
 
 /// What happened outside.
 #[derive(Debug)]
@@ -337,6 +338,8 @@ pub enum Output {
     Rest,
     /// Standby is over.
     Wake,
+    /// A tracker is told something; [`Peering::Announced`] follows.
+    Announce(Box<Call>),
     /// A line for the log.
     Say {
         /// How important.

@@ -76,13 +76,16 @@ impl Machine {
                     self.say(log::Level::Warn, lost.into());
                 }
             }
-            (Page::Caps | Page::Ledger | Page::Switch, _) => {}
+            (Page::Caps, None) => {}
+            (Page::Ledger, text) => self.on_ledger_page(text),
+            (Page::Switch, text) => self.on_switch_page(text),
         }
     }
 
     /// The node goes down.
     pub(super) fn on_stopping(&mut self) {
         self.note_caps();
+        self.note_ledger(true);
     }
 
     /// What the caps want done after everything else: the rhythm of readings, a page, standby.

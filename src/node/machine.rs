@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
+use super::account::Books;
+use super::consent::Consent;
 use super::disk::Disk;
 use super::event::{Input, Output, Refusal};
 use super::exchange::Exchange;
@@ -52,6 +54,8 @@ pub struct Machine {
     pub(super) report: Report,
     /// What has to do with peers; none while sharing is off.
     pub(super) swarm: Option<Swarm>,
+    pub(super) books: Books,
+    pub(super) consent: Consent,
     pub(super) rng: Rng,
     pub(super) paces: Paces,
     pub(super) own: Option<(NodeKey, NodeKey)>,
@@ -111,6 +115,8 @@ impl Machine {
             ignored: ignored(&config),
             report: Report::new(now),
             swarm: None,
+            books: Books::default(),
+            consent: Consent::default(),
             rng: Rng::new(seed),
             own: None,
             came: 0,
@@ -140,7 +146,7 @@ impl Machine {
             Input::Ended { fetch, end } => self.on_ended(fetch, end),
             Input::Disk(disk) => self.on_disk(disk),
             Input::Peer(peering) => self.on_peering(*peering),
-            Input::Control(control) => self.on_control(control),
+            Input::Control(control) => self.on_control(&control),
             Input::Dated(date) => self.dated = Some((now, date)),
             Input::Reading(readings) => self.on_reading(&readings),
             Input::Noted { page, text } => self.on_noted(page, text.as_deref()),
@@ -174,7 +180,7 @@ impl Machine {
             return None;
         }
         let timeline = self.timeline.poll_timeout().map(|at| (at, Reason::Timeline));
-        let peers = self.swarm.as_ref().and_then(|swarm| swarm.poll_timeout(self.now));
+        let peers = self.swarm.as_ref().and_then(|s| s.poll_timeout(self.date(), self.now));
         let peers = peers.map(|at| (at, Reason::Peers));
         let caps = self.rule.poll_timeout(self.config.caps.standby_after);
         let caps = caps.map(|at| (at, Reason::Caps));

@@ -1,8 +1,10 @@
 //! The engines joined, pure: one machine with inputs, outputs and a next deadline.
 
+mod account;
 pub mod ahead;
 pub mod answer;
 pub mod arrive;
+mod consent;
 pub mod control;
 pub mod disk;
 pub mod download;
@@ -12,13 +14,16 @@ pub mod exchange;
 pub mod fetch;
 pub mod governor;
 pub mod health;
+mod hearsay;
 pub mod keep;
 pub mod machine;
+mod meeting;
 pub mod memo;
 pub mod neighbours;
 pub mod overview;
 pub mod pace;
 pub mod peering;
+mod policy;
 pub mod proving;
 pub mod publisher;
 pub mod reaching;

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 
 use super::machine::Machine;
-use super::peering::{FoundBy, Parting, PeerOrder, Peering};
+use super::peering::{Parting, PeerOrder, Peering};
 use super::report::{Counter, FaultKind};
 use super::status::{Network, Peer, Usage};
 use super::swarm::Link;
 use crate::base::limits;
-use crate::base::peer::{Ground, PeerId};
+use crate::base::peer::{Ground, PeerId, Role, Tier};
 use crate::base::time::Instant;
+use crate::config;
 use crate::engine::peers::roster::{Failure, Found, Linked, Refusal};
 use crate::engine::schedule;
 
@@ -29,6 +30,7 @@ impl Machine {
             name: self.config.network.name.clone(),
             key: swarm.own.to_string(),
             role: swarm.role.name().into(),
+            muted: swarm.muted,
             links: Usage {
                 used: swarm.links.len() as u64,
                 limit: self.config.network.max_peers as u64,
@@ -42,8 +44,7 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         match peering {
             Peering::Found { address, key, tier, by } => {
-                let is_static = by == FoundBy::Config;
-                swarm.roster.on_found(Found { address, key, tier, is_static }, self.now);
+                swarm.roster.on_found(Found { address, key, tier, by }, self.now);
             }
             Peering::Lost { address } => swarm.roster.on_lost(address),
             Peering::Failed { dialled, why } => {
@@ -60,41 +61,9 @@ impl Machine {
                 if let Some(address) = dialled {
                     swarm.reach.on_dial_over(address, true, self.now);
                 }
-                let ground = Ground::of(address, tier);
-                let linked = Linked { key, role, tier, ground, dialled, since: self.now };
-                let instead = match swarm.roster.on_joined(peer, linked, self.now) {
-                    Ok(instead) => instead,
-                    Err(refusal) => {
-                        let why = refused(refusal);
-                        return self.order(PeerOrder::Hangup { peer, why });
-                    }
-                };
-                let link = Link {
-                    key,
-                    role,
-                    tier,
-                    ground,
-                    since: self.now,
-                    asked: limits::UNWANTED,
-                    given: 0,
-                    taken: 0,
-                    seeks: VecDeque::new(),
-                };
-                swarm.links.insert(peer, link);
-                let end = schedule::want::Link { key, tier, role };
-                swarm.scheduler.on_joined(peer, end, self.now);
-                if swarm.trust.is_suspect(key, self.now) {
-                    swarm.scheduler.on_bad(peer, self.now);
-                }
-                self.report.add(Counter::PeersJoined, 1);
-                let line = format!("peer {} joined ({})", key.short(), role.name());
-                self.say(log::Level::Info, line);
-                self.greet(peer);
-                if let Some((old, refusal)) = instead {
-                    let why = refused(refusal);
-                    self.on_gone(old, &why);
-                    self.order(PeerOrder::Hangup { peer: old, why });
-                }
+                let (ground, since) = (Ground::of(address, tier), self.now);
+                let linked = Linked { key, role, tier, ground, dialled, since, rtt: None };
+                self.on_joined(peer, linked);
             }
             Peering::Gone { peer, why } => self.on_gone(peer, &why),
             Peering::Seen { .. }
@@ -104,7 +73,55 @@ impl Machine {
             | Peering::Given { .. }
             | Peering::Proven { .. }
             | Peering::Signed(_)
-            | Peering::Summed { .. } => {}
+            | Peering::Summed { .. }
+            | Peering::Announced { .. } => {}
+        }
+    }
+
+    /// A link stands; it stays if it is of use.
+    fn on_joined(&mut self, peer: PeerId, linked: Linked) {
+        let Linked { key, role, tier, ground, dialled, .. } = linked;
+        let Some(swarm) = &mut self.swarm else { return };
+        if hides_from(&self.config.network, &linked) {
+            swarm.roster.on_failed(dialled, Failure::Refused, self.now);
+            return self.order(PeerOrder::Hangup { peer, why: Parting::Crowd });
+        }
+        let instead = match swarm.roster.on_joined(peer, linked, self.now) {
+            Ok(instead) => instead,
+            Err(refusal) => {
+                let why = refused(refusal);
+                return self.order(PeerOrder::Hangup { peer, why });
+            }
+        };
+        let link = Link {
+            key,
+            role,
+            tier,
+            ground,
+            since: self.now,
+            asked: limits::UNWANTED,
+            given: 0,
+            taken: 0,
+            seeks: VecDeque::new(),
+        };
+        swarm.links.insert(peer, link);
+        if tier != Tier::Home {
+            swarm.gossip.on_joined(peer, key, self.now);
+        }
+        let end = schedule::want::Link { key, tier, role };
+        swarm.scheduler.on_joined(peer, end, self.now);
+        swarm.slots.on_joined(peer, (key, tier), self.now);
+        if swarm.trust.is_suspect(key, self.now) {
+            swarm.scheduler.on_bad(peer, self.now);
+        }
+        self.report.add(Counter::PeersJoined, 1);
+        let line = format!("peer {} joined ({})", key.short(), role.name());
+        self.say(log::Level::Info, line);
+        self.greet(peer);
+        if let Some((old, refusal)) = instead {
+            let why = refused(refusal);
+            self.on_gone(old, &why);
+            self.order(PeerOrder::Hangup { peer: old, why });
         }
     }
 
@@ -134,9 +151,10 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         swarm.roster.on_gone(peer, failure(why), self.now);
         swarm.scheduler.on_gone(peer, self.now);
-        swarm.slots.on_gone(peer);
+        swarm.slots.on_gone(peer, self.now);
         swarm.sums.on_gone(peer);
         swarm.voting.on_gone(peer);
+        swarm.gossip.on_gone(peer);
         self.rule.governor.forget(peer);
     }
 
@@ -145,6 +163,14 @@ impl Machine {
         self.on_gone(peer, &why);
         self.order(PeerOrder::Hangup { peer, why });
     }
+}
+
+/// Whether a node that hides ends a link: beyond the home it knows those alone whom the operator
+/// names, witnesses by their key and gateways by their address.
+fn hides_from(network: &config::model::Network, link: &Linked) -> bool {
+    let is_named = link.dialled.is_some_and(|at| network.peers.contains(&at));
+    let is_beyond = link.tier != Tier::Home;
+    network.relay_only && is_beyond && link.role != Role::Witness && !is_named
 }
 
 /// What the roster makes of the end of a link.

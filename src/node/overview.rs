@@ -35,6 +35,7 @@ impl Machine {
             network: self.network(now),
             sharing: self.rule.governor.headline(now),
             caps: self.caps(now),
+            ledger: self.accounts(),
             connections: limit(connections, limits::CONNECTIONS as u64),
             hit_permille: self.report.hit_permille(),
             rates: self.report.rates(now),

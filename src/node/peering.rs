@@ -4,11 +4,12 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::base::digest::{Algorithm, Digest, Sum};
 use crate::base::id::RowId;
-use crate::base::peer::{NodeKey, PeerId, Role, Tier};
+use crate::base::peer::{FoundBy, NodeKey, PeerId, Role, Tier};
 use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
 use crate::wire::message::Message;
 use crate::wire::record::{Record, Statement};
+use crate::wire::tracker::announce::{Answer, Call};
 
 /// What happened with peers.
 #[derive(Debug)]
@@ -122,15 +123,13 @@ pub enum Peering {
         /// Its sum; none when not all of it was here any more.
         sum: Option<Sum>,
     },
-}
-
-/// How an address came to be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FoundBy {
-    /// It stands in the configuration.
-    Config,
-    /// It was announced in the local network.
-    Lan,
+    /// A tracker answered, or could not be asked.
+    Announced {
+        /// What it was told.
+        call: Call,
+        /// What it said.
+        answer: Option<Answer>,
+    },
 }
 
 /// Why a link ended or never began.

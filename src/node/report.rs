@@ -86,6 +86,8 @@ counters! {
     OriginElected, "origin_elected", Count, "Segments that this node fetched for the swarm.";
     OriginLate, "origin_late", Count, "Parts that the origin brought because peers were late.";
     ShadowsRefused, "shadows_refused", Count, "Streams that a witness had no room to follow.";
+    Announcements, "tracker_announcements", Count, "Words to trackers, by which nodes meet.";
+    TrackerFailures, "tracker_failures", Count, "Trackers that did not answer, or refused.";
     DiskFaults, "disk_faults", Count, "Reads and writes of the disk tier that failed.";
 }
 

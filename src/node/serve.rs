@@ -165,10 +165,10 @@ impl Machine {
         let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
         ask.spec = spec;
         ask.shared = exchange.may_share();
-        if let Some((resource, topic, target)) = self.may_ask_peers(&ask) {
+        if let Some((resource, kin, target)) = self.may_ask_peers(&ask) {
             let due = self.due_now(id, target);
             // What was wanted ahead of the player is due sooner now.
-            return self.download(ask, Some(id), (resource, topic, due));
+            return self.download(ask, Some(id), (resource, kin, due));
         }
         match under_way {
             Some((fetch, _)) => self.wait_for(id, fetch),

@@ -49,6 +49,9 @@ impl Machine {
             return;
         }
         let Some(message) = self.watch_of(locator) else { return };
+        if !self.is_shareable(locator.origin) {
+            return;
+        }
         let topic = self.timeline.listed(locator, None).and_then(|listed| self.topic_of(&listed));
         let Some(swarm) = &mut self.swarm else { return };
         swarm.watched = Some(locator.clone());
@@ -66,7 +69,7 @@ impl Machine {
     pub(super) fn watch_by(&mut self, peer: PeerId) {
         let Some(swarm) = &self.swarm else { return };
         let witness = swarm.links.get(&peer).is_some_and(|link| link.role == Role::Witness);
-        let watched = swarm.watched.clone().filter(|_| witness);
+        let watched = swarm.watched.clone().filter(|at| witness && self.is_shareable(at.origin));
         if let Some(message) = watched.and_then(|locator| self.watch_of(&locator)) {
             self.tell(peer, message);
         }

@@ -20,12 +20,16 @@ use crate::wire::record::Record;
 impl Machine {
     /// A new link is told what this node wants.
     pub(super) fn greet(&mut self, peer: PeerId) {
+        self.tell_switch(peer);
         let Some(swarm) = &self.swarm else { return };
         let sought = swarm.downloads.iter().flat_map(|(resource, download)| {
             let topic = download.topic;
             download.segments(*resource).map(move |segment| (segment, topic))
         });
         for (segment, topic) in sought.collect::<Vec<_>>() {
+            if !self.may_share(peer, segment.resource) {
+                continue;
+            }
             self.tell(peer, Message::Seek { segment, topic });
         }
         self.watch_by(peer);
@@ -44,8 +48,10 @@ impl Machine {
                 self.on_done(peer, oldest);
             }
         }
-        let Some(swarm) = &mut self.swarm else { return };
-        swarm.scheduler.on_seek(peer, topic, self.now);
+        let is_partner = self.is_partner(peer, topic);
+        if let Some(swarm) = self.swarm.as_mut().filter(|_| is_partner) {
+            swarm.scheduler.on_seek(peer, topic, self.now);
+        }
         self.prove_row(segment);
         self.announce(segment);
     }
@@ -128,7 +134,7 @@ impl Machine {
         let whole = swarm.sums.proven(segment.resource);
         let mut messages = Vec::new();
         for (peer, told) in seekers {
-            if swarm.is_too_far(*peer, segment) {
+            if swarm.is_too_far(*peer, segment) || !self.may_share(*peer, segment.resource) {
                 continue;
             }
             let mut told = *told;
@@ -217,6 +223,9 @@ impl Machine {
 
     fn give(&mut self, peer: PeerId, segment: SegmentId, block: u8) {
         let (mut here, ..) = self.holding(segment);
+        if !self.may_share(peer, segment.resource) {
+            here = BlockSet::NONE;
+        }
         let row = self.row_of(segment.resource);
         let entry = row.and_then(|row| self.index.entry(row));
         let length = entry.and_then(|entry| entry.length);
@@ -245,6 +254,7 @@ impl Machine {
         if let Some(link) = swarm.links.get_mut(&peer) {
             link.given += u64::from(bytes);
         }
+        self.book_given(peer, segment.resource, u64::from(bytes));
         self.report.add(Counter::PeerBytesGiven, u64::from(bytes));
         self.note_work(Work { given: u64::from(bytes), ..Work::default() });
         if bytes == 0 {

@@ -38,6 +38,9 @@ pub struct Status {
     /// The caps that are set or hold something back.
     #[serde(default)]
     pub caps: Vec<Cap>,
+    /// What was given to peers and taken from them, by origin and tier, until it is forgotten.
+    #[serde(default)]
+    pub ledger: Vec<Account>,
     /// Player connections: open now, and the most that may be.
     pub connections: Usage,
     /// Share of content bytes that the cache gave since the start, in thousandths; none before
@@ -139,6 +142,9 @@ pub struct Network {
     pub key: String,
     /// What this node is there for: `device`, `gateway` or `witness`.
     pub role: String,
+    /// Whether the operator's switch keeps this node from sharing.
+    #[serde(default)]
+    pub muted: bool,
     /// Links to peers: open now, and the most that may be.
     pub links: Usage,
     /// The peers, those linked longest first.
@@ -175,6 +181,19 @@ pub struct Cap {
     pub period: String,
     /// What it holds back, and why; empty while it holds nothing back.
     pub holds: String,
+}
+
+/// What peers of one tier were given and gave of one origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The origin's name in the configuration.
+    pub origin: String,
+    /// How near the peers were: `home`, `isp` or `wan`.
+    pub tier: String,
+    /// Bytes of blocks that they were given.
+    pub given_bytes: u64,
+    /// Bytes of blocks that they gave.
+    pub taken_bytes: u64,
 }
 
 /// How much of something bounded is used.

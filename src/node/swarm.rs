@@ -1,13 +1,13 @@
 //! The part of the machine that deals with peers: who they are, what is wanted of them, what
 //! they want. None of it exists while sharing is off.
 
-use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::download::Download;
 use super::event::Output;
 use super::machine::Machine;
-use super::peering::{FoundBy, Parting, PeerOrder, Peering};
+use super::peering::{Parting, PeerOrder, Peering};
+use super::policy::Kin;
 use super::proving::Proving;
 use super::report::Counter;
 use super::shadow::Shadow;
@@ -16,13 +16,15 @@ use super::voting::Voting;
 use crate::base::digest::Digest;
 use crate::base::id::{OriginId, RowId};
 use crate::base::limits;
-use crate::base::peer::{Ground, NodeKey, PeerId, Role, Tier};
+use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId, resource};
-use crate::base::time::Instant;
+use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
 use crate::config::model::{Config, Rung};
 use crate::engine::cache::index::Key;
+use crate::engine::peers::gossip::Gossip;
+use crate::engine::peers::meeting::Meeting;
 use crate::engine::peers::reach::Reach;
 use crate::engine::peers::roster::Roster;
 use crate::engine::peers::slots::Slots;
@@ -39,6 +41,15 @@ pub(super) struct Swarm {
     pub(super) role: Role,
     pub(super) roster: Roster,
     pub(super) reach: Reach,
+    /// Where nodes beyond the home are met; none where nothing is announced at all.
+    pub(super) meeting: Option<Meeting>,
+    pub(super) gossip: Gossip,
+    /// When something was last played that is shared beyond the home.
+    pub(super) wide: Option<Instant>,
+    /// The operator's switch keeps this node from sharing.
+    pub(super) muted: bool,
+    /// When it was last looked which streams are played.
+    pub(super) met: Instant,
     pub(super) scheduler: Scheduler,
     pub(super) slots: Slots,
     pub(super) trust: Trust,
@@ -48,6 +59,8 @@ pub(super) struct Swarm {
     pub(super) links: BTreeMap<PeerId, Link>,
     /// Resources that are on their way here by way of the swarm.
     pub(super) downloads: BTreeMap<Digest, Download>,
+    /// Where resources belong, so that it is known with whom they are shared.
+    pub(super) kin: BTreeMap<Digest, Kin>,
     /// Rows that may be given from, and the resource that each holds.
     pub(super) rows: BTreeMap<RowId, Digest>,
     pub(super) resources: BTreeMap<Digest, RowId>,
@@ -114,17 +127,21 @@ impl Swarm {
         if network.role == Role::Witness {
             witnesses.push(signer);
         }
-        let publishers = network.trusted(Rung::Publisher).to_vec();
         // Without raw keys a link does not show with which key its node signs.
         let quorum =
             (network.verify.contains(&Rung::Quorum) && own == signer).then_some(network.quorum);
-        let own_signer = quorum.map(|_| signer);
-        let trusted = Trusted { witnesses, publishers, own: own_signer, quorum };
+        let (publishers, own_key) = (network.trusted(Rung::Publisher), quorum.map(|_| signer));
+        let trusted = Trusted { witnesses, publishers: publishers.to_vec(), own: own_key, quorum };
         Self {
             own,
             role: network.role,
             roster: Roster::new(own, network.max_peers, rng.fork()),
             reach: Reach::default(),
+            meeting: super::meeting::open(config, rng.fork()),
+            gossip: Gossip::default(),
+            wide: None,
+            muted: false,
+            met: Instant::default(),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
             slots: Slots::new(rng.fork(), network.role),
             trust: Trust::default(),
@@ -133,6 +150,7 @@ impl Swarm {
             voting: Voting::new(quorum),
             links: BTreeMap::new(),
             downloads: BTreeMap::new(),
+            kin: BTreeMap::new(),
             rows: BTreeMap::new(),
             resources: BTreeMap::new(),
             found: BTreeMap::new(),
@@ -147,9 +165,11 @@ impl Swarm {
     }
 
     /// When something has to happen although nothing came.
-    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, date: Option<Date>, now: Instant) -> Option<Instant> {
+        let meeting = self.meeting.as_ref().and_then(|meeting| meeting.poll_timeout(date, now));
         let shadows = self.shadows.values().filter_map(Shadow::due).min();
         let downloads = self.downloads.values().map(|download| download.ends).min();
+        let gossip = self.gossip.poll_timeout().filter(|_| self.is_wide(now));
         let engines = [
             self.roster.poll_timeout(now),
             self.reach.poll_timeout(),
@@ -157,6 +177,8 @@ impl Swarm {
             self.slots.poll_timeout(),
             shadows,
             downloads,
+            meeting,
+            gossip,
         ];
         engines.into_iter().flatten().min()
     }
@@ -186,6 +208,7 @@ impl Machine {
             Peering::Proven { row, range, digest } => self.on_proven(row, range, digest),
             Peering::Signed(record) => self.on_signed(*record),
             Peering::Summed { row, sum } => self.on_summed(row, sum),
+            Peering::Announced { call, answer } => self.on_announced(&call, answer.as_ref()),
         }
     }
 
@@ -206,6 +229,11 @@ impl Machine {
             Message::Seek { segment, topic } => self.on_seek(peer, segment, topic),
             Message::Done { segment } => self.on_done(peer, segment),
             Message::Have { segment, here, coming, hops } => {
+                if swarm.kin.contains_key(&segment.resource)
+                    && !self.may_share(peer, segment.resource)
+                {
+                    return;
+                }
                 self.on_have(peer, Have { segment, here, coming, hops });
             }
             Message::Record(record) => self.on_record(peer, *record),
@@ -224,6 +252,8 @@ impl Machine {
             Message::Observed { address } => swarm.reach.on_observed(peer, address),
             Message::Punch(punch) => swarm.reach.on_punch(peer, punch, self.now),
             Message::Whole { segment, sum } => self.on_whole(peer, segment, sum),
+            Message::Switch(switch) => self.on_switch(peer, *switch),
+            Message::Peers { addresses } => self.on_named(peer, &addresses),
             // Its bytes come as [`Peering::Block`].
             Message::Block { .. } => {}
         }
@@ -235,9 +265,10 @@ impl Machine {
             return;
         }
         let busy = self.exchanges.values().any(|exchange| exchange.row.is_some());
-        let date = self.date();
+        let (date, muted) = (self.date(), self.is_muted());
         if let Some(swarm) = &mut self.swarm {
             swarm.slots.busy(busy);
+            swarm.muted = muted;
             if self.now - swarm.looked >= limits::EXPIRE {
                 swarm.looked = self.now;
                 swarm.verifier.expire(date, self.now);
@@ -245,6 +276,9 @@ impl Machine {
         }
         self.refresh_shadows();
         self.end_late_downloads();
+        self.note_ledger(false);
+        self.meet();
+        self.gossip();
         for _ in 0..limits::SWARM_STEPS {
             if !self.swarm_step() {
                 break;
@@ -340,12 +374,14 @@ impl Machine {
     /// Takes over that sharing was switched, or the network changed.
     pub(super) fn configure_swarm(&mut self) {
         let Some(keys) = self.own else { return };
-        let on = self.config.network.exists() && self.config.sharing.enabled && !self.resting;
+        let on = self.config.network.exists() && self.config.sharing.enabled;
+        let on = on && !self.resting && !self.consent.refused;
         if on == self.swarm.is_some() {
             return;
         }
         self.put(Output::Share { on });
         if let Some(swarm) = self.swarm.take() {
+            self.leave_meetings(swarm.meeting);
             for download in swarm.downloads.into_values() {
                 self.release(download);
             }
@@ -356,20 +392,10 @@ impl Machine {
             let rng = self.rng.fork();
             self.swarm = Some(Swarm::new(&self.config, keys, rng));
             for address in self.config.network.peers.clone() {
-                let tier = tier_of(address.ip());
+                let tier = self.config.network.near.tier(address.ip(), &[]);
                 let found = Peering::Found { address, key: None, tier, by: FoundBy::Config };
                 self.on_peering(found);
             }
         }
     }
-}
-
-/// How near an address is that nothing else is known of: what is not routed is in the home
-/// (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
-pub(super) fn tier_of(address: IpAddr) -> Tier {
-    let near = match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-    };
-    if near { Tier::Home } else { Tier::Wan }
 }

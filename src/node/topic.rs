@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::fetch::Ask;
 use super::machine::Machine;
+use super::policy::Kin;
 use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
@@ -27,7 +28,7 @@ impl Machine {
     }
 
     /// Whether peers may help with what is asked for, and what it is called there.
-    pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Digest, Duration)> {
+    pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Kin, Duration)> {
         let swarm = self.swarm.as_ref()?;
         let plain = ask.method == "GET" && ask.shared && !ask.passes && ask.body.is_none();
         let fresh = ask.fills.is_none() && ask.validates.is_none();
@@ -42,11 +43,11 @@ impl Machine {
         // Authorised by the origin: only what a playlist lists that it gave to this very node.
         let listed = self.timeline.listed(&ask.locator, range)?;
         if range.is_none_or(|range| range.len() <= limits::SWARM_RANGE) {
-            let topic = self.topic_of(&listed)?;
-            if swarm.unkept.contains(&topic) {
+            let kin = self.kin_of(&listed)?;
+            if swarm.unkept.contains(&kin.topic) || !self.is_shared(kin) {
                 return None;
             }
-            return Some((self.resource_of(&ask.key)?, topic, listed.target));
+            return Some((self.resource_of(&ask.key)?, kin, listed.target));
         }
         None
     }

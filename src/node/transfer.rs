@@ -24,7 +24,10 @@ impl Machine {
     /// The scheduler has decided something.
     pub(super) fn on_step(&mut self, step: Step) {
         match step {
-            Step::Ask { peer, segment, blocks, .. } if self.is_too_far(peer, segment) => {
+            // It offered this before it was known where that belongs, or whose word it rests on.
+            Step::Ask { peer, segment, blocks, .. }
+                if self.is_too_far(peer, segment) || !self.may_share(peer, segment.resource) =>
+            {
                 let Some(swarm) = &mut self.swarm else { return };
                 swarm.scheduler.on_deny(peer, (segment, blocks), self.now);
             }
@@ -176,6 +179,8 @@ impl Machine {
                 return;
             }
         }
+        self.book_taken(peer, segment.resource, u64::from(length));
+        let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get(&segment.resource) else { return };
         let (Some(row), Some(whole)) = (download.row, download.length) else { return };
         let range = segment.block(block, whole);

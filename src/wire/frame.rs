@@ -1,6 +1,7 @@
 //! Frames of a link: one byte kind, three bytes length, then the body; docs/protocol.md.
 
 use core::fmt;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::base::digest::Digest;
 use crate::base::limits;
@@ -32,6 +33,8 @@ pub enum Breach {
     Text,
     /// An entity tag that is none (RFC 9110, 8.8.3).
     EntityTag,
+    /// More addresses than one message names.
+    Addresses,
     /// A record with another number of digests than its segment has blocks.
     Digests,
 }
@@ -61,6 +64,10 @@ impl Kind {
     pub const UNCHOKE: Self = Self(0x19);
     /// [`super::message::Message::Watch`].
     pub const WATCH: Self = Self(0x1a);
+    /// [`super::message::Message::Peers`].
+    pub const PEERS: Self = Self(0x1b);
+    /// [`super::message::Message::Switch`].
+    pub const SWITCH: Self = Self(0x1c);
     /// [`super::message::Message::Whole`].
     pub const WHOLE: Self = Self(0x20);
     /// [`super::message::Message::Observed`].
@@ -72,7 +79,7 @@ impl Kind {
     /// as the longest known one.
     pub const fn longest(self) -> usize {
         let far = matches!(self, Self::OBSERVED | Self::PUNCH | Self::WHOLE);
-        let known = self.0 <= Self::WATCH.0 || far;
+        let known = self.0 <= Self::SWITCH.0 || far;
         let held = known && self.0 != Self::BLOCK.0;
         if held { limits::MESSAGE } else { limits::FRAME }
     }
@@ -109,6 +116,7 @@ impl Breach {
             Self::Block => "it sent a block that no segment has",
             Self::Text => "it sent a text that is too long or not plain",
             Self::EntityTag => "it sent a malformed entity tag",
+            Self::Addresses => "it named more addresses than a message may",
             Self::Digests => "it sent a record with a wrong number of digests",
         }
     }
@@ -162,6 +170,12 @@ impl<'a> Body<'a> {
         Ok(SegmentId { resource: self.digest()?, number: self.word()? })
     }
 
+    /// An address of sixteen bytes, IPv4 as IPv6 writes it (RFC 4291, 2.5.5.2), and a port.
+    pub(super) fn address(&mut self) -> Result<SocketAddr, Breach> {
+        let ip = Ipv6Addr::from(self.array::<16>()?).to_canonical();
+        Ok(SocketAddr::new(ip, u16::from_be_bytes(self.array()?)))
+    }
+
     /// A text of at most `longest` bytes, without control characters, behind its length in two
     /// bytes.
     pub(super) fn text(&mut self, longest: usize) -> Result<String, Breach> {
@@ -180,6 +194,16 @@ pub(super) fn write_text(text: &str, longest: usize, out: &mut Vec<u8>) {
     let length = u16::try_from(text.len()).expect("texts are bounded far below 64 KiB");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text);
+}
+
+/// Adds an address as [`Body::address`] reads it.
+pub(super) fn write_packed(address: SocketAddr, out: &mut Vec<u8>) {
+    let six = match address.ip() {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    out.extend_from_slice(&six.octets());
+    out.extend_from_slice(&address.port().to_be_bytes());
 }
 
 pub(super) fn write_segment(segment: SegmentId, out: &mut Vec<u8>) {

@@ -3,9 +3,10 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::frame::{Body, Breach, Header, Kind, write_segment, write_text};
+use super::frame::{Body, Breach, Header, Kind, write_packed, write_segment, write_text};
 use super::punch::{Punch, read_address, write_address};
 use super::record::Record;
+use super::switch::Switch;
 use crate::base::digest::{Digest, Sum};
 use crate::base::limits;
 use crate::base::segment::{BlockSet, SegmentId};
@@ -89,6 +90,13 @@ pub enum Message {
         /// What the origin states.
         sum: Sum,
     },
+    /// Addresses at which the sender reached other nodes.
+    Peers {
+        /// At most [`limits::GOSSIP`] of them.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The operator's last word on who shares.
+    Switch(Box<Switch>),
     /// The sender gives nothing until `Unchoke`; what was asked of it is forgotten.
     Choke,
     /// The sender gives again.
@@ -161,6 +169,8 @@ impl Message {
                 };
                 Self::Whole { segment, sum }
             }
+            Kind::PEERS => Self::Peers { addresses: read_addresses(&mut body)? },
+            Kind::SWITCH => Self::Switch(Box::new(Switch::read(&mut body)?)),
             Kind::CHOKE => Self::Choke,
             Kind::UNCHOKE => Self::Unchoke,
             Kind::OBSERVED => match read_address(&mut body)? {
@@ -199,6 +209,8 @@ impl Message {
             Self::Deny { .. } => Kind::DENY,
             Self::Watch { .. } => Kind::WATCH,
             Self::Whole { .. } => Kind::WHOLE,
+            Self::Peers { .. } => Kind::PEERS,
+            Self::Switch(_) => Kind::SWITCH,
             Self::Choke => Kind::CHOKE,
             Self::Unchoke => Kind::UNCHOKE,
             Self::Observed { .. } => Kind::OBSERVED,
@@ -250,6 +262,12 @@ impl Message {
                 });
                 out.extend_from_slice(sum.bytes());
             }
+            Self::Peers { addresses } => {
+                let addresses = &addresses[..addresses.len().min(limits::GOSSIP)];
+                out.push(u8::try_from(addresses.len()).unwrap_or(0));
+                addresses.iter().for_each(|address| write_packed(*address, out));
+            }
+            Self::Switch(switch) => switch.write(out),
             Self::Choke | Self::Unchoke => {}
         }
     }
@@ -260,6 +278,14 @@ const SHA_256: u8 = 1;
 
 /// The same.
 const SHA_512: u8 = 2;
+/// How many, then each.
+fn read_addresses(body: &mut Body<'_>) -> Result<Vec<SocketAddr>, Breach> {
+    let count = usize::from(body.byte()?);
+    if count > limits::GOSSIP {
+        return Err(Breach::Addresses);
+    }
+    (0..count).map(|_| body.address()).collect()
+}
 
 impl BlockHead {
     /// Bytes of the head.
@@ -325,6 +351,18 @@ mod tests {
             },
             Message::Whole { segment, sum: Sum::Sha256([7; 32]) },
             Message::Whole { segment, sum: Sum::Sha512([9; 64]) },
+            Message::Switch(Box::new(Switch {
+                operator: NodeKey([3; 32]),
+                network: Digest::of(b"n"),
+                sequence: 1_800_000_000,
+                percent: 40,
+                expires: Date(1_900_000_000),
+                signature: [4; 64],
+            })),
+            Message::Peers { addresses: Vec::new() },
+            Message::Peers {
+                addresses: vec!["203.0.113.7:8644".parse().unwrap(), "[::9]:1".parse().unwrap()],
+            },
             Message::Choke,
             Message::Unchoke,
             Message::Observed { address: at("203.0.113.7:8644") },
@@ -387,6 +425,18 @@ mod tests {
     }
 
     #[test]
+    fn no_more_addresses_are_named_than_may_be() {
+        let at = "203.0.113.7:8644".parse().unwrap();
+        let many = Message::Peers { addresses: vec![at; limits::GOSSIP + 1] };
+        let (header, mut body) = frame(&many);
+        let kept = Message::Peers { addresses: vec![at; limits::GOSSIP] };
+        assert_eq!(Message::parse(header.kind, &body), Ok(Some(kept)));
+        body[0] += 1;
+        body.extend([0; 18]);
+        assert_eq!(Message::parse(header.kind, &body), Err(Breach::Addresses));
+    }
+
+    #[test]
     fn unknown_kinds_are_skipped() {
         for kind in (0..=u8::MAX).map(Kind) {
             let known = samples().iter().any(|message| message.kind() == kind);
@@ -435,6 +485,7 @@ mod tests {
             Message::Want { segment, blocks: BlockSet(0b101), within },
             Message::Block { segment, block: 2, length: 65_536 },
             Message::Whole { segment, sum: Sum::Sha256([0xcd; 32]) },
+            Message::Peers { addresses: vec!["203.0.113.7:8644".parse().unwrap()] },
             Message::Choke,
             Message::Observed { address: at("203.0.113.7:8644") },
             Message::Punch(Punch::Go {

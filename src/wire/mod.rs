@@ -16,3 +16,5 @@ pub mod record;
 pub mod record_file;
 pub mod rewrite;
 pub mod stun;
+pub mod switch;
+pub mod tracker;

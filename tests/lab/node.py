@@ -57,13 +57,13 @@ class Node:
                    f'discovery = {str(more.get("discovery", True)).lower()}\n{more.get("extra", "")}\n')
         if more.get("network", NETWORK) is None:
             network = ""
-        sharing = f'[sharing]\nenabled = {str(more.get("sharing", True)).lower()}\n'
+        sharing = f'[sharing]\nenabled = {str(more.get("sharing", True)).lower()}\nmin-audience = 1\n'
         (folder / "neap.toml").write_text(
             f'[player]\nlisten = ["127.0.0.1:8642"]\n[admin]\nlisten = "127.0.0.1:8643"\n'
             f'control = "{folder}/control.sock"\n[log]\ntarget = "stderr"\nlevel = "{more.get("level", "info")}"\n'
             f'[cache]\nmemory = "{more.get("memory", "48 MiB")}"\n{network}{sharing}'
-            f'[[origin]]\nname = "cdn"\nurl = "{origin.tls_url}"\nca = "{origin.ca}"\n'
-            f'[[origin]]\nname = "plain"\nurl = "{origin.url}"\n')
+            f'[[origin]]\nname = "cdn"\nurl = "{origin.tls_url}"\nca = "{origin.ca}"\nshare = "any"\n'
+            f'[[origin]]\nname = "plain"\nurl = "{origin.url}"\nshare = "any"\n')
 
     def base(self, name="cdn"):
         return f"http://127.0.0.1:8642/{name}/"

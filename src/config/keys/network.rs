@@ -3,7 +3,7 @@
 use crate::base::limits;
 use crate::config::model::Config;
 use crate::config::read;
-use crate::config::{show, words};
+use crate::config::{near, show, tracker, words};
 
 use super::key::{Key, put};
 
@@ -132,6 +132,34 @@ pub const NETWORK: &[Key<Config>] = &[
     },
     Key {
         section: "network",
+        name: "trackers",
+        live: false,
+        set: |config, value| put(&mut config.network.trackers, tracker::trackers(value)),
+        show: |config| show::list(&config.network.trackers),
+    },
+    Key {
+        section: "network",
+        name: "isp-prefixes",
+        live: false,
+        set: |config, value| put(&mut config.network.near.isp, near::prefixes(value)),
+        show: |config| show::list(&config.network.near.isp),
+    },
+    Key {
+        section: "network",
+        name: "groups",
+        live: false,
+        set: |config, value| put(&mut config.network.near.groups, near::groups(value)),
+        show: |config| near::show_groups(&config.network.near.groups),
+    },
+    Key {
+        section: "network",
+        name: "relay-only",
+        live: false,
+        set: |config, value| put(&mut config.network.relay_only, read::switch(value)),
+        show: |config| config.network.relay_only.to_string(),
+    },
+    Key {
+        section: "network",
         name: "ca",
         live: false,
         set: |config, value| put(&mut config.network.ca, read::one(value, read::maybe(read::path))),
@@ -158,10 +186,21 @@ pub const NETWORK: &[Key<Config>] = &[
 ];
 
 /// `[sharing]`.
-pub const SHARING: &[Key<Config>] = &[Key {
-    section: "sharing",
-    name: "enabled",
-    live: true,
-    set: |config, value| put(&mut config.sharing.enabled, read::switch(value)),
-    show: |config| config.sharing.enabled.to_string(),
-}];
+pub const SHARING: &[Key<Config>] = &[
+    Key {
+        section: "sharing",
+        name: "enabled",
+        live: true,
+        set: |config, value| put(&mut config.sharing.enabled, read::switch(value)),
+        show: |config| config.sharing.enabled.to_string(),
+    },
+    Key {
+        section: "sharing",
+        name: "min-audience",
+        live: true,
+        set: |config, value| {
+            put(&mut config.sharing.min_audience, read::number(value, 0..=limits::AUDIENCE))
+        },
+        show: |config| config.sharing.min_audience.to_string(),
+    },
+];

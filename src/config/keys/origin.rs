@@ -3,7 +3,7 @@
 use crate::base::units::plain;
 use crate::config::model::Origin;
 use crate::config::read::{self, Value};
-use crate::config::show;
+use crate::config::{show, words};
 
 use super::key::{Key, put};
 
@@ -75,5 +75,12 @@ pub const ORIGIN: &[Key<Origin>] = &[
         live: true,
         set: |origin, value| put(&mut origin.timeout, read::timeout(value)),
         show: |origin| show::text(&plain(origin.timeout).to_string()),
+    },
+    Key {
+        section: "origin",
+        name: "share",
+        live: true,
+        set: |origin, value| put(&mut origin.share, read::one(value, words::share)),
+        show: |origin| show::text(origin.share.name()),
     },
 ];

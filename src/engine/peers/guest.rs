@@ -4,12 +4,16 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::limits;
+use crate::base::peer::{NodeKey, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 
 /// A peer that asked for something.
 #[derive(Debug)]
 pub(super) struct Guest {
+    /// Whose, where it is known, and how near.
+    pub(super) key: Option<NodeKey>,
+    pub(super) tier: Tier,
     pub(super) wants: BTreeMap<SegmentId, Asked>,
     pub(super) flying: BTreeSet<(SegmentId, u8)>,
     /// Bytes that it was given and that it gave; both fade.
@@ -46,6 +50,8 @@ pub(super) struct Asked {
 impl Guest {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
+            key: None,
+            tier: Tier::Home,
             wants: BTreeMap::new(),
             flying: BTreeSet::new(),
             had: 0,
@@ -66,6 +72,25 @@ impl Guest {
     /// It was given much more than it gave.
     pub(super) const fn is_idler(&self) -> bool {
         self.had > limits::ADVANCE && self.gave < self.had / 8
+    }
+
+    /// Who is served before whom beyond the home, whatever hurry he is in: those who give, then
+    /// those of whom it is not known yet, then those who do not.
+    pub(super) const fn class(&self) -> u8 {
+        if self.is_idler() {
+            2
+        } else if matches!(self.tier, Tier::Wan) && self.gave <= self.had / 8 {
+            1
+        } else {
+            0
+        }
+    }
+
+    /// It was here before, and went with this account at that moment.
+    pub(super) fn resume(&mut self, (had, gave, at): (u64, u64, Instant), now: Instant) {
+        (self.had, self.gave) = (self.had.saturating_add(had), self.gave.saturating_add(gave));
+        self.faded = at;
+        self.fade(now);
     }
 
     /// What was given and taken counts half after a while.

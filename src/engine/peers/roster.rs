@@ -4,8 +4,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use super::strangers::Strangers;
 use crate::base::limits;
-use crate::base::peer::{Ground, NodeKey, PeerId, Role, Tier};
+use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 
@@ -18,8 +19,8 @@ pub struct Found {
     pub key: Option<NodeKey>,
     /// How near.
     pub tier: Tier,
-    /// It stands in the configuration: it is tried for ever.
-    pub is_static: bool,
+    /// How it came to be known.
+    pub by: FoundBy,
 }
 
 /// A link that stands.
@@ -37,6 +38,8 @@ pub struct Linked {
     pub dialled: Option<SocketAddr>,
     /// Since when.
     pub since: Instant,
+    /// How long a way there and back takes, where this node dialled: what making the link took.
+    pub rtt: Option<Duration>,
 }
 
 /// A link that is to be made.
@@ -80,23 +83,26 @@ pub enum Failure {
 #[derive(Debug)]
 pub struct Roster {
     own: NodeKey,
-    max_peers: usize,
+    pub(super) max_peers: usize,
     rng: Rng,
-    addresses: BTreeMap<SocketAddr, Address>,
-    links: BTreeMap<PeerId, Linked>,
+    pub(super) addresses: BTreeMap<SocketAddr, Address>,
+    pub(super) links: BTreeMap<PeerId, Linked>,
     bans: BTreeMap<NodeKey, Instant>,
+    strangers: Strangers,
 }
 
 #[derive(Debug)]
-struct Address {
-    found: Found,
+pub(super) struct Address {
+    pub(super) found: Found,
     /// It is announced, or configured; what is not goes with its link.
     is_current: bool,
     is_dialled: bool,
     is_own: bool,
     failures: u32,
-    /// When it may be dialled again.
+    /// When it may be dialled again; while it is dialled, since when.
     next: Instant,
+    /// When a link was last made by dialling it.
+    pub(super) proven: Option<Instant>,
 }
 
 impl Roster {
@@ -109,38 +115,49 @@ impl Roster {
             addresses: BTreeMap::new(),
             links: BTreeMap::new(),
             bans: BTreeMap::new(),
+            strangers: Strangers::new(),
         }
     }
 
     /// An address was configured or announced.
     pub fn on_found(&mut self, found: Found, now: Instant) {
         if let Some(address) = self.addresses.get_mut(&found.address) {
-            let is_static = address.found.is_static || found.is_static;
+            // The first word of whoever cannot lie about it stays.
+            let by = address.found.by.min(found.by);
             let is_new =
                 !address.is_current || (found.key.is_some() && found.key != address.found.key);
             let key = found.key.or(address.found.key);
-            address.found = Found { key, is_static, ..found };
+            let tier = address.found.tier.min(found.tier);
+            address.found = Found { key, by, tier, ..found };
             address.is_current = true;
+            if by.is_hearsay() {
+                return;
+            }
             if is_new {
                 (address.failures, address.is_own) = (0, false);
                 address.next = address.next.min(now + limits::REDIAL.0);
             }
             return;
         }
-        if self.addresses.len() >= limits::ADDRESSES && !self.forget_worst() {
+        let is_hearsay = found.by.is_hearsay();
+        if is_hearsay && !self.strangers.admit(found.address, now) {
+            return;
+        }
+        if self.addresses.len() >= limits::ADDRESSES && !self.forget_worst(is_hearsay) {
             return;
         }
         // Both sides hear of each other at once; a little chance lets one dial first.
         let next = now + self.jitter(FIRST_DIAL);
         let is_own = found.key == Some(self.own);
-        let address =
-            Address { found, is_current: true, is_dialled: false, is_own, failures: 0, next };
+        let (is_current, is_dialled, failures, proven) = (true, false, 0, None);
+        let address = Address { found, is_current, is_dialled, is_own, failures, next, proven };
         self.addresses.insert(found.address, address);
     }
 
     /// An address is announced no more. A configured one stays.
     pub fn on_lost(&mut self, address: SocketAddr) {
-        let lost = self.addresses.get_mut(&address).filter(|known| !known.found.is_static);
+        let lost =
+            self.addresses.get_mut(&address).filter(|known| known.found.by != FoundBy::Config);
         if let Some(known) = lost {
             known.is_current = false;
             self.tidy(address);
@@ -152,13 +169,15 @@ impl Roster {
     pub fn on_joined(
         &mut self,
         peer: PeerId,
-        link: Linked,
+        mut link: Linked,
         now: Instant,
     ) -> Result<Option<(PeerId, Refusal)>, Refusal> {
         if let Some(address) = link.dialled.and_then(|at| self.addresses.get_mut(&at)) {
+            link.rtt = address.is_dialled.then(|| (now - address.next) / TRIPS);
             address.is_dialled = false;
             address.found.key = Some(link.key);
             address.is_own = link.key == self.own;
+            address.proven = Some(now).filter(|_| !address.is_own);
         }
         let welcome = self.welcome(&link, now);
         match welcome {
@@ -191,48 +210,12 @@ impl Roster {
         if self.links.len() < self.max_peers {
             return if self.leaves_room(link) { Ok(None) } else { Err(Refusal::Crowd) };
         }
-        let beside = self.beside(link.ground) + 1;
-        let new = self.standing(link, beside);
+        let new = self.standing(link, self.beside(link.ground) + 1);
         let standing = |other: &Linked| self.standing(other, self.beside(other.ground));
-        let least = self.links.iter().max_by_key(|(_, other)| (standing(other), other.since));
-        match least.filter(|(_, least)| standing(least) > new) {
-            Some((least, _)) => Ok(Some((*least, Refusal::Crowd))),
+        match self.least().filter(|(_, least)| standing(least) > new) {
+            Some((least, _)) => Ok(Some((least, Refusal::Crowd))),
             None => Err(Refusal::Crowd),
         }
-    }
-
-    /// Who makes way when there are too many: the greatest. Configured nodes, witnesses and
-    /// gateways are kept, then the near ones, then those of whose network there are few others:
-    /// whoever has many addresses in one place cannot take all the room.
-    fn standing(&self, link: &Linked, beside: usize) -> (bool, u8, usize) {
-        let tier = match link.tier {
-            Tier::Home => 0,
-            Tier::Isp => 1,
-            Tier::Wan => 2,
-        };
-        let beside = if link.ground == Ground::Home { 0 } else { beside };
-        (matches!(link.role, Role::Device) && !self.is_static(link), tier, beside)
-    }
-
-    /// Links to one place.
-    fn beside(&self, ground: Ground) -> usize {
-        self.links.values().filter(|other| other.ground == ground).count()
-    }
-
-    fn is_static(&self, link: &Linked) -> bool {
-        let dialled = link.dialled.and_then(|at| self.addresses.get(&at));
-        dialled.is_some_and(|address| address.found.is_static)
-    }
-
-    /// Whether a link that came by itself from outside leaves a quarter of the room to those that
-    /// this node chose: else whoever calls most would be all that it hears of.
-    fn leaves_room(&self, link: &Linked) -> bool {
-        let came = |link: &Linked| {
-            let far = link.tier != Tier::Home && link.dialled.is_none();
-            far && matches!(link.role, Role::Device)
-        };
-        let others = self.links.values().filter(|other| came(other)).count();
-        !came(link) || others < self.max_peers - self.max_peers / 4
     }
 
     /// Of two links to one node the one stays that the smaller key dialled, as both sides see it.
@@ -282,22 +265,31 @@ impl Roster {
 
     /// The next address that is to be dialled now.
     pub fn poll(&mut self, now: Instant) -> Option<Dial> {
+        if self.dials() >= limits::DIALS {
+            return None;
+        }
+        // Once the near ones are many, a few far ones come before the rest of them.
+        let is_few = self.far() < self.far_kept() && self.links.len() >= self.max_peers / 2;
+        let rank = |tier: Tier| if is_few { tier != Tier::Wan } else { false };
         let due = |(_, address): &(&SocketAddr, &Address)| {
-            address.next <= now && self.has_room(address) && self.is_wanted(address, now)
+            address.next <= now && self.is_wanted(address, now)
         };
-        let nearest = |(_, address): &(&SocketAddr, &Address)| (address.found.tier, address.next);
+        let nearest = |(_, address): &(&SocketAddr, &Address)| {
+            (rank(address.found.tier), address.found.tier, address.next)
+        };
         let at = *self.addresses.iter().filter(due).min_by_key(nearest)?.0;
         let address = self.addresses.get_mut(&at)?;
-        address.is_dialled = true;
+        (address.is_dialled, address.next) = (true, now);
         let Found { address, key, tier, .. } = address.found;
         Some(Dial { address, key, tier })
     }
 
     /// When `poll` may have something again by time alone; never while there is nobody to dial.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let wanted = self.addresses.values();
-        let wanted =
-            wanted.filter(|address| self.has_room(address) && self.is_wanted(address, now));
+        if self.dials() >= limits::DIALS {
+            return None;
+        }
+        let wanted = self.addresses.values().filter(|address| self.is_wanted(address, now));
         wanted.map(|address| address.next).min()
     }
 
@@ -311,26 +303,18 @@ impl Roster {
         (self.addresses.len(), self.dials())
     }
 
-    fn dials(&self) -> usize {
+    pub(super) fn dials(&self) -> usize {
         self.addresses.values().filter(|address| address.is_dialled).count()
     }
 
-    /// Whether there is room for one more; for a configured node somebody else makes way.
-    fn has_room(&self, address: &Address) -> bool {
-        let dials = self.dials();
-        let makes_way = |link: &Linked| matches!(link.role, Role::Device) && !self.is_static(link);
-        let room = self.links.len() + dials < self.max_peers
-            || (address.found.is_static && self.links.values().any(makes_way));
-        dials < limits::DIALS && room
-    }
-
     /// Whether a link to this address is missing.
-    fn is_wanted(&self, address: &Address, now: Instant) -> bool {
+    pub(super) fn is_wanted(&self, address: &Address, now: Instant) -> bool {
         let at = Some(address.found.address);
         let key = address.found.key;
         let is_linked = |link: &Linked| link.dialled == at || Some(link.key) == key;
         let is_busy = |other: &Address| other.is_dialled && key.is_some() && other.found.key == key;
         address.is_current
+            && self.has_room(address)
             && !address.is_dialled
             && !address.is_own
             && !key.is_some_and(|key| self.is_banned(key, now))
@@ -352,7 +336,14 @@ impl Roster {
             wait / 2 + (wait / 2 / (1 << 16)).saturating_mul(u32::try_from(chance).unwrap_or(0));
         address.failures = address.failures.saturating_add(1);
         address.next = now + wait;
-        let is_lost = !address.found.is_static && address.failures >= limits::LAN_FAILURES;
+        let most = match address.found.by {
+            FoundBy::Config => u32::MAX,
+            FoundBy::Lan => limits::LAN_FAILURES,
+            // Whoever was reached there may be back; a stranger is not tried twice.
+            FoundBy::Tracker | FoundBy::Peer if address.proven.is_some() => STRANGER_FAILURES,
+            FoundBy::Tracker | FoundBy::Peer => 1,
+        };
+        let is_lost = address.failures >= most;
         address.is_current &= !is_lost;
         self.tidy(at);
     }
@@ -367,10 +358,13 @@ impl Roster {
     }
 
     /// Makes room for an address: the one that failed most goes; false where all are in use.
-    fn forget_worst(&mut self) -> bool {
+    fn forget_worst(&mut self, is_hearsay: bool) -> bool {
         let linked: Vec<SocketAddr> = self.links.values().filter_map(|link| link.dialled).collect();
         let is_spare = |(at, address): &(&SocketAddr, &Address)| {
-            !address.found.is_static && !address.is_dialled && !linked.contains(at)
+            // Hearsay never drives out what is known better.
+            let is_less = address.found.by.is_hearsay() || !is_hearsay;
+            let is_static = address.found.by == FoundBy::Config;
+            is_less && !is_static && !address.is_dialled && !linked.contains(at)
         };
         let spare = self.addresses.iter().filter(is_spare);
         let worst = spare.max_by_key(|(_, address)| (address.failures, address.next));
@@ -386,6 +380,12 @@ impl Roster {
 
 /// A new address is dialled within this time.
 const FIRST_DIAL: Duration = Duration::from_millis(300);
+
+/// Ways there and back that making a link takes: TCP, TLS, both proofs.
+const TRIPS: u32 = 4;
+
+/// How often in a row somebody who was reached before is dialled in vain.
+const STRANGER_FAILURES: u32 = 4;
 
 /// A second link by the same dialler this long after the first replaces it.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -454,9 +454,10 @@ mod tests {
             match words {
                 ["found", at, rest @ ..] => {
                     let is_static = rest.contains(&"static");
+                    let by = if is_static { FoundBy::Config } else { FoundBy::Lan };
                     let key = rest.iter().find_map(|word| word.strip_prefix("key")).map(key);
                     let (address, tier) = (address(at), Tier::Home);
-                    self.roster.on_found(Found { address, key, tier, is_static }, now);
+                    self.roster.on_found(Found { address, key, tier, by }, now);
                 }
                 ["lost", at] => self.roster.on_lost(address(at)),
                 ["joined", peer, whose, how @ ..] => {
@@ -469,8 +470,8 @@ mod tests {
                         Tier::Home => Ground::Home,
                         _ => Ground::Four([203, 0, near]),
                     };
-                    let key = key(whose);
-                    let link = Linked { key, role, tier, ground, dialled, since: now };
+                    let (key, rtt) = (key(whose), None);
+                    let link = Linked { key, role, tier, ground, dialled, since: now, rtt };
                     let peer = PeerId(peer.parse().unwrap());
                     let answer = match self.roster.on_joined(peer, link, now) {
                         Ok(None) => "stays".into(),
@@ -564,7 +565,8 @@ mod tests {
     fn a_configured_address_is_tried_for_ever_and_ever_less_often() {
         let mut roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(3));
         let mut now = Instant::default();
-        let found = Found { address: address("1"), key: None, tier: Tier::Wan, is_static: true };
+        let found =
+            Found { address: address("1"), key: None, tier: Tier::Wan, by: FoundBy::Config };
         roster.on_found(found, now);
         let mut waits = Vec::new();
         for _ in 0..100 {
@@ -588,7 +590,7 @@ mod tests {
     fn a_local_address_that_fails_is_forgotten_until_it_is_announced() {
         let mut roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(3));
         let mut now = Instant::default();
-        let found = Found { address: address("1"), key: None, tier: Tier::Home, is_static: false };
+        let found = Found { address: address("1"), key: None, tier: Tier::Home, by: FoundBy::Lan };
         roster.on_found(found, now);
         let mut dials = 0;
         while let Some(next) = roster.poll_timeout(now) {
@@ -607,11 +609,13 @@ mod tests {
         let now = Instant::default();
         for number in 0..2000_u16 {
             let address = SocketAddr::from(([10, 0, 0, 1], 1000 + number));
-            let found = Found { address, key: None, tier: Tier::Home, is_static: number < 5 };
+            let by = if number < 5 { FoundBy::Config } else { FoundBy::Lan };
+            let found = Found { address, key: None, tier: Tier::Home, by };
             roster.on_found(found, now);
         }
         assert_eq!(roster.addresses().0, limits::ADDRESSES);
-        let configured = roster.addresses.values().filter(|address| address.found.is_static);
+        let configured =
+            roster.addresses.values().filter(|address| address.found.by == FoundBy::Config);
         assert_eq!(configured.count(), 5);
         let later = now + Duration::from_secs(1);
         let dials = core::iter::from_fn(|| roster.poll(later)).count();
@@ -634,7 +638,7 @@ mod tests {
     fn a_configured_node_is_dialled_though_there_is_a_crowd() {
         check_with(
             2,
-            "0 joined 1 60 wan\n1 found 1\n2 joined 2 61 wan at1\n3 found 9 static\n\
+            "0 joined 1 60 wan\n1 found 1 wan\n2 joined 2 61 wan at1\n3 found 9 static\n\
              5 joined 3 62 wan at9\n6 joined 4 63 wan net1\n7 quiet",
             "stays\ndial 1\nstays\ndial 9\nreplaces 2 Crowd\nCrowd",
         );

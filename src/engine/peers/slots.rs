@@ -5,8 +5,9 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::guest::{Asked, Guest};
+use super::memory::Memory;
 use crate::base::limits;
-use crate::base::peer::{PeerId, Role};
+use crate::base::peer::{NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
@@ -49,6 +50,7 @@ pub struct Slots {
     /// How long a block takes to leave, and when the last one left or the first one began to.
     pace: (Duration, Instant),
     pub(super) guests: BTreeMap<PeerId, Guest>,
+    memory: Memory,
     /// How often a block was given, and the order in which that is forgotten.
     copies: BTreeMap<(SegmentId, u8), u16>,
     given: VecDeque<(SegmentId, u8)>,
@@ -60,7 +62,7 @@ pub struct Slots {
 /// Who is served first: the lowest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
-    is_idler: bool,
+    class: u8,
     urgency: u8,
     balance: u64,
     peer: PeerId,
@@ -76,11 +78,20 @@ impl Slots {
             flying: 0,
             pace: (Duration::ZERO, Instant::from_micros(0)),
             guests: BTreeMap::new(),
+            memory: Memory::new(),
             copies: BTreeMap::new(),
             given: VecDeque::new(),
             optimistic: None,
             answers: VecDeque::new(),
         }
+    }
+
+    /// A link stands: who was here before goes on with his account.
+    pub fn on_joined(&mut self, peer: PeerId, (key, tier): (NodeKey, Tier), now: Instant) {
+        let mut guest = Guest::new(now);
+        (guest.key, guest.tier) = (Some(key), tier);
+        self.memory.recall(key, &mut guest, now);
+        self.guests.insert(peer, guest);
     }
 
     /// A peer asks for blocks that are of use to it within a time. What is too much is denied.
@@ -133,8 +144,12 @@ impl Slots {
     }
 
     /// A link is no more.
-    pub fn on_gone(&mut self, peer: PeerId) {
-        if let Some(guest) = self.guests.remove(&peer) {
+    pub fn on_gone(&mut self, peer: PeerId, now: Instant) {
+        if let Some(mut guest) = self.guests.remove(&peer) {
+            guest.fade(now);
+            if let Some(key) = guest.key {
+                self.memory.keep(key, &guest, now);
+            }
             let flying = u32::try_from(guest.flying.len()).unwrap_or(u32::MAX);
             self.flying = self.flying.saturating_sub(flying);
         }
@@ -217,20 +232,26 @@ impl Slots {
 
     /// Who is served next.
     fn next(&self, now: Instant) -> Option<PeerId> {
-        let ready = self.guests.iter().filter(|(_, guest)| guest.is_ready());
+        // While one who gives waits, all others together, whatever their names, have one place.
+        let gives = |guest: &Guest| guest.class() == 0 || self.is_generous;
+        let waits = self.guests.values().any(|guest| gives(guest) && !guest.wants.is_empty());
+        let others = self.guests.values().filter(|guest| !gives(guest));
+        let is_full = waits && others.map(|guest| guest.flying.len()).sum::<usize>() > 0;
+        let may = |guest: &Guest| guest.is_ready() && (gives(guest) || !is_full);
+        let ready = self.guests.iter().filter(|(_, guest)| may(guest));
         ready.map(|(peer, guest)| self.turn(*peer, guest, now)).min().map(|turn| turn.peer)
     }
 
     fn turn(&self, peer: PeerId, guest: &Guest, now: Instant) -> Turn {
         let is_lucky = self.optimistic.is_some_and(|(lucky, _)| lucky == peer);
-        let is_idler = guest.is_idler() && !self.is_generous && !is_lucky;
+        let class = if self.is_generous || is_lucky { 0 } else { guest.class() };
         let due = guest.wants.values().map(|asked| asked.due - now).min();
         let urgency = urgency(due.unwrap_or(Duration::MAX));
         // Those who gave are ahead by what they gave; among the others it goes round.
         let flying = guest.flying.len() as u64 * limits::BLOCK;
         let gave = if self.is_generous { 0 } else { guest.gave };
         let balance = (guest.had + flying + BASE).saturating_sub(gave.min(BASE));
-        Turn { is_idler, urgency, balance, peer }
+        Turn { class, urgency, balance, peer }
     }
 
     /// Gives a peer what is due first, and of that the block that was given least.
@@ -541,7 +562,65 @@ mod tests {
         let mut slots = slots();
         want(&mut slots, (1, 1, 20), 1, at(0));
         given(&mut slots, at(0));
-        slots.on_gone(PeerId(1));
+        slots.on_gone(PeerId(1), at(0));
         assert_eq!((slots.flying, slots.poll(at(0)), slots.poll_timeout()), (0, None, None));
+    }
+
+    /// A guest far away, with a key of its own.
+    fn far(slots: &mut Slots, peer: u64, key: u8, now: Instant) {
+        slots.on_joined(PeerId(peer), (NodeKey([key; 32]), Tier::Wan), now);
+    }
+
+    #[test]
+    fn across_the_wide_world_who_gives_goes_before_who_is_in_a_hurry() {
+        let mut slots = slots();
+        far(&mut slots, 1, 1, at(0));
+        far(&mut slots, 2, 2, at(0));
+        slots.on_taken(PeerId(2), BYTES, at(0));
+        // Nobody is served by luck while it is another one's turn.
+        want(&mut slots, (2, 1, 8), 20, at(0));
+        let _ = slots.poll(at(0));
+        want(&mut slots, (1, 1, 8), 0, at(0));
+        let served = serve(&mut slots, (1, 200, 100));
+        assert!(served.get(&2) > served.get(&1), "{served:?}");
+    }
+
+    #[test]
+    fn a_new_link_is_no_new_life() {
+        let mut slots = slots();
+        far(&mut slots, 1, 1, at(0));
+        for _ in 0..(limits::ADVANCE / u64::from(BYTES)) + 2 {
+            slots.on_given(PeerId(1), (segment(1), 0, BYTES), at(0));
+        }
+        assert_eq!(slots.guests[&PeerId(1)].class(), 2, "it only takes");
+        slots.on_gone(PeerId(1), at(10));
+        far(&mut slots, 2, 1, at(20));
+        assert_eq!(slots.guests[&PeerId(2)].class(), 2, "the same key");
+        far(&mut slots, 3, 9, at(20));
+        assert_eq!(slots.guests[&PeerId(3)].class(), 1, "a stranger, behind all who give");
+        slots.on_gone(PeerId(2), at(30));
+        let later = at(30) + limits::FAIR_HALF * 12;
+        far(&mut slots, 4, 1, later);
+        assert_eq!(slots.guests[&PeerId(4)].class(), 1, "it has faded");
+    }
+
+    #[test]
+    fn many_names_of_one_idler_do_not_keep_a_giver_waiting() {
+        let mut slots = slots();
+        far(&mut slots, 1, 1, at(0));
+        slots.on_taken(PeerId(1), 40 * BYTES, at(0));
+        for name in 2..60 {
+            far(&mut slots, name, u8::try_from(name).unwrap(), at(0));
+            want(&mut slots, (name, 1, 60), 1, at(0));
+        }
+        want(&mut slots, (1, 1, 60), 3, at(0));
+        let served = serve(&mut slots, (0, 1000, 20));
+        let honest = served.get(&1).copied().unwrap_or(0);
+        let others: u32 = served.iter().filter(|(peer, _)| **peer != 1).map(|(_, n)| *n).sum();
+        assert!(
+            honest >= others,
+            "{honest} blocks for who gives, {others} for 58 names: {served:?}"
+        );
+        assert!(others > 0, "and they are not starved");
     }
 }

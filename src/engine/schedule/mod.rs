@@ -1,5 +1,6 @@
 //! Whence each block comes and when: from a peer while there is time, else from the origin.
 
+mod company;
 pub mod deadline;
 mod decide;
 mod hold;

@@ -81,6 +81,16 @@ impl Source {
         !self.liar && sought.is_some_and(|at| now - *at <= limits::TOPIC_FRESH)
     }
 
+    /// Whether another one sought something of the same topic.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.topics.keys().any(|topic| other.seeks(*topic))
+    }
+
+    /// Whether it sought something of a topic, as far as that is remembered.
+    pub(super) fn seeks(&self, topic: Digest) -> bool {
+        self.topics.contains_key(&topic)
+    }
+
     pub(super) fn on_seek(&mut self, topic: Digest, now: Instant) {
         self.topics.insert(topic, now);
         if self.topics.len() > limits::TOPICS {

@@ -12,8 +12,8 @@ pub fn parse(text: &[u8]) -> Result<Control, String> {
 }
 
 /// Writes a call.
-pub fn write(control: Control) -> String {
-    serde_json::to_string(&control).unwrap_or_default()
+pub fn write(control: &Control) -> String {
+    serde_json::to_string(control).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -22,14 +22,17 @@ mod tests {
 
     #[test]
     fn every_call_is_read_as_it_was_written() {
-        for control in [Control::Standby, Control::Wake] {
-            let text = write(control);
+        let line = "switch:00".into();
+        let off = Control::Sharing { on: false };
+        let all = [Control::Standby, Control::Wake, off, Control::ForgetLedger];
+        for control in all.into_iter().chain([Control::Switch { line }]) {
+            let text = write(&control);
             assert_eq!(parse(text.as_bytes()), Ok(control), "{text}");
             for end in 0..text.len() {
                 assert!(parse(&text.as_bytes()[..end]).is_err(), "{end}");
             }
         }
-        assert_eq!(write(Control::Standby), r#"{"call":"standby"}"#);
+        assert_eq!(write(&Control::Standby), r#"{"call":"standby"}"#);
     }
 
     #[test]

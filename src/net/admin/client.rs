@@ -56,7 +56,7 @@ pub fn fetch(control: &Path) -> Result<String, Error> {
 ///
 /// # Errors
 /// When the daemon does not run, does not answer, or refuses.
-pub fn call(control: &Path, what: Control) -> Result<String, Error> {
+pub fn call(control: &Path, what: &Control) -> Result<String, Error> {
     let body = call::write(what);
     let request = format!(
         "POST /control HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\

@@ -4,8 +4,8 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use crate::base::limits;
-use crate::base::peer::Tier;
-use crate::node::peering::{FoundBy, Peering};
+use crate::base::peer::{FoundBy, Tier};
+use crate::node::peering::Peering;
 
 /// The nodes that are announced now, each with the addresses that were told.
 #[derive(Debug, Default)]

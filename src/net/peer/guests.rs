@@ -60,7 +60,8 @@ impl Port {
                 return log::debug!("a peer's connection failed at once: {error}");
             }
         };
-        let wish = Wish { side: Side::Listener, address, key: None, tier: tcp::tier(ip, own) };
+        let tier = self.settings.near.tier(ip, &[own]);
+        let wish = Wish { side: Side::Listener, address, key: None, tier };
         let port = Rc::clone(self);
         let task = self.door.executor.spawn(async move {
             let made = port.make(stream, wish).await;
@@ -74,7 +75,7 @@ impl Port {
         let Arrival { hold, from, making } = arrival;
         let ip = from.ip().to_canonical();
         let Some(number) = self.admit(ip) else { return };
-        let tier = tcp::tier(ip, hold.own().unwrap_or(ip));
+        let tier = self.settings.near.tier(ip, &[hold.own().unwrap_or(ip)]);
         let wish = Wish { side: Side::Listener, address: from, key: None, tier };
         let port = Rc::clone(self);
         let task = self.door.executor.spawn(async move {

@@ -37,7 +37,7 @@ pub struct Port {
     /// What QUIC is spoken with, and over which sockets.
     pub(super) terms: Rc<Terms>,
     pub(super) quics: RefCell<Vec<Rc<Quic>>>,
-    settings: Settings,
+    pub(super) settings: Settings,
     links: RefCell<BTreeMap<PeerId, Rc<Link>>>,
     last: Cell<u64>,
     /// Those who are making links to this node.

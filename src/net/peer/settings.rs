@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::base::limits;
 use crate::base::peer::{NodeKey, Role};
 use crate::config::model::Network;
+use crate::config::near::Near;
 use crate::wire::membership::{Admission, Membership};
 
 /// What the port to peers must know of the configuration.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub role: Role,
     /// Where peers may connect.
     pub listen: Vec<SocketAddr>,
+    /// How near addresses are.
+    pub near: Near,
     /// Links at once; the machine chooses among them, the port only never makes more.
     pub max_peers: usize,
     /// Where the node's key lies; in memory only where there is none.
@@ -65,6 +68,7 @@ impl Settings {
             witnesses: network.witnesses.clone(),
             role: network.role,
             listen: network.listen.clone(),
+            near: network.near.clone(),
             max_peers: network.max_peers,
             state: Some(network.state.clone()),
             vendor,

@@ -1,6 +1,6 @@
 //! The carrier in the home, TCP: listening, connecting, and how near the other side is.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,6 @@ use nix::sys::socket::sockopt::{SndBuf, TcpUserTimeout};
 use smol::{Timer, future};
 
 use crate::base::limits;
-use crate::base::peer::Tier;
 use crate::net::ground::reactor;
 use crate::node::peering::Parting;
 
@@ -74,41 +73,11 @@ pub fn fit(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// How near a peer is that connected, by both ends of its connection: addresses that are not
-/// routed outside, and those of the same IPv6 network, are in the home.
-pub fn tier(peer: IpAddr, own: IpAddr) -> Tier {
-    let home = match (peer.to_canonical(), own.to_canonical()) {
-        (IpAddr::V4(peer), _) => peer.is_loopback() || peer.is_private() || peer.is_link_local(),
-        (IpAddr::V6(peer), own) => {
-            let inside =
-                peer.is_loopback() || peer.is_unicast_link_local() || peer.is_unique_local();
-            let network = |address: core::net::Ipv6Addr| u128::from(address) >> 64;
-            inside || matches!(own, IpAddr::V6(own) if network(own) == network(peer))
-        }
-    };
-    if home { Tier::Home } else { Tier::Wan }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use core::net::IpAddr;
 
-    #[test]
-    fn neighbours_are_at_home() {
-        for (peer, own, tier) in [
-            ("127.0.0.1", "127.0.0.1", Tier::Home),
-            ("192.168.1.9", "192.168.1.2", Tier::Home),
-            ("::ffff:10.0.0.9", "::ffff:10.0.0.2", Tier::Home),
-            ("fe80::1", "fe80::2", Tier::Home),
-            ("fd00:1::1", "fd00:2::2", Tier::Home),
-            ("2001:db8:1:2::9", "2001:db8:1:2::1", Tier::Home),
-            ("2001:db8:1:3::9", "2001:db8:1:2::1", Tier::Wan),
-            ("203.0.113.7", "192.168.1.2", Tier::Wan),
-        ] {
-            let ip = |text: &str| text.parse().expect("an address");
-            assert_eq!(super::tier(ip(peer), ip(own)), tier, "{peer}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn one_port_is_bound_for_both_families() {

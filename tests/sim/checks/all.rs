@@ -4,6 +4,7 @@ use super::answers::Answers;
 use super::bans::Bans;
 use super::bounds::Bounds;
 use super::caps::Caps;
+use super::policy::Policy;
 use super::privacy::Privacy;
 use super::trace::Trace;
 use super::verified::Verified;
@@ -14,6 +15,7 @@ pub struct Checks {
     pub verified: Verified,
     pub answers: Answers,
     pub bounds: Bounds,
+    pub policy: Policy,
     pub privacy: Privacy,
     pub bans: Bans,
     pub caps: Caps,
@@ -53,6 +55,7 @@ impl Checks {
             ("verified", &self.verified.breaches),
             ("answers", &self.answers.breaches),
             ("bounds", &self.bounds.breaches),
+            ("policy", &self.policy.breaches),
             ("privacy", &self.privacy.breaches),
             ("bans", &self.bans.breaches),
             ("caps", &self.caps.breaches),

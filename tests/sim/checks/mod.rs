@@ -5,6 +5,7 @@ pub mod answers;
 pub mod bans;
 pub mod bounds;
 pub mod caps;
+pub mod policy;
 pub mod privacy;
 pub mod stalls;
 pub mod trace;

@@ -32,7 +32,7 @@ impl Privacy {
             }
             Message::Observed { .. } | Message::Punch(_) => return,
             Message::Choke | Message::Unchoke => return,
-            Message::Observed { .. } | Message::Punch(_) => return,
+            Message::Peers { .. } | Message::Switch(_) => return,
         };
         self.look(node, library, (segment, shows));
     }

@@ -142,12 +142,14 @@ fn config(scene: &Scene, seat: &Seat) -> Config {
     let url = Url::parse("https://origin.example/").expect("a URL");
     let mut origin = Origin::new(ORIGIN.into(), url);
     origin.ignore_query = vec!["t".into()];
+    origin.share = scene.share;
     let mut config = Config { origins: vec![origin], ..Config::default() };
     config.cache.memory = Size(seat.memory);
     config.cache.disk = Size(seat.disk);
     config.caps.cpu = None;
     config.caps.rates = rates(seat);
     config.sharing.enabled = scene.sharing;
+    config.sharing.min_audience = scene.min_audience;
     if scene.sharing {
         let witness = |(index, seat): (usize, &Seat)| {
             (seat.role == Role::Witness).then(|| key_of(&pair(scene.seed, index)))

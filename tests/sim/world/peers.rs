@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use neap::base::digest::{Algorithm, Digest, Sum};
 use neap::base::id::RowId;
-use neap::base::peer::{NodeKey, PeerId, Tier};
+use neap::base::peer::{FoundBy, NodeKey, PeerId, Tier};
 use neap::base::range::ByteRange;
 use neap::base::segment::{BlockSet, SegmentId};
 use neap::base::time::Instant;
 use neap::config::model::Rung;
 use neap::node::event::Input;
-use neap::node::peering::{FoundBy, Parting, PeerOrder, Peering};
+use neap::node::peering::{Parting, PeerOrder, Peering};
 use neap::wire::message::Message;
 use neap::wire::record::Record;
 
@@ -241,6 +241,15 @@ impl World {
         self.later(node, Duration::ZERO, here);
     }
 
+    /// Nothing is said to whom the origin's section leaves out.
+    fn look_at_policy(&mut self, (node, peer): (usize, PeerId), message: &Message) {
+        let Some((link, side)) = self.link_of(node, peer) else { return };
+        let Some(far) = self.other_end(link, side) else { return };
+        let tier = self.tier(node, far.node);
+        let role = self.scene.seats[far.node].role;
+        self.checks.policy.told((node, tier), (self.scene.share, role), message);
+    }
+
     fn link_of(&self, node: usize, peer: PeerId) -> Option<(u64, usize)> {
         self.nodes[node].links.get(&peer).copied()
     }
@@ -340,6 +349,7 @@ impl World {
 
     fn tell(&mut self, node: usize, peer: PeerId, message: Message) {
         self.checks.privacy.told(node, &self.library, &message);
+        self.look_at_policy((node, peer), &message);
         let Some((link, side)) = self.link_of(node, peer) else { return };
         let Some(far) = self.other_end(link, side) else { return };
         if let Message::Want { segment, blocks, .. } = &message {

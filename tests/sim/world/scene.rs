@@ -7,7 +7,7 @@ use neap::base::rng::Rng;
 use neap::base::time::Instant;
 use neap::base::units::Rate;
 use neap::config::caps::{Rates, WanUpload};
-use neap::config::model::Rung;
+use neap::config::model::{Rung, Share};
 
 use super::library::{Access, Show, Validator};
 
@@ -19,6 +19,9 @@ pub struct Scene {
     pub sharing: bool,
     /// Whose word counts.
     pub rung: Rung,
+    /// What the origin's section says, and the audience that wide sharing needs.
+    pub share: Share,
+    pub min_audience: usize,
     pub homes: Vec<Home>,
     pub seats: Vec<Seat>,
     pub shows: Vec<Show>,
@@ -156,6 +159,8 @@ impl Scene {
             sharing: true,
             rung: [Rung::Witness, Rung::Witness, Rung::OriginDigest, Rung::Quorum]
                 [pick(&mut Rng::new(seed ^ 0x7a57), 4)],
+            share: share(&mut Rng::new(seed ^ 0x5a4e)),
+            min_audience: [0, 0, 3, 5][pick(&mut Rng::new(seed ^ 0xa0d1), 4)],
             seats: seats(&mut rng, (&homes, top)),
             homes,
             shows: vec![show],
@@ -263,6 +268,10 @@ impl Scene {
             }
         }
     }
+}
+
+fn share(rng: &mut Rng) -> Share {
+    [Share::Any, Share::Any, Share::Any, Share::Isp, Share::Home, Share::None][pick(rng, 6)]
 }
 
 fn show(rng: &mut Rng) -> Show {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use neap::base::peer::Role;
 use neap::base::time::Instant;
-use neap::config::model::Rung;
+use neap::config::model::{Rung, Share};
 
 use super::library::{Access, Show, Validator};
 use super::scene::{Audience, Home, Lie, Origin, START, Scene, Seat};
@@ -101,6 +101,8 @@ impl Stage {
             seed: self.seed,
             sharing: true,
             rung: self.rung,
+            share: Share::Any,
+            min_audience: 0,
             homes,
             audience: audience.collect(),
             seats,

@@ -317,6 +317,9 @@ impl World {
             Output::Peer(order) => self.on_peer_order(node, *order),
             Output::Say { .. } | Output::Share { .. } | Output::Rest | Output::Wake => {}
             Output::Note { .. } | Output::Sense(_) => {}
+            Output::Announce(call) => {
+                self.checks.assert(false, || format!("node {node} tells a tracker {call:?}"));
+            }
             other => self.carry_out_store(node, other),
         }
     }

@@ -1,0 +1,70 @@
+//! `neap ledger`: what was given to other nodes and taken from them, by origin and tier.
+
+use core::fmt::Write;
+
+use super::check::{Outcome, complaint};
+use crate::config::layers::{Flags, Paths};
+use crate::config::model::Config;
+use crate::config::problem::exit_code;
+use crate::net::admin::{client, words};
+use crate::node::status::{Account, Status};
+
+/// What `neap ledger` prints, and its exit code.
+pub fn outcome(paths: &Paths, flags: &Flags) -> Outcome {
+    let control = match Config::load(paths, flags) {
+        Ok(loaded) => loaded.config.admin.control,
+        Err(problems) => {
+            let code = exit_code(&problems);
+            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
+        }
+    };
+    let Some(control) = control else {
+        let err = "neap: the control socket is switched off in the configuration\n".into();
+        return Outcome { err, code: 78, ..Outcome::default() };
+    };
+    let read = client::fetch(&control).map_err(|error| error.to_string());
+    let read = read.and_then(|text| {
+        let other = |error| format!("the running neap is of another version: {error}");
+        serde_json::from_str::<Status>(&text).map_err(other)
+    });
+    match read {
+        Ok(status) => Outcome { out: table(&status.ledger), ..Outcome::default() },
+        Err(error) => Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() },
+    }
+}
+
+/// The ledger, a line for each account.
+fn table(ledger: &[Account]) -> String {
+    if ledger.is_empty() {
+        return "nothing was given or taken yet\n".into();
+    }
+    let mut text = format!("{:24}{:6}{:>12}{:>12}\n", "Origin", "Tier", "Given", "Taken");
+    for account in ledger {
+        let (given, taken) = (words::size(account.given_bytes), words::size(account.taken_bytes));
+        let name: String = account.origin.chars().take(23).collect();
+        let _ = writeln!(text, "{name:24}{:6}{given:>12}{taken:>12}", account.tier);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_account_has_its_line() {
+        let account = |tier: &str, given_bytes| Account {
+            origin: "tv".into(),
+            tier: tier.into(),
+            given_bytes,
+            taken_bytes: 0,
+        };
+        let text = table(&[account("home", 0), account("wan", 5 << 20)]);
+        let lines: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[2][..2], ["tv", "wan"]);
+        assert!(lines[2].join(" ").contains(&words::size(5 << 20)), "{text}");
+        assert_eq!(table(&[]).lines().count(), 1);
+    }
+}

@@ -1,0 +1,151 @@
+//! What linked nodes tell each other of others (peer exchange): whom, how often, how many.
+
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::limits;
+use crate::base::peer::{NodeKey, PeerId};
+use crate::base::time::Instant;
+
+/// What was told to whom, and when somebody last told us.
+#[derive(Debug, Default)]
+pub struct Gossip {
+    links: BTreeMap<PeerId, Link>,
+    looked: Instant,
+}
+
+#[derive(Debug)]
+struct Link {
+    key: NodeKey,
+    told: BTreeSet<SocketAddr>,
+    /// When the next word may go there.
+    next: Instant,
+    /// When the last word came from there.
+    heard: Option<Instant>,
+}
+
+/// Somebody who can be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Where this node reached it.
+    pub address: SocketAddr,
+    /// Whose key was there.
+    pub key: NodeKey,
+}
+
+impl Gossip {
+    /// A link beyond the home stands.
+    pub fn on_joined(&mut self, peer: PeerId, key: NodeKey, now: Instant) {
+        let next = now + limits::GOSSIP_FIRST;
+        self.links.insert(peer, Link { key, told: BTreeSet::new(), next, heard: None });
+    }
+
+    /// It is no more.
+    pub fn on_gone(&mut self, peer: PeerId) {
+        self.links.remove(&peer);
+    }
+
+    /// Somebody names others: answers those that are looked at; none where it came too soon.
+    pub fn on_named<'a>(
+        &mut self,
+        peer: PeerId,
+        named: &'a [SocketAddr],
+        now: Instant,
+    ) -> &'a [SocketAddr] {
+        let Some(link) = self.links.get_mut(&peer) else { return &[] };
+        let too_soon = link.heard.is_some_and(|last| now - last < limits::GOSSIP_LEAST);
+        if too_soon {
+            return &[];
+        }
+        link.heard = Some(now);
+        &named[..named.len().min(limits::GOSSIP)]
+    }
+
+    /// The next link to which something is to be said, with what can be named to it by the
+    /// given judge; nobody is named to himself, and nobody twice.
+    pub fn poll(
+        &mut self,
+        known: &[Named],
+        now: Instant,
+        may: impl Fn(PeerId, &Named) -> bool,
+    ) -> Option<(PeerId, Vec<SocketAddr>)> {
+        self.looked = now;
+        for (peer, link) in self.links.iter_mut().filter(|(_, link)| link.next <= now) {
+            link.next = now + limits::GOSSIP_EVERY;
+            let is_new = |named: &&Named| {
+                named.key != link.key && !link.told.contains(&named.address) && may(*peer, named)
+            };
+            let new: Vec<_> = known.iter().filter(is_new).map(|named| named.address).collect();
+            let new: Vec<_> = new.into_iter().take(limits::GOSSIP).collect();
+            if new.is_empty() {
+                continue;
+            }
+            if link.told.len() >= limits::GOSSIP_TOLD {
+                link.told.clear();
+            }
+            link.told.extend(&new);
+            return Some((*peer, new));
+        }
+        None
+    }
+
+    /// When [`Gossip::poll`] may have something.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.links.values().map(|link| link.next).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    fn named(count: u8) -> Vec<Named> {
+        let one = |host| Named {
+            address: SocketAddr::from(([203, 0, 113, host], 8644)),
+            key: NodeKey([host; 32]),
+        };
+        (1..=count).map(one).collect()
+    }
+
+    #[test]
+    fn each_is_named_once_and_nobody_to_himself() {
+        let mut gossip = Gossip::default();
+        let mut now = Instant::from_micros(1_000_000);
+        gossip.on_joined(PeerId(1), NodeKey([3; 32]), now);
+        assert_eq!(gossip.poll(&named(4), now, |_, _| true), None, "it has just come");
+        now += limits::GOSSIP_FIRST;
+        let (peer, told) = gossip.poll(&named(4), now, |_, _| true).expect("something to say");
+        let hosts: Vec<_> = told.iter().map(|at| at.ip().to_string()).collect();
+        assert_eq!((peer.0, hosts.len()), (1, 3));
+        assert!(!hosts.contains(&"203.0.113.3".to_owned()));
+        assert_eq!(gossip.poll(&named(4), now, |_, _| true), None);
+        now += limits::GOSSIP_EVERY;
+        assert_eq!(gossip.poll(&named(4), now, |_, _| true), None, "it has heard of all");
+        now += limits::GOSSIP_EVERY;
+        let (_, told) = gossip.poll(&named(5), now, |_, _| true).expect("one is new");
+        assert_eq!(told, [named(5)[4].address]);
+        now += limits::GOSSIP_EVERY;
+        assert_eq!(gossip.poll(&named(200), now, |_, _| false), None, "none of them may be named");
+        now += limits::GOSSIP_EVERY;
+        let (_, told) = gossip.poll(&named(200), now, |_, _| true).expect("many are new");
+        assert_eq!(told.len(), limits::GOSSIP);
+        gossip.on_gone(PeerId(1));
+        assert_eq!(gossip.poll_timeout(), None);
+    }
+
+    #[test]
+    fn who_talks_too_much_is_not_listened_to() {
+        let mut gossip = Gossip::default();
+        let mut now = Instant::from_micros(1_000_000);
+        let all: Vec<_> = named(200).iter().map(|named| named.address).collect();
+        assert!(gossip.on_named(PeerId(1), &all, now).is_empty(), "who is that?");
+        gossip.on_joined(PeerId(1), NodeKey([0; 32]), now);
+        assert_eq!(gossip.on_named(PeerId(1), &all, now).len(), limits::GOSSIP);
+        now += limits::GOSSIP_LEAST - Duration::from_micros(1);
+        assert!(gossip.on_named(PeerId(1), &all, now).is_empty());
+        now += Duration::from_micros(1);
+        assert_eq!(gossip.on_named(PeerId(1), &all[..1], now).len(), 1);
+    }
+}

@@ -1,0 +1,94 @@
+//! Room for links: who makes way for whom, so that near ones always find a place and a few far
+//! ones stay.
+
+use core::net::SocketAddr;
+
+use super::roster::{Address, Linked, Roster};
+use crate::base::limits;
+use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
+use crate::base::time::Instant;
+
+impl Roster {
+    /// The link that makes way first: the farthest, of those the one with the longest way, of
+    /// those the youngest. A few far ones stay, so that what befalls the provider or the home
+    /// does not part this node from all others.
+    pub(super) fn least(&self) -> Option<(PeerId, &Linked)> {
+        let is_kept = self.far() <= self.far_kept();
+        let may_go = |link: &Linked| link.tier != Tier::Wan || !is_kept;
+        let others = self.links.iter().filter(|(_, link)| may_go(link));
+        let least = others.max_by_key(|(_, link)| {
+            (self.standing(link, self.beside(link.ground)), link.rtt, link.since)
+        });
+        least.map(|(peer, link)| (*peer, link))
+    }
+
+    pub(super) fn far(&self) -> usize {
+        self.links.values().filter(|link| link.tier == Tier::Wan).count()
+    }
+
+    pub(super) const fn far_kept(&self) -> usize {
+        self.max_peers / 8
+    }
+
+    /// Whether a link to this address would find room, if need be in place of a farther one; for a
+    /// configured node any that may go makes way.
+    pub(super) fn has_room(&self, address: &Address) -> bool {
+        let makes_way = |link: &Linked| self.standing(link, 0).0;
+        let is_static = address.found.by == FoundBy::Config;
+        let farther = |(_, least): &(PeerId, &Linked)| {
+            makes_way(least) && least.tier > address.found.tier && self.dials() == 0
+        };
+        self.links.len() + self.dials() < self.max_peers
+            || (is_static && self.links.values().any(makes_way))
+            || self.least().is_some_and(|least| farther(&least))
+    }
+
+    /// How many more addresses are of use: room that those known do not fill.
+    pub fn wanted(&self, now: Instant) -> usize {
+        let known = self.addresses.values().filter(|address| self.is_wanted(address, now));
+        self.max_peers.saturating_sub(self.links.len() + known.count())
+    }
+
+    /// Addresses at which this node reached others not long ago, whose and how near.
+    pub fn proven(&self, now: Instant) -> impl Iterator<Item = (SocketAddr, NodeKey, Tier)> {
+        let is_fresh = move |address: &&Address| {
+            address.proven.is_some_and(|at| now - at <= limits::PROVEN_FRESH)
+        };
+        let fresh = self.addresses.values().filter(is_fresh);
+        fresh.filter_map(|known| Some((known.found.address, known.found.key?, known.found.tier)))
+    }
+
+    /// Who makes way when there are too many: the greatest. Configured nodes, witnesses and
+    /// gateways are kept, then the near ones, then those of whose network there are few others:
+    /// whoever has many addresses in one place cannot take all the room.
+    pub(super) fn standing(&self, link: &Linked, beside: usize) -> (bool, u8, usize) {
+        let tier = match link.tier {
+            Tier::Home => 0,
+            Tier::Isp => 1,
+            Tier::Wan => 2,
+        };
+        let beside = if link.ground == Ground::Home { 0 } else { beside };
+        (matches!(link.role, Role::Device) && !self.is_static(link), tier, beside)
+    }
+
+    /// Links to one place.
+    pub(super) fn beside(&self, ground: Ground) -> usize {
+        self.links.values().filter(|other| other.ground == ground).count()
+    }
+
+    pub(super) fn is_static(&self, link: &Linked) -> bool {
+        let dialled = link.dialled.and_then(|at| self.addresses.get(&at));
+        dialled.is_some_and(|address| address.found.by == FoundBy::Config)
+    }
+
+    /// Whether a link that came by itself from outside leaves a quarter of the room to those that
+    /// this node chose: else whoever calls most would be all that it hears of.
+    pub(super) fn leaves_room(&self, link: &Linked) -> bool {
+        let came = |link: &Linked| {
+            let far = link.tier != Tier::Home && link.dialled.is_none();
+            far && matches!(link.role, Role::Device)
+        };
+        let others = self.links.values().filter(|other| came(other)).count();
+        !came(link) || others < self.max_peers - self.max_peers / 4
+    }
+}

@@ -1,0 +1,99 @@
+//! One question to a tracker over HTTP: a connection, a request, an answer of a few KiB.
+
+use core::net::SocketAddr;
+use std::io;
+
+use async_net::TcpStream;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Timer, future};
+
+use crate::base::limits;
+use crate::config::tracker::Tracker;
+use crate::wire::http::body::{Body, Step};
+use crate::wire::http::head::{self, ResponseHead};
+use crate::wire::tracker::announce::{Announce, Answer};
+
+/// Announces to a tracker at one of its addresses.
+pub(super) async fn ask(
+    tracker: &Tracker,
+    at: SocketAddr,
+    announce: &Announce,
+) -> io::Result<Answer> {
+    let late = async {
+        Timer::after(limits::TRACKER_TIME).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    let body = future::or(fetch(tracker, at, announce), late).await?;
+    Answer::parse(&body).map_err(|fault| io::Error::other(fault.to_string()))
+}
+
+async fn fetch(tracker: &Tracker, at: SocketAddr, announce: &Announce) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(at).await?;
+    let (target, host) = (announce.target(&tracker.target), tracker.authority());
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: neap\r\n\
+         Accept: */*\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut heard = Vec::new();
+    let end = loop {
+        if let Some(end) = head::end(&heard, 0).map_err(|fault| odd(&fault.to_string()))? {
+            break end;
+        }
+        if more(&mut stream, &mut heard).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    };
+    let head = ResponseHead::parse(&heard[..end]).map_err(|fault| odd(&fault.to_string()))?;
+    if head.status != 200 {
+        return Err(odd(&format!("it answers with status {}", head.status)));
+    }
+    let framing = head.framing("GET").map_err(|fault| odd(&fault.to_string()))?;
+    heard.drain(..end);
+    content(&mut stream, heard, Body::new(framing)).await
+}
+
+/// The content of an answer, out of what came with its head and what follows.
+async fn content(
+    stream: &mut TcpStream,
+    mut heard: Vec<u8>,
+    mut body: Body,
+) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let needs_more = match body.step() {
+            Step::End => return Ok(content),
+            Step::Content(most) => {
+                let some = usize::try_from(most).unwrap_or(usize::MAX).min(heard.len());
+                content.extend(heard.drain(..some));
+                body.took(some as u64);
+                some == 0
+            }
+            Step::Line => match body.line(&heard).map_err(|fault| odd(&fault.to_string()))? {
+                Some(line) => {
+                    heard.drain(..line);
+                    false
+                }
+                None => true,
+            },
+        };
+        if content.len() > limits::TRACKER_BODY {
+            return Err(odd("its answer is longer than any may be"));
+        }
+        if needs_more && more(stream, &mut heard).await? == 0 {
+            let is_whole = body.ends_by_close();
+            return if is_whole { Ok(content) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+    }
+}
+
+async fn more(stream: &mut TcpStream, heard: &mut Vec<u8>) -> io::Result<usize> {
+    let mut piece = [0; 2048];
+    let length = stream.read(&mut piece).await?;
+    heard.extend_from_slice(&piece[..length]);
+    Ok(length)
+}
+
+fn odd(words: &str) -> io::Error {
+    io::Error::other(words.to_owned())
+}

@@ -1,0 +1,161 @@
+//! Whether this node shares at all: its owner's word, and the operator's switch, which goes from
+//! node to node.
+
+use super::event::Output;
+use super::machine::Machine;
+use super::peering::Parting;
+use crate::base::control::Told;
+use crate::base::page::Page;
+use crate::base::peer::PeerId;
+use crate::wire::message::Message;
+use crate::wire::switch::Switch;
+
+/// What was said of sharing beside the configuration; it outlives a start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Consent {
+    /// The owner switched sharing off by a call.
+    pub(super) refused: bool,
+    /// The operator's last word.
+    switch: Option<Switch>,
+}
+
+impl Consent {
+    /// As it is written down.
+    fn to_text(&self) -> String {
+        let owner = if self.refused { "off" } else { "on" };
+        let switch = self.switch.as_ref().map(|switch| format!("{switch}\n"));
+        format!("{HEAD}\n{owner}\n{}", switch.unwrap_or_default())
+    }
+
+    fn of(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        if lines.next() != Some(HEAD) {
+            return None;
+        }
+        let refused = lines.next()? == "off";
+        Some(Self { refused, switch: lines.next().and_then(Switch::parse) })
+    }
+}
+
+impl Machine {
+    /// The owner switches sharing on or off.
+    pub(super) fn set_sharing(&mut self, on: bool) {
+        if self.consent.refused == on {
+            self.consent.refused = !on;
+            let words = if on { "on" } else { "off" };
+            self.say(log::Level::Info, format!("sharing was switched {words} by a call"));
+            self.note_consent();
+            self.configure_swarm();
+        }
+    }
+
+    /// Whether the operator's switch keeps this node from sharing now: it stays linked, so that
+    /// it hears the next word, and asks for, says and gives nothing.
+    pub(super) fn is_muted(&self) -> bool {
+        let Some((own, _)) = self.own else { return false };
+        let is_over = |switch: &Switch| self.date().is_some_and(|date| switch.expires <= date);
+        let holds = self.consent.switch.as_ref().filter(|switch| !is_over(switch));
+        holds.is_some_and(|switch| !switch.lets_share(own))
+    }
+
+    /// A switch came by a call.
+    pub(super) fn call_switch(&mut self, line: &str) {
+        if let Some(switch) = Switch::parse(line) {
+            let _ = self.take_switch(switch, None);
+        }
+    }
+
+    /// What the operator is told of a switch that was just handed in.
+    pub(super) fn told_switch(&self, line: &str) -> Told {
+        let Some(switch) = Switch::parse(line) else {
+            return Err("that is no line as 'neap switch' prints it".into());
+        };
+        let network = &self.config.network;
+        if !switch.holds(&network.operators, &network.name) {
+            return Err("the switch is not signed by one of network.operators for this \
+                        network: see [network] operators and name"
+                .into());
+        }
+        if self.consent.switch.as_ref() != Some(&switch) {
+            return Err("the switch is over, or a later one is known already".into());
+        }
+        let here = if self.is_muted() { "does not share" } else { "shares" };
+        let percent = switch.percent;
+        Ok(format!("{percent} of 100 nodes share from now on; this one {here}, and passes it on"))
+    }
+
+    /// A peer passes the operator's switch on. A forged one is no mistake.
+    pub(super) fn on_switch(&mut self, peer: PeerId, switch: Switch) {
+        if self.take_switch(switch, Some(peer)).is_err() {
+            self.ban(peer, Parting::Liar("it passed on a switch that no operator signed"));
+        }
+    }
+
+    /// A new link hears the operator's last word.
+    pub(super) fn tell_switch(&mut self, peer: PeerId) {
+        if let Some(switch) = self.consent.switch.clone() {
+            self.tell(peer, Message::Switch(Box::new(switch)));
+        }
+    }
+
+    /// Obeys a switch that is newer than the one known, and passes it on to all but its bringer.
+    fn take_switch(&mut self, switch: Switch, by: Option<PeerId>) -> Result<(), Forged> {
+        let known = self.consent.switch.as_ref().map_or(0, |known| known.sequence);
+        let network = &self.config.network;
+        if switch.sequence <= known || network.operators.is_empty() {
+            return Ok(());
+        }
+        if !switch.holds(&network.operators, &network.name) {
+            return Err(Forged);
+        }
+        if self.date().is_some_and(|date| switch.expires <= date) {
+            return Ok(());
+        }
+        let percent = switch.percent;
+        self.consent.switch = Some(switch);
+        self.note_consent();
+        let here = if self.is_muted() { "not here" } else { "here too" };
+        let line = format!("the operator lets {percent} of 100 nodes share: {here}");
+        self.say(log::Level::Info, line);
+        self.obey();
+        let Some(swarm) = &self.swarm else { return Ok(()) };
+        let others: Vec<_> = swarm.links.keys().copied().filter(|p| Some(*p) != by).collect();
+        others.into_iter().for_each(|peer| self.tell_switch(peer));
+        Ok(())
+    }
+
+    /// Ends what is under way by way of peers, where that may not be any more.
+    fn obey(&mut self) {
+        if !self.is_muted() {
+            return;
+        }
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.muted = true;
+        let resources: Vec<_> = swarm.downloads.keys().copied().collect();
+        if let Some(meeting) = &mut swarm.meeting {
+            meeting.leave();
+        }
+        resources.into_iter().for_each(|resource| self.end_download(resource));
+    }
+
+    /// What an earlier run wrote down.
+    pub(super) fn on_switch_page(&mut self, text: Option<&str>) {
+        let Some(noted) = text.and_then(Consent::of) else { return };
+        let network = &self.config.network;
+        let holds = |switch: &Switch| switch.holds(&network.operators, &network.name);
+        self.consent.switch = noted.switch.filter(holds);
+        self.consent.refused = noted.refused;
+        self.configure_swarm();
+    }
+
+    fn note_consent(&mut self) {
+        let text = self.consent.to_text();
+        self.put(Output::Note { page: Page::Switch, text });
+    }
+}
+
+/// Nobody who may has signed it.
+struct Forged;
+
+/// The first line, with the version of what follows.
+const HEAD: &str = "neap switch 1";

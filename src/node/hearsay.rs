@@ -1,0 +1,244 @@
+//! Others as linked peers name them, and as this node names others: only beyond the home, only
+//! while something is played there, and only addresses at which a node was reached.
+
+use super::machine::Machine;
+use super::swarm::Swarm;
+use crate::base::limits;
+use crate::base::peer::{FoundBy, PeerId, Role, Tier};
+use crate::engine::peers::gossip::Named;
+use crate::engine::peers::roster::Found;
+use crate::wire::message::Message;
+
+impl Swarm {
+    /// Whether a stream is played that is shared beyond the home.
+    pub(super) fn is_wide(&self, now: crate::base::time::Instant) -> bool {
+        self.wide.is_some_and(|played| now - played < limits::MEET_OVER)
+    }
+}
+
+impl Machine {
+    /// Names others to those who may have use for them.
+    pub(super) fn gossip(&mut self) {
+        let now = self.now;
+        let hides = self.config.network.relay_only;
+        let Some(swarm) = self.swarm.as_mut().filter(|swarm| swarm.is_wide(now) && !hides) else {
+            return;
+        };
+        if swarm.gossip.poll_timeout().is_none_or(|at| at > now) {
+            return;
+        }
+        let beyond = swarm.roster.proven(now).filter(|(_, _, tier)| *tier != Tier::Home);
+        let known: Vec<_> = beyond.map(|(address, key, _)| Named { address, key }).collect();
+        // Who meets all streams names to each those alone who are on the same one.
+        let (links, scheduler) = (&swarm.links, &swarm.scheduler);
+        let is_hub = swarm.role == Role::Witness;
+        let may = |peer: PeerId, named: &Named| {
+            let linked = links.iter().find(|(_, link)| link.key == named.key);
+            !is_hub || linked.is_some_and(|(other, _)| scheduler.meet(peer, *other))
+        };
+        let mut words = Vec::new();
+        while let Some(word) = swarm.gossip.poll(&known, now, may) {
+            words.push(word);
+        }
+        for (peer, addresses) in words {
+            self.tell(peer, Message::Peers { addresses });
+        }
+    }
+
+    /// A peer names others: strangers' words, each of which may lead to a victim.
+    pub(super) fn on_named(&mut self, peer: PeerId, named: &[core::net::SocketAddr]) {
+        let now = self.now;
+        let network = &self.config.network;
+        let Some(swarm) = self.swarm.as_mut().filter(|swarm| swarm.is_wide(now)) else { return };
+        if network.relay_only {
+            return;
+        }
+        for address in swarm.gossip.on_named(peer, named, now) {
+            if network.near.is_foreign(*address) {
+                let tier = network.near.tier(address.ip(), &[]);
+                let (address, key, by) = (*address, None, FoundBy::Peer);
+                swarm.roster.on_found(Found { address, key, tier, by }, now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::SocketAddr;
+    use core::time::Duration;
+
+    use super::super::event::{Input, Output};
+    use super::super::overview::Figures;
+    use super::super::peering::{Parting, PeerOrder, Peering, Stranger};
+    use super::*;
+    use crate::base::digest::Digest;
+    use crate::base::peer::NodeKey;
+    use crate::base::time::{Date, Instant};
+    use crate::base::url::Url;
+    use crate::config::model::{Config, Origin, Share};
+    use crate::config::secret::Secret;
+
+    /// A machine in a network, whose one origin is shared with all, and which has a date.
+    fn machine(change: impl FnOnce(&mut Config)) -> (Machine, Instant) {
+        let url = Url::parse("https://cdn.example/").expect("a URL");
+        let mut origin = Origin::new("tv".into(), url);
+        origin.share = Share::Any;
+        let mut config = Config { origins: vec![origin], ..Config::default() };
+        config.network.name = "net".into();
+        config.network.secret = Secret::new(vec![1; 16]).ok();
+        change(&mut config);
+        let now = Instant::from_micros(5_000_000);
+        let mut machine = Machine::new(config, 7, now);
+        machine.know(NodeKey([1; 32]), NodeKey([1; 32]), now);
+        machine.handle(Input::Dated(Date(1_800_000_000)), now);
+        (machine, now)
+    }
+
+    fn outputs(machine: &mut Machine) -> Vec<Output> {
+        core::iter::from_fn(|| machine.poll_output()).collect()
+    }
+
+    fn said(machine: &mut Machine, peer: u64, message: Message, now: Instant) -> Vec<Output> {
+        let said = Peering::Said { peer: PeerId(peer), message };
+        machine.handle(Input::Peer(Box::new(said)), now);
+        outputs(machine)
+    }
+
+    fn joined(machine: &mut Machine, peer: u64, (role, at): (Role, SocketAddr), now: Instant) {
+        let tier = machine.config.network.near.tier(at.ip(), &[]);
+        let key = NodeKey([u8::try_from(peer).unwrap() + 10; 32]);
+        let (peer, dialled, address) = (PeerId(peer), Some(at), at.ip());
+        let joined = Peering::Joined { peer, key, role, tier, dialled, address };
+        machine.handle(Input::Peer(Box::new(joined)), now);
+    }
+
+    fn dials(outputs: &[Output]) -> usize {
+        let is_dial = |output: &&Output| match output {
+            Output::Peer(order) => matches!(**order, PeerOrder::Dial { .. }),
+            _ => false,
+        };
+        outputs.iter().filter(is_dial).count()
+    }
+
+    #[test]
+    fn no_address_of_a_peer_leaves_the_machine() {
+        let (mut machine, mut now) = machine(|_| {});
+        let at: SocketAddr = "198.51.100.77:8644".parse().unwrap();
+        let other: SocketAddr = "203.0.113.99:8644".parse().unwrap();
+        joined(&mut machine, 1, (Role::Device, at), now);
+        let found = Peering::Found { address: other, key: None, tier: Tier::Wan, by: FoundBy::Lan };
+        machine.handle(Input::Peer(Box::new(found)), now);
+        let why = Parting::Stranger(Stranger::WrongSecret);
+        let failed = Peering::Failed { dialled: Some(other), why };
+        machine.handle(Input::Peer(Box::new(failed)), now);
+        let _ = said(&mut machine, 1, Message::Peers { addresses: vec![other] }, now);
+        now += Duration::from_secs(400);
+        machine.handle(Input::Stopping, now);
+        let mut seen = serde_json::to_string(&machine.status(now, Figures::default())).unwrap();
+        for output in outputs(&mut machine) {
+            match output {
+                Output::Say { level, line } if level <= log::Level::Info => seen += &line,
+                Output::Note { text, .. } => seen += &text,
+                _ => {}
+            }
+        }
+        assert!(seen.contains("0b0b0b0b"), "the peer itself is shown by its key: {seen}");
+        for address in [at, other] {
+            assert!(!seen.contains(&address.ip().to_string()), "{address}: {seen}");
+        }
+    }
+
+    #[test]
+    fn hearsay_is_not_followed_by_who_plays_at_home_or_hides() {
+        let named: SocketAddr = "203.0.113.99:8644".parse().unwrap();
+        let victim: SocketAddr = "192.168.1.1:8644".parse().unwrap();
+        let message = || Message::Peers { addresses: vec![victim, named, named] };
+        for (hides, plays, expected) in
+            [(false, true, 1), (false, false, 0), (true, true, 0), (true, false, 0)]
+        {
+            let (mut machine, mut now) = machine(|config| config.network.relay_only = hides);
+            let witness = "198.51.100.77:8644".parse().unwrap();
+            joined(&mut machine, 1, (Role::Witness, witness), now);
+            machine.swarm.as_mut().expect("a network").wide = plays.then_some(now);
+            let _ = said(&mut machine, 1, message(), now);
+            now += Duration::from_secs(1);
+            machine.handle(Input::Tick, now);
+            assert_eq!(dials(&outputs(&mut machine)), expected, "hides: {hides}, plays: {plays}");
+        }
+    }
+
+    #[test]
+    fn who_hides_ends_links_with_strangers_beyond_the_home() {
+        let (mut machine, now) = machine(|config| {
+            config.network.relay_only = true;
+            config.network.peers = vec!["203.0.113.1:8644".parse().unwrap()];
+        });
+        let links = |machine: &Machine| machine.swarm.as_ref().map_or(0, |s| s.links.len());
+        for (peer, role, at, stay) in [
+            (1, Role::Device, "198.51.100.1:8644", 0),
+            (2, Role::Gateway, "198.51.100.2:8644", 0),
+            (3, Role::Gateway, "203.0.113.1:8644", 1),
+            (4, Role::Witness, "198.51.100.4:8644", 2),
+            (5, Role::Device, "192.168.1.5:8644", 3),
+        ] {
+            joined(&mut machine, peer, (role, at.parse().unwrap()), now);
+            assert_eq!(links(&machine), stay, "{at}");
+        }
+        assert!(machine.swarm.as_ref().is_some_and(|swarm| swarm.meeting.is_none()));
+    }
+
+    #[test]
+    fn the_operators_switch_is_obeyed_kept_and_passed_on_at_once() {
+        use crate::wire::switch::Switch;
+        let pair = |seed| ring::signature::Ed25519KeyPair::from_seed_unchecked(&[seed; 32]);
+        let switch = |seed, sequence, percent| {
+            let pair = pair(seed).expect("a seed");
+            Switch::sign(&pair, "net", (sequence, percent, Date(1_800_100_000)))
+        };
+        let operator = switch(3, 1, 0).operator;
+        let (mut machine, now) = machine(|config| config.network.operators = vec![operator]);
+        for peer in [1, 2] {
+            let at = SocketAddr::from(([198, 51, 100, peer], 8644));
+            joined(&mut machine, peer.into(), (Role::Device, at), now);
+        }
+        let _ = outputs(&mut machine);
+        let resource = Digest::of(b"r");
+        let kin = super::super::policy::Kin {
+            origin: crate::base::id::OriginId(0),
+            topic: Digest::of(b"t"),
+            stream: Digest::of(b"s"),
+        };
+        machine.config.sharing.min_audience = 0;
+        machine.note_kin(resource, kin);
+        assert!(machine.may_share(PeerId(1), resource));
+        let off = Message::Switch(Box::new(switch(3, 5, 0)));
+        let out = said(&mut machine, 1, off.clone(), now);
+        let told = |out: &[Output]| {
+            let whom = |output: &Output| match output {
+                Output::Peer(order) => match &**order {
+                    PeerOrder::Tell { peer, message: Message::Switch(_) } => Some(peer.0),
+                    _ => None,
+                },
+                _ => None,
+            };
+            out.iter().filter_map(whom).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&out), [2], "passed on, and not back");
+        assert!(out.iter().any(|output| matches!(output, Output::Note { .. })), "and kept");
+        assert!(machine.is_muted() && !machine.may_share(PeerId(1), resource));
+        assert!(told(&said(&mut machine, 2, off, now)).is_empty(), "once");
+        let old = Message::Switch(Box::new(switch(3, 4, 100)));
+        let _ = said(&mut machine, 2, old, now);
+        assert!(machine.is_muted(), "an older word is replayed");
+        joined(&mut machine, 3, (Role::Device, "198.51.100.9:8644".parse().unwrap()), now);
+        assert_eq!(told(&outputs(&mut machine)), [3], "a new link hears it");
+        let forged = Message::Switch(Box::new(switch(4, 9, 100)));
+        let _ = said(&mut machine, 2, forged, now);
+        assert!(machine.is_muted());
+        assert_eq!(machine.swarm.as_ref().map_or(0, |s| s.links.len()), 2, "its bringer is banned");
+        let late = now + Duration::from_secs(200_000);
+        machine.handle(Input::Tick, late);
+        assert!(!machine.is_muted(), "its time is over");
+    }
+}

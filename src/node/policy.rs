@@ -1,0 +1,126 @@
+//! What is shared with whom: each origin's word, the audience that a stream needs, and nothing
+//! sought from, told or given to a peer that is farther away than they allow.
+
+use super::machine::Machine;
+use super::swarm::{Link, Swarm};
+use crate::base::digest::Digest;
+use crate::base::id::OriginId;
+use crate::base::limits;
+use crate::base::peer::{PeerId, Role, Tier};
+use crate::base::segment::SegmentId;
+use crate::base::url::without_query;
+use crate::config::model::Config;
+use crate::engine::peers::meeting;
+use crate::engine::timeline::answer::Listed;
+use crate::wire::message::Message;
+
+/// What a resource belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kin {
+    /// Its origin.
+    pub(super) origin: OriginId,
+    /// The rendition, whose watchers share the work.
+    pub(super) topic: Digest,
+    /// The stream as trackers are asked about it.
+    pub(super) stream: Digest,
+}
+
+impl Swarm {
+    /// The farthest tier that may have to do with what belongs there; none for nobody.
+    fn reach(&self, config: &Config, kin: Kin) -> Option<Tier> {
+        let origin = config.origins.get(usize::from(kin.origin.0))?;
+        let reach = origin.share.reach().filter(|_| !self.muted)?;
+        let is_popular = || self.audience(kin) >= config.sharing.min_audience;
+        if reach == Tier::Wan && !is_popular() { Some(Tier::Isp) } else { Some(reach) }
+    }
+
+    /// How many are on a stream, this node included, as far as can be known: by what a tracker
+    /// says and by who seeks it. Without trackers all links stand for it: then the operator has
+    /// named each node by hand, and nobody else could begin.
+    fn audience(&self, kin: Kin) -> usize {
+        let seeking = self.scheduler.sharers(kin.topic) + 1;
+        match &self.meeting {
+            None => seeking.max(self.links.len() + 1),
+            Some(meeting) => {
+                let told = meeting.audience(kin.stream).unwrap_or(0);
+                seeking.max(usize::try_from(told).unwrap_or(usize::MAX))
+            }
+        }
+    }
+
+    /// Whether a link may have to do with a resource. Of what is not known where it belongs
+    /// nobody beyond the home learns. The operator's witnesses are no strangers: they take
+    /// every segment from the origin themselves.
+    pub(super) fn may_share(&self, config: &Config, (link, resource): (&Link, Digest)) -> bool {
+        let Some(kin) = self.kin.get(&resource) else {
+            return link.tier == Tier::Home && !self.muted;
+        };
+        let reach = self.reach(config, *kin);
+        let near = reach.is_some_and(|reach| link.tier <= reach);
+        near || (reach.is_some() && link.role == Role::Witness)
+    }
+}
+
+impl Machine {
+    /// Notes where a resource belongs.
+    pub(super) fn note_kin(&mut self, resource: Digest, kin: Kin) {
+        let Some(swarm) = &mut self.swarm else { return };
+        if swarm.kin.len() >= limits::KIN && !swarm.kin.contains_key(&resource) {
+            let Swarm { kin, resources, downloads, .. } = swarm;
+            kin.retain(|at, _| resources.contains_key(at) || downloads.contains_key(at));
+        }
+        swarm.kin.insert(resource, kin);
+    }
+
+    /// Where a listed segment belongs.
+    pub(super) fn kin_of(&self, listed: &Listed<'_>) -> Option<Kin> {
+        let origin = listed.playlist.origin;
+        let name = &self.config.origins.get(usize::from(origin.0))?.name;
+        let path = without_query(&listed.playlist.target);
+        let topic = self.topic_of(listed)?;
+        Some(Kin { origin, topic, stream: meeting::stream(name, path) })
+    }
+
+    /// Whether a peer may have to do with a resource.
+    pub(super) fn may_share(&self, peer: PeerId, resource: Digest) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let link = swarm.links.get(&peer);
+        link.is_some_and(|link| swarm.may_share(&self.config, (link, resource)))
+    }
+
+    /// Whether any linked peer may have to do with what belongs there.
+    pub(super) fn is_shared(&self, kin: Kin) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let Some(reach) = swarm.reach(&self.config, kin) else { return false };
+        swarm.links.values().any(|link| link.tier <= reach || link.role == Role::Witness)
+    }
+
+    /// Whether an origin is shared with anybody, so that its witnesses may hear of it.
+    pub(super) fn is_shareable(&self, origin: OriginId) -> bool {
+        let origin = self.config.origins.get(usize::from(origin.0));
+        let is_shared = origin.is_some_and(|origin| origin.share.reach().is_some());
+        is_shared && !self.is_muted()
+    }
+
+    /// Whether a peer's own seeking counts for whom the work is shared with: not where this node
+    /// would never deal with it.
+    pub(super) fn is_partner(&self, peer: PeerId, topic: Digest) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let Some(link) = swarm.links.get(&peer) else { return false };
+        let known = swarm.kin.values().find(|kin| kin.topic == topic);
+        let origin = known.and_then(|kin| self.config.origins.get(usize::from(kin.origin.0)));
+        let reach = origin.map_or(Some(Tier::Wan), |origin| origin.share.reach());
+        reach.is_some_and(|reach| link.tier <= reach || link.role == Role::Witness)
+    }
+
+    /// Says something of a segment to every peer that may hear of it.
+    pub(super) fn tell_all(&mut self, segment: SegmentId, message: &Message) {
+        let Some(swarm) = &self.swarm else { return };
+        let may =
+            |(_, link): &(&PeerId, &Link)| swarm.may_share(&self.config, (link, segment.resource));
+        let peers: Vec<PeerId> = swarm.links.iter().filter(may).map(|(peer, _)| *peer).collect();
+        for peer in peers {
+            self.tell(peer, message.clone());
+        }
+    }
+}
