@@ -64,6 +64,7 @@ struct Node {
     executor: Rc<LocalExecutor<'static>>,
     reactor: Rc<Reactor>,
     doors: (Vec<TcpListener>, Vec<admin::Door>),
+    reloads: u32,
 }
 
 impl Node {
@@ -108,7 +109,7 @@ impl Node {
         ports.sensing().configure(&config);
         run.connect(ports.with_network(network.clone()));
         let doors = (players, operators);
-        Ok(Self { config, run, store, shelf, notes, network, executor, reactor, doors })
+        Ok(Self { config, run, store, shelf, notes, network, executor, reactor, doors, reloads: 0 })
     }
 
     /// Serves until a signal says to stop; answers the exit code.
@@ -206,6 +207,9 @@ impl Node {
     /// Reads the configuration again; a bad one changes nothing.
     fn reload(&mut self, paths: &Paths, flags: &Flags) {
         notify::reloading();
+        // Counted in the line, or the log takes a second reload's for the first's once more.
+        self.reloads += 1;
+        let count = self.reloads;
         match Config::load(paths, flags) {
             Ok(loaded) => {
                 loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
@@ -216,11 +220,13 @@ impl Node {
                 log::set_max_level(taken.log.level);
                 self.run.configure(&taken);
                 self.config = taken;
-                log::info!("configuration read again: {}", summary(&self.config));
+                log::info!("configuration read again: {}, reload {count}", summary(&self.config));
             }
             Err(problems) => {
                 problems.iter().for_each(|problem| log::error!("{problem}"));
-                log::error!("the configuration stays as it was: the new one has errors");
+                log::error!(
+                    "the configuration stays as it was: the new one has errors, reload {count}"
+                );
             }
         }
         notify::ready(&summary(&self.config));

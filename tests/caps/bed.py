@@ -80,22 +80,23 @@ class Capped(Node):
         """Other caps, taken over while it runs."""
         self.more["caps"] = caps
         self.write(*self.written)
-        mark = self.output().count("configuration read again")
+        # Each reload is numbered in its line.
+        number = self.output().count("configuration read again") + 1
         self.process.send_signal(1)
-        wait_for(lambda: self.output().count("configuration read again") > mark, 10, "the reload")
+        wait_for(lambda: f", reload {number}\n" in self.output(), 10, "the reload")
 
     def start(self, origin, witnesses=()):
         self.written = (origin, witnesses)
         return super().start(origin, witnesses)
 
     def again(self):
-        """As any node, but within a cgroup where one is named: all that it holds is counted there."""
-        group = self.more.get("group")
-        if group is None:
-            return super().again()
+        """As any node, but within a cgroup where one is named, which counts all that it holds, and with more
+        of an environment."""
+        group, more = self.more.get("group"), self.more.get("env", {})
         # Into the group first: what `ip netns exec` mounts for its program hides the cgroups.
-        command = ["sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$@"', "sh", *self.host.wrap,
-                   binary(), "--config", self.folder / "neap.toml"]
+        join = ["sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$@"', "sh"] if group else []
+        env = ["env", *(f"{name}={value}" for name, value in more.items())] if more else []
+        command = [*join, *self.host.wrap, *env, binary(), "--config", self.folder / "neap.toml"]
         with open(self.log, "a") as log:
             self.process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
         self.home.children.append(self.process)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The caps, shown from outside: real processes and links, and meters of the kernel's that neap cannot reach.
 
-usage: tests/caps/caps.py [--long] [PART...]    parts: standby memory cpu rates sensors smallest     (default: all)
+usage: tests/caps/caps.py [--long] [PART...]    parts: standby memory cpu rates sensors volume smallest     (default: all)
 
 Needs root, for network namespaces and cgroups; says SKIPPED where there is none. `--long` has the windows of the
 standby (ten minutes) and of the CPU (60 s) in full, and every cap and rate, about twenty minutes in all.
@@ -21,8 +21,9 @@ from report import Report
 from rest import standby
 from trees import sensors
 from smallest import smallest
+from volume import volume
 
-PARTS = ("standby", "memory", "cpu", "rates", "sensors", "smallest")
+PARTS = ("standby", "memory", "cpu", "rates", "sensors", "volume", "smallest")
 
 
 def main():
@@ -47,6 +48,8 @@ def main():
             rates(report, home, origin, options.long)
         if "sensors" in wanted:
             sensors(report, home, origin)
+        if "volume" in wanted:
+            volume(report, home, origin)
         if "smallest" in wanted:
             smallest(report, home, origin)
     report.close()

@@ -65,7 +65,7 @@ def rates(report, home, origin, long):
 
 
 def within(bed, limit, seconds):
-    with bed.demand():
+    with bed.demand() as demand:
         time.sleep(3)
         with Meter(bed.giver.host, pid_of(bed.giver)) as meter:
             time.sleep(seconds)
@@ -73,6 +73,8 @@ def within(bed, limit, seconds):
     burst = max(BURST_LEAST, limit * BURST_SECONDS)
     said = (f"{mean * 8 / 1e6:.2f} Mbit/s on the wire, at most {most * 8 / 1e6:.2f} in a second, "
             f"{mean / limit:.0%} of the cap")
+    if demand.faults:
+        raise AssertionError(f"takers' bodies were cut: {demand.faults[:3]}; {said}; {bed.takers[0].output()[-400:]}")
     if most > (limit + burst) * WIRE:
         raise AssertionError(f"above the cap and its burst: {said}")
     if mean < limit * USED:

@@ -166,6 +166,24 @@ fn sighup_names_what_needs_a_restart_and_takes_over_the_rest() {
 }
 
 #[test]
+fn every_sighup_has_its_own_line_and_the_caps_of_its_file_hold() {
+    let origin = Origin::with("/a", ok(FRESH, "content"));
+    let daemon = Daemon::new(&origin);
+    let file = Setup::default().file(&origin, "127.0.0.1:0");
+    for (count, rate) in [(1, "2 Mbit/s"), (2, "20 Mbit/s"), (3, "2 Mbit/s")] {
+        daemon.rewrite(&format!("{file}[caps]\nupload-home = \"{rate}\"\n"));
+        daemon.signal(Signal::SIGHUP);
+        let line = daemon.wait_log(&format!("reload {count}"));
+        assert!(line.contains("configuration read again: 1 origins"), "{line}");
+        let caps = daemon.status()["caps"].to_string();
+        assert!(caps.contains(&format!("home {}", rate.replace("2 M", "2.0 M"))), "{caps}");
+    }
+    daemon.rewrite(&format!("{file}[caps]\nupload-home = \"fast\"\n"));
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("the new one has errors, reload 4");
+}
+
+#[test]
 fn the_counters_agree_with_what_was_done() {
     let origin = Origin::with("/a", ok(FRESH, bytes(1, 1000)));
     origin.on("/b", ok("Cache-Control: no-store", bytes(2, 500)));

@@ -638,9 +638,9 @@ mod tests {
     fn a_configured_node_is_dialled_though_there_is_a_crowd() {
         check_with(
             2,
-            "0 joined 1 60 wan\n1 found 1 wan\n2 joined 2 61 wan at1\n3 found 9 static\n\
+            "0 joined 1 60 wan\n1 found 1\n2 joined 2 61 wan at1\n3 found 9 static\n\
              5 joined 3 62 wan at9\n6 joined 4 63 wan net1\n7 quiet",
-            "stays\ndial 1\nstays\ndial 9\nreplaces 2 Crowd\nCrowd",
+            "stays\ndial 1\nstays\ndial 9\nreplaces 2 Crowd\ndial 1\nCrowd",
         );
     }
 }

@@ -1,0 +1,115 @@
+"""Caps over a span: volume across restarts, a kill and clocks that jump; hours, paid lines, writes to flash."""
+
+import pathlib
+import time
+
+from bed import SENT, Bed, Meter, fetch_all, pid_of, written
+from origin import wait_for
+from trees import SHARING, STILL, flow, until
+
+# Bytes a day beyond the home; a block more may be under way, and messages are beside it.
+DAY = 4_000_000
+BESIDE = 1.1
+# What it fetches anew after a start: more than a day's bytes.
+SEGMENTS = 4
+# Bytes a day to the disk, and what logs, notes and folders take beside.
+FLASH = 16 << 20
+FLASH_BESIDE = 2 << 20
+FAKE = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+QUICK = 'cpu = ""\nupload-wan = "20 Mbit/s"\nmonth-upload-wan = ""'
+CAPPED = f'{QUICK}\nday-upload-wan = "{DAY // 1_000_000} MB"'
+
+
+def volume(report, home, origin):
+    with Bed(home, origin) as bed:
+        bed.build(caps=CAPPED, far=True)
+        bed.warm()
+        giver = bed.giver
+        rate = lambda seconds=2: flow(giver, seconds)
+        with bed.demand():
+            report.case("volume: a day's bytes and no more", lambda: spent(giver, 8), 8)
+            giver.end()
+            anew(giver)
+            report.case("volume: a restart gives nothing back", lambda: silent(giver))
+            giver.kill()
+            anew(giver)
+            report.case("volume: a kill after that gives nothing back", lambda: silent(giver))
+            jumps(report, giver)
+            giver.recap(QUICK)
+            report.case("volume: shares once the cap is gone", lambda: until(lambda: rate() > SHARING, rate))
+            giver.recap(f'{QUICK}\nmetered-interfaces = ["eth0"]')
+            report.case("metered: nothing leaves over a paid line", lambda: until(lambda: rate() < STILL, rate))
+            giver.recap(f'{QUICK}\nschedule = ["{hours(-1, 1)} upload-wan=0"]')
+            report.case("schedule: nothing leaves in its hours", lambda: until(lambda: rate() < STILL, rate))
+            giver.recap(f'{QUICK}\nschedule = ["{hours(2, 3)} upload-wan=0"]')
+            report.case("schedule: shares outside of them", lambda: until(lambda: rate() > SHARING, rate))
+    with Bed(home, origin) as bed:
+        bed.build(caps=f'cpu = ""\nflash-writes = "{FLASH >> 20} MiB/day"', disk="256 MiB", takers=1)
+        report.case("flash: a day's writes and no more", lambda: flash(bed.giver, origin.segments))
+
+
+def spent(giver, seconds):
+    """Demand until the day's bytes are used."""
+    with Meter(giver.host, pid_of(giver)) as meter:
+        time.sleep(seconds)
+    sent = giver.host.within(lambda: Meter(giver.host, pid_of(giver)).now())[SENT]
+    last = flow(giver, 2)
+    said = f"{sent / 1e6:.2f} MB left since the start, then {last / 1e3:.1f} kB/s"
+    if sent > DAY * BESIDE + STILL * seconds or last > STILL:
+        raise AssertionError(f"more than {DAY / 1e6:.0f} MB: {said}")
+    if sent < DAY * 0.8:
+        raise AssertionError(f"it was not used: {said}; at most {meter.most(SENT, 1) / 1e3:.0f} kB/s")
+    return said
+
+
+def anew(giver, clock=None):
+    """Starts it again, with the film in its cache and the takers linked."""
+    giver.again()
+    if clock:
+        # The origin's certificate is of today.
+        clock.write_text("+0d")
+    fetch_all(giver, SEGMENTS)
+    wait_for(lambda: len(giver.linked()) >= 2, 30, "links after a restart")
+
+
+def silent(giver, seconds=4):
+    left = flow(giver, seconds)
+    if left > STILL:
+        raise AssertionError(f"{left / 1e3:.0f} kB/s leave")
+    return f"{left / 1e3:.1f} kB/s while takers want all"
+
+
+def jumps(report, giver):
+    """The clock is back while it starts, and jumps while it runs."""
+    if not FAKE:
+        return report.skip("volume: clocks that jump", "no libfaketime: apt-get install libfaketime")
+    clock = giver.folder / "clock"
+    clock.write_text("-2d")
+    giver.more["env"] = {"LD_PRELOAD": FAKE[0], "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": 1,
+                         "FAKETIME_DONT_FAKE_MONOTONIC": 1}
+    giver.end()
+    anew(giver, clock)
+    report.case("volume: a clock set back at the start gives nothing back", lambda: silent(giver))
+    clock.write_text("+400d")
+    report.case("volume: a clock set forward while it runs gives nothing back", lambda: silent(giver))
+    clock.write_text("+0d")
+
+
+def hours(begin, end):
+    """A window of the schedule, in hours from now, by the clock of the machine."""
+    at = lambda shift: time.strftime("%H:%M", time.localtime(time.time() + shift * 3600))
+    return f"daily {at(begin)}-{at(end)}"
+
+
+def flash(giver, segments):
+    before = written(pid_of(giver))
+    fetch_all(giver, segments)
+    time.sleep(3)
+    # Pages count as written when they are made dirty, so that nothing has to be flushed.
+    grown = written(pid_of(giver)) - before
+    said = f"{grown / 2**20:.1f} MiB written of {segments * 6.25:.0f} MB fetched, cap {FLASH >> 20} MiB"
+    if grown > FLASH + FLASH_BESIDE:
+        raise AssertionError(f"more than the cap: {said}")
+    if grown < FLASH / 2:
+        raise AssertionError(f"it was not used: {said}")
+    return said
