@@ -4,6 +4,7 @@
 //! seconds (8), then four texts, each with its length in front (4): origin, identity, policy
 //! record, and the fields as `name: value` lines. Then on whose word blocks of the slice were
 //! taken from peers: which of its 16 (2 bytes), and the keys (32 each) of those whose word it was.
+//! Version 1 ends before that.
 
 use core::time::Duration;
 
@@ -83,7 +84,7 @@ impl Memo {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (head, mut rest) = bytes.split_at_checked(18)?;
         let (&[version, flags], numbers) = head.split_first_chunk::<2>()?;
-        if version != VERSION || flags > 1 {
+        if !(FIRST..=VERSION).contains(&version) || flags > 1 {
             return None;
         }
         let length = u64::from_le_bytes(numbers[..8].try_into().ok()?);
@@ -104,16 +105,13 @@ impl Memo {
         let fields = lines.lines().map(field).collect::<Option<Fields>>()?;
         let written = (flags == 1).then_some(Date(date));
         let selective = false;
-        Some(Self {
-            rests: Rests::read(rest)?,
-            origin,
-            identity,
-            length,
-            fields,
-            policy,
-            written,
-            selective,
-        })
+        // The first version did not say on whose word: what it wrote is purged by no key.
+        let rests = match version {
+            FIRST if rest.is_empty() => Rests::default(),
+            FIRST => return None,
+            _ => Rests::read(rest)?,
+        };
+        Some(Self { rests, origin, identity, length, fields, policy, written, selective })
     }
 }
 
@@ -123,6 +121,9 @@ pub(super) fn policy(memo: &Memo, down_time: Option<Duration>, now: Instant) -> 
 }
 
 const VERSION: u8 = 2;
+
+/// That of 0.1.0, which is still read: an update must not empty a cache.
+const FIRST: u8 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -146,9 +147,15 @@ mod tests {
             assert_eq!(Memo::from_bytes(&bytes[..cut]), None, "{cut}");
         }
         let alone = Memo { rests: Rests::default(), ..memo };
-        assert_eq!(Memo::from_bytes(&alone.to_bytes()), Some(alone));
-        let mut other = bytes.clone();
-        other[0] = 1;
-        assert_eq!(Memo::from_bytes(&other), None);
+        assert_eq!(Memo::from_bytes(&alone.to_bytes()).as_ref(), Some(&alone));
+        for version in [0, 1, 3] {
+            let mut other = bytes.clone();
+            other[0] = version;
+            assert_eq!(Memo::from_bytes(&other), None, "{version}");
+        }
+        let mut first = alone.to_bytes();
+        first[0] = 1;
+        first.truncate(first.len() - 2);
+        assert_eq!(Memo::from_bytes(&first), Some(alone));
     }
 }

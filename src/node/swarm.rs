@@ -128,8 +128,8 @@ impl Swarm {
             witnesses.push(signer);
         }
         // Without raw keys a link does not show with which key its node signs.
-        let quorum =
-            (network.verify.contains(&Rung::Quorum) && own == signer).then_some(network.quorum);
+        let votes = network.verify.contains(&Rung::Quorum) && own == signer;
+        let quorum = votes.then_some(network.quorum);
         let (publishers, own_key) = (network.trusted(Rung::Publisher), quorum.map(|_| signer));
         let trusted = Trusted { witnesses, publishers: publishers.to_vec(), own: own_key, quorum };
         Self {
@@ -229,9 +229,8 @@ impl Machine {
             Message::Seek { segment, topic } => self.on_seek(peer, segment, topic),
             Message::Done { segment } => self.on_done(peer, segment),
             Message::Have { segment, here, coming, hops } => {
-                if swarm.kin.contains_key(&segment.resource)
-                    && !self.may_share(peer, segment.resource)
-                {
+                let known = swarm.kin.contains_key(&segment.resource);
+                if known && !self.may_share(peer, segment.resource) {
                     return;
                 }
                 self.on_have(peer, Have { segment, here, coming, hops });
