@@ -22,10 +22,17 @@ impl Bucket {
         Self { rate, burst, held: u128::from(burst) * MILLION, at: now }
     }
 
-    /// Tokens come at another rate from now on. What it holds stays, up to the new burst.
+    /// Tokens come at another rate from now on. What it holds stays, up to the new burst; what is
+    /// owed is paid at the new rate.
     pub fn set_rate(&mut self, rate: u64, burst: u64, now: Instant) {
         self.fill(now);
+        let wait = if now < self.at { self.at - now } else { Duration::ZERO };
+        let owed = wait.as_micros() * u128::from(self.rate.max(1));
         (self.rate, self.burst) = (rate, burst);
+        if owed > 0 {
+            self.at = now;
+            self.at = self.later(owed).min(now + LONGEST_DEBT);
+        }
         self.held = self.held.min(u128::from(burst) * MILLION);
     }
 
@@ -119,6 +126,25 @@ mod tests {
 
     fn at(millis: u64) -> Instant {
         Instant::from_micros(millis * 1000)
+    }
+
+    #[test]
+    fn what_is_owed_without_a_rate_does_not_outlast_the_next_one() {
+        let mut bucket = Bucket::new(1000, 500, at(0));
+        bucket.set_rate(0, 0, at(0));
+        bucket.charge(200, at(10));
+        assert_eq!(bucket.when(1, at(10)), None);
+        bucket.set_rate(1000, 500, at(20));
+        let due = bucket.when(500, at(20)).expect("tokens come again");
+        assert!(due <= at(600), "{due:?}");
+        bucket.take(500, due);
+        bucket.charge(1000, due);
+        bucket.set_rate(10_000, 500, due);
+        assert_eq!(
+            bucket.when(0, due),
+            Some(due + Duration::from_millis(100)),
+            "paid ten times faster"
+        );
     }
 
     #[test]
