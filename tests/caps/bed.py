@@ -83,7 +83,10 @@ class Capped(Node):
         # Each reload is numbered in its line.
         number = self.output().count("configuration read again") + 1
         self.process.send_signal(1)
-        wait_for(lambda: f", reload {number}\n" in self.output(), 10, "the reload")
+        try:
+            wait_for(lambda: f", reload {number}\n" in self.output(), 10, "the reload")
+        except TimeoutError as fault:
+            raise TimeoutError(f"{fault}; the log ends: {self.output()[-1500:]}") from fault
 
     def start(self, origin, witnesses=()):
         self.written = (origin, witnesses)
