@@ -59,13 +59,13 @@ fn segment() -> SegmentId {
 fn give(listen: SocketAddr) {
     let store = Store::new(Options { memory: 64 << 20, path: None });
     store.open(ROW, Keep::Cached);
-    for number in 0..limits::SEGMENT_BLOCKS {
+    for number in 0..limits::block::SEGMENT_BLOCKS {
         let bytes = BytesMut::from(&number.to_le_bytes().repeat(8192)[..]);
-        store.place(ROW, number * limits::BLOCK, bytes);
+        store.place(ROW, number * limits::block::BLOCK, bytes);
     }
     let answer = |event: &Peering| match event {
         Peering::Said { peer, message: Message::Want { blocks, .. } } => {
-            let range = |block| segment().block(block, limits::SEGMENT);
+            let range = |block| segment().block(block, limits::block::SEGMENT);
             let give = |block| PeerOrder::Give {
                 peer: *peer,
                 segment: segment(),

@@ -111,8 +111,8 @@ fn starts(plan: &Plan) -> Vec<Locator> {
 
 fn bounded(read: &Read) {
     match &read.plan {
-        Some(Plan::Media(plan)) => assert!(plan.segments.len() <= limits::SEGMENTS),
-        Some(Plan::Manifest(plan)) => assert!(plan.renditions.len() <= limits::RENDITIONS),
+        Some(Plan::Media(plan)) => assert!(plan.segments.len() <= limits::stream::SEGMENTS),
+        Some(Plan::Manifest(plan)) => assert!(plan.renditions.len() <= limits::stream::RENDITIONS),
         Some(Plan::Variants(_)) | None => {}
     }
 }

@@ -29,13 +29,13 @@ use neap::wire::http::range::{ContentRange, Requested, Resolved, requested};
 /// A request's head: read within its bounds, and sent on as one request below its origin.
 pub(crate) fn request(data: &[u8]) {
     let Ok(Some(end)) = head::end(data, 0) else { return };
-    assert!(end <= limits::HEAD && data[..end].ends_with(b"\r\n\r\n"));
+    assert!(end <= limits::http::HEAD && data[..end].ends_with(b"\r\n\r\n"));
     for seen in (0..end).step_by(1 + end / 16) {
         assert_ne!(head::end(&data[..seen], 0).ok().flatten(), Some(end));
         assert_eq!(head::end(data, seen), Ok(Some(end)), "after {seen} bytes");
     }
     let Ok(head) = RequestHead::parse(&data[..end]) else { return };
-    assert!(head.target.len() <= limits::TARGET && head.fields.len() <= limits::FIELDS);
+    assert!(head.target.len() <= limits::http::TARGET && head.fields.len() <= limits::http::FIELDS);
     one_line_each(&head.fields);
     let Ok(framing) = head.framing() else { return };
     let lengths = head.fields.all("content-length").count();
@@ -47,7 +47,7 @@ pub(crate) fn request(data: &[u8]) {
 pub(crate) fn response(data: &[u8]) {
     let Ok(Some(end)) = head::end(data, 0) else { return };
     let Ok(head) = ResponseHead::parse(&data[..end]) else { return };
-    assert!(head.status >= 100 && head.fields.len() <= limits::FIELDS);
+    assert!(head.status >= 100 && head.fields.len() <= limits::http::FIELDS);
     one_line_each(&head.fields);
     assert_eq!(head.framing("HEAD"), Ok(Framing::Length(0)));
     let Ok(framing) = head.framing("GET") else { return };
@@ -192,7 +192,7 @@ pub(crate) fn integrity(data: &[u8]) {
         for value in ["sha-512=:AA==:;a", line, "md5=?0"] {
             around.push("Repr-Digest", value);
         }
-        if line.len() < limits::DIGEST_FIELD / 2 && line.matches(',').count() < 20 {
+        if line.len() < limits::http::DIGEST_FIELD / 2 && line.matches(',').count() < 20 {
             let again = integrity::representation(&around);
             assert!(found.is_none() || again == found, "{line:?}");
         }

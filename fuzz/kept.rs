@@ -86,12 +86,15 @@ pub(crate) fn cmcd(data: &[u8]) {
         let fields = [("CMCD-Request", line)].into_iter().collect();
         for said in [Cmcd::of(line, &Fields::new()), Cmcd::of("/", &fields)] {
             let times = [said.buffer, said.deadline, said.duration];
-            assert!(times.into_iter().flatten().all(|time| time <= limits::CMCD_TIME), "{line:?}");
+            assert!(
+                times.into_iter().flatten().all(|time| time <= limits::http::CMCD_TIME),
+                "{line:?}"
+            );
             let rates = [said.bitrate, said.top_bitrate, said.throughput, said.wished_rate];
-            let bounded = |rate: Rate| rate.0 > 0 && rate <= limits::CMCD_RATE;
+            let bounded = |rate: Rate| rate.0 > 0 && rate <= limits::http::CMCD_RATE;
             assert!(rates.into_iter().flatten().all(bounded), "{line:?}");
             let names = [said.session, said.content].into_iter().flatten();
-            assert!(names.map(|name| name.len()).all(|bytes| bytes <= limits::CMCD_NAME));
+            assert!(names.map(|name| name.len()).all(|bytes| bytes <= limits::http::CMCD_NAME));
             if let Some(next) = said.next {
                 let led = base.join(&next).expect("a reference");
                 assert_eq!(led.server(), base.server(), "{line:?}");
@@ -110,7 +113,7 @@ pub(crate) fn config(data: &[u8]) {
     let (config, sources) = match read(text) {
         Ok(read) => read,
         Err(problems) => {
-            assert!(!problems.is_empty() && problems.len() <= limits::PROBLEMS);
+            assert!(!problems.is_empty() && problems.len() <= limits::config::PROBLEMS);
             for problem in problems {
                 let line = problem.to_string();
                 assert!(!line.contains(char::is_control), "{line:?}");
@@ -137,12 +140,12 @@ pub(crate) fn sheet(data: &[u8]) {
 
 fn sheet_as_is(data: &[u8]) {
     if let Some(length) = data.first_chunk::<FIXED>().and_then(|fixed| Head::length(fixed).ok()) {
-        let most = FIXED + limits::SHEET_HEADER + 17 * 32;
+        let most = FIXED + limits::cache::SHEET_HEADER + 17 * 32;
         assert!(length <= most, "{length} bytes would be read for one head");
     }
     let Ok(head) = Head::parse(data) else { return };
-    assert!((1..=limits::SLICE).contains(&u64::from(head.payload)));
-    assert_eq!(head.digests.len() as u64, u64::from(head.payload).div_ceil(limits::BLOCK));
+    assert!((1..=limits::block::SLICE).contains(&u64::from(head.payload)));
+    assert_eq!(head.digests.len() as u64, u64::from(head.payload).div_ceil(limits::block::BLOCK));
     let again = Head::parse(&head.to_bytes());
     assert_eq!(again, Ok(head));
 }

@@ -14,7 +14,7 @@ pub(crate) fn frames(data: &[u8]) {
     let mut rest = data;
     while let Some((header, behind)) = rest.split_first_chunk::<{ Header::SIZE }>() {
         let Ok(header) = Header::parse(header) else { return };
-        assert!(header.length <= limits::FRAME && header.length <= header.kind.longest());
+        assert!(header.length <= limits::link::FRAME && header.length <= header.kind.longest());
         assert_eq!(Header::parse(&header.to_bytes()), Ok(header));
         let Some((body, next)) = behind.split_at_checked(header.length) else { return };
         match Message::parse(header.kind, body) {
@@ -45,7 +45,10 @@ fn alone(header: Header, body: &[u8]) {
     let head = BlockHead::parse(head, header).expect("it was read with its bytes");
     let bytes = usize::try_from(head.length).expect("a block is 64 KiB");
     assert_eq!(BlockHead::SIZE + bytes + head.extra, header.length);
-    assert!(bytes as u64 <= limits::BLOCK && u64::from(head.block) < limits::SEGMENT_BLOCKS);
+    assert!(
+        bytes as u64 <= limits::block::BLOCK
+            && u64::from(head.block) < limits::block::SEGMENT_BLOCKS
+    );
 }
 
 /// A record: bounded, written as it was read, and believed only as it was signed.
@@ -56,7 +59,7 @@ pub(crate) fn record(data: &[u8]) {
     };
     let mut out = Vec::new();
     record.write(&mut out);
-    assert!(data.starts_with(&out) && out.len() <= limits::MESSAGE);
+    assert!(data.starts_with(&out) && out.len() <= limits::link::MESSAGE);
     assert_eq!(record.statement.check(), Ok(()));
     if record.holds() {
         assert_eq!(record.signer.short(), "8a88e3dd", "somebody forged the sample's signer");
@@ -80,7 +83,10 @@ pub(crate) fn record_file(data: &[u8]) {
 /// A tracker's answer, over HTTP and over UDP: bounded, and the same however it is asked.
 pub(crate) fn tracker(data: &[u8]) {
     if let Ok(answer) = Answer::parse(data) {
-        assert!(answer.peers.len() <= limits::TRACKER_PEERS && data.len() <= limits::TRACKER_BODY);
+        assert!(
+            answer.peers.len() <= limits::meeting::TRACKER_PEERS
+                && data.len() <= limits::meeting::TRACKER_BODY
+        );
     }
     let asked = data.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     let Some(asked) = asked else { return };
@@ -89,7 +95,7 @@ pub(crate) fn tracker(data: &[u8]) {
         let Ok(answer) = announced(data, Transaction(asked), is_v6) else { continue };
         let each = if is_v6 { 18 } else { 6 };
         let said = (data.len() - 20) / each;
-        assert_eq!(answer.peers.len(), said.min(limits::TRACKER_PEERS));
+        assert_eq!(answer.peers.len(), said.min(limits::meeting::TRACKER_PEERS));
         assert!(announced(data, Transaction(!asked), is_v6).is_err(), "a stranger's answer");
     }
 }

@@ -157,7 +157,7 @@ fn a_name_that_was_rebound_to_us_reads_nothing() {
 #[test]
 fn a_head_that_never_ends_is_cut_at_its_bound() {
     let daemon = Daemon::new(None);
-    let field = format!("X: {}\r\n", "a".repeat(limits::ADMIN_HEAD - 21));
+    let field = format!("X: {}\r\n", "a".repeat(limits::operator::ADMIN_HEAD - 21));
     let answer = daemon.ask(&format!("GET / HTTP/1.1\r\n{field}"));
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(daemon.ask("\r\n\r\n\r\n\r\n").starts_with("HTTP/1.1 400 "));
@@ -167,7 +167,7 @@ fn a_head_that_never_ends_is_cut_at_its_bound() {
 fn idle_guests_leave_room_after_their_time() {
     let daemon = Daemon::new(None);
     let open = |_| TcpStream::connect(daemon.address).unwrap();
-    let idle: Vec<TcpStream> = (0..limits::ADMIN_CONNECTIONS).map(open).collect();
+    let idle: Vec<TcpStream> = (0..limits::operator::ADMIN_CONNECTIONS).map(open).collect();
     // Waits in the accept queue until the first idle ones are cut.
     assert!(daemon.fetch("/healthz").1.starts_with("ok"));
     drop(idle);
@@ -220,7 +220,7 @@ fn the_control_socket_takes_calls_and_refuses_what_is_none() {
     let call = r#"{"call":"standby"}"#;
     assert!(post(call.len(), &format!("{call}more")).starts_with("HTTP/1.1 200 "));
     assert_eq!(post(call.len(), "{\"call\""), "", "a call that was cut is not done");
-    assert!(post(limits::CALL + 1, call).starts_with("HTTP/1.1 413 "));
+    assert!(post(limits::operator::CALL + 1, call).starts_with("HTTP/1.1 413 "));
     let head = "POST /control HTTP/1.1";
     assert!(ask(head, "Transfer-Encoding: chunked\r\n\r\n").starts_with("HTTP/1.1 411 "));
     assert!(ask(head, "Content-Length: -1\r\n\r\n").starts_with("HTTP/1.1 400 "));

@@ -515,7 +515,7 @@ fn a_door_for_nodes_is_not_that_of_players() {
 #[test]
 fn a_file_is_bounded() {
     let root = Root::new();
-    let limit = usize::try_from(limits::CONFIG).expect("a size");
+    let limit = usize::try_from(limits::config::CONFIG).expect("a size");
     assert!(root.write(LOCAL, "#".repeat(limit)).load(&Flags::default()).is_ok());
     root.write(LOCAL, "#".repeat(limit + 1));
     let flags = Flags::default();
@@ -525,7 +525,7 @@ fn a_file_is_bounded() {
 #[test]
 fn a_folder_of_drop_ins_is_bounded() {
     let root = Root::new();
-    for number in 0..=limits::DROP_INS {
+    for number in 0..=limits::config::DROP_INS {
         root.write(&format!("etc/neap/neap.toml.d/{number}.toml"), "");
     }
     let problems = root.problems(&Flags::default());
@@ -537,12 +537,12 @@ fn origins_and_complaints_are_bounded() {
     let origins = |count: usize| -> String {
         (0..count).map(|n| format!("[[origin]]\nname='{n}'\nurl='https://a/{n}'\n")).collect()
     };
-    assert!(read(&origins(limits::ORIGINS)).is_ok());
-    let problems = read(&origins(limits::ORIGINS * 20)).expect_err("too many");
+    assert!(read(&origins(limits::config::ORIGINS)).is_ok());
+    let problems = read(&origins(limits::config::ORIGINS * 20)).expect_err("too many");
     assert_eq!(problems[0].to_string(), "n.toml:769: origin: more than 256 origins");
     for line in ["x = 1\n", "[[origin]]\n", "[[x.y]]\n", "a.", "=", "[a."] {
         let problems = read(&line.repeat((256 << 10) / line.len())).expect_err("nonsense");
-        assert!(problems.len() <= limits::PROBLEMS, "{line}");
+        assert!(problems.len() <= limits::config::PROBLEMS, "{line}");
     }
 }
 

@@ -101,7 +101,7 @@ fn a_stuck_syslogd_never_holds_the_caller_and_losses_are_told() {
     let syslogd = listen(&folder.socket());
     let logger = Logger::new(Target::Syslog(vec![folder.socket()]));
     // The kernel takes net.unix.max_dgram_qlen packets, then the writer is held; not we.
-    let said = limits::LOG_LINES + 1000;
+    let said = limits::operator::LOG_LINES + 1000;
     for line in 0..said {
         say(&logger, Level::Debug, &format!("line {line}"));
     }
@@ -113,7 +113,7 @@ fn a_stuck_syslogd_never_holds_the_caller_and_losses_are_told() {
             None => heard += 1,
         }
     };
-    assert!(heard >= limits::LOG_LINES, "{heard}");
+    assert!(heard >= limits::operator::LOG_LINES, "{heard}");
     assert_eq!(heard + lost, said);
     say(&logger, Level::Info, "well again");
     assert!(receive(&syslogd).ends_with("well again"));

@@ -113,7 +113,7 @@ impl World {
         }
         let held: u64 = self.rows.values().filter(|r| r.keep).map(|r| r.present.len()).sum();
         self.busiest = self.busiest.max(held);
-        let slack = self.downloads.len() as u64 * limits::BLOCK + limits::SLICE;
+        let slack = self.downloads.len() as u64 * limits::block::BLOCK + limits::block::SLICE;
         assert!(held <= self.memory + slack, "{held} bytes kept of {}", self.memory);
     }
 
@@ -170,9 +170,9 @@ impl World {
                 assert!(!self.players.values().any(follows), "nobody reads a closed row");
             }
             Output::Evict { row, slice } => {
-                let start = u64::from(slice) * limits::SLICE;
+                let start = u64::from(slice) * limits::block::SLICE;
                 let row = self.rows.get_mut(&row).expect("an open row");
-                row.present.remove(ByteRange::new(start, start + limits::SLICE));
+                row.present.remove(ByteRange::new(start, start + limits::block::SLICE));
             }
             Output::Persist { row, slice, header, .. } => {
                 assert!(header.len() < 4096);
@@ -261,7 +261,7 @@ impl World {
         };
         match gap {
             Some(gap) if !on_its_way(gap.start) => {
-                let slice = u32::try_from(gap.start / limits::SLICE).unwrap();
+                let slice = u32::try_from(gap.start / limits::block::SLICE).unwrap();
                 if bytes.disk.contains(&slice) {
                     return;
                 }
@@ -295,7 +295,7 @@ impl World {
         let download = &self.downloads[&fetch];
         let left = download.length.map(|length| length - download.sent);
         let broken = !self.calm && self.rng.below(12) == 0;
-        let size = (1 + self.rng.below(6)) * limits::BLOCK;
+        let size = (1 + self.rng.below(6)) * limits::block::BLOCK;
         let more = size.min(left.unwrap_or(size));
         let ends = download.length.is_none() && self.rng.below(4) == 0;
         if broken {

@@ -238,7 +238,7 @@ fn broken_playlists_pass_untouched_with_a_warning() {
     ] {
         assert_eq!(dash(text), Read::untouched(fault), "{}", &text[..text.len().min(80)]);
     }
-    let large = vec![b'a'; neap::base::limits::PLAYLIST + 1];
+    let large = vec![b'a'; neap::base::limits::stream::PLAYLIST + 1];
     let (url, asked, places) =
         (Url::parse(HERE).expect("a fixture of this test"), at("/ll/index"), tv());
     let source = Source { url: &url, asked: &asked, places: &places };

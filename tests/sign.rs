@@ -72,7 +72,10 @@ impl Folder {
         let publishers = vec![records[0].signer];
         let mut verifier = Verifier::new(&Trusted { publishers, ..Trusted::default() });
         let bytes = fs::read(self.media(name)).unwrap();
-        assert_eq!(records.len(), bytes.len().div_ceil(usize::try_from(limits::SEGMENT).unwrap()));
+        assert_eq!(
+            records.len(),
+            bytes.len().div_ceil(usize::try_from(limits::block::SEGMENT).unwrap())
+        );
         for (number, record) in (0..).zip(records) {
             let segment = SegmentId { resource: resource("tv", target), number };
             let date = clock::date();
@@ -121,7 +124,8 @@ fn what_a_playlist_lists_is_signed() {
 #[test]
 fn a_folder_is_signed_with_what_lies_below() {
     let folder = Folder::new();
-    let large = vec![7; usize::try_from(limits::SEGMENT + limits::BLOCK + 5).unwrap()];
+    let large =
+        vec![7; usize::try_from(limits::block::SEGMENT + limits::block::BLOCK + 5).unwrap()];
     folder.put("film.mp4", large);
     folder.put("720p/seg 1.ts", "one");
     folder.put("poster.jpg", "no media");

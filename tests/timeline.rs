@@ -309,12 +309,12 @@ fn unused_streams_are_forgotten_and_the_rest_is_bounded() {
     for number in 0..100 {
         world.hls(&format!("/{number}/v.m3u8"), &window(0, 900, false), number);
     }
-    assert!(world.timeline.streams().count() <= limits::STREAMS);
+    assert!(world.timeline.streams().count() <= limits::stream::STREAMS);
     assert!(world.timeline.lifetime(&at("/0/s1.m4s")).is_none());
     assert!(world.timeline.lifetime(&at("/99/s1.m4s")).is_some());
-    let later = 101 + limits::FORGET.as_secs();
+    let later = 101 + limits::stream::FORGET.as_secs();
     world.hls("/last/v.m3u8", &window(0, 3, true), later);
     assert_eq!(world.timeline.streams().count(), 1);
-    assert!(world.gone(later + 901 * 4).len() <= limits::LEAVING);
+    assert!(world.gone(later + 901 * 4).len() <= limits::stream::LEAVING);
     assert_eq!(world.timeline.lifetime(&at("/99/s1.m4s")), None);
 }

@@ -81,11 +81,11 @@ fn settings() -> Settings {
 fn give(address: &mpsc::Sender<SocketAddr>) -> Spent {
     let store = Store::new(Options { memory: 64 << 20, path: None });
     store.open(ROW, Keep::Cached);
-    for number in 0..u64::from(SEGMENTS) * limits::SEGMENT_BLOCKS {
+    for number in 0..u64::from(SEGMENTS) * limits::block::SEGMENT_BLOCKS {
         let bytes = BytesMut::from(&block(number)[..]);
-        store.place(ROW, number * limits::BLOCK, bytes);
+        store.place(ROW, number * limits::block::BLOCK, bytes);
     }
-    let length = u64::from(SEGMENTS) * limits::SEGMENT;
+    let length = u64::from(SEGMENTS) * limits::block::SEGMENT;
     let (done, end) = channel::bounded(1);
     let watch: Rc<Cell<Option<Watch>>> = Rc::default();
     let answer = move |event: &Peering| match event {
@@ -117,11 +117,11 @@ fn give(address: &mpsc::Sender<SocketAddr>) -> Spent {
 fn take(address: SocketAddr, bytes: u64, tier: Tier) -> Spent {
     let store = Store::new(Options { memory: 64 << 20, path: None });
     store.open(ROW, Keep::Cached);
-    let blocks = u64::from(SEGMENTS) * limits::SEGMENT_BLOCKS;
+    let blocks = u64::from(SEGMENTS) * limits::block::SEGMENT_BLOCKS;
     let record: Vec<_> = (0..blocks).map(|number| Digest::of(&block(number))).collect();
-    let length = u64::from(SEGMENTS) * limits::SEGMENT;
+    let length = u64::from(SEGMENTS) * limits::block::SEGMENT;
     let (done, end) = channel::bounded(1);
-    let (mut left, mut wanted, mut watch) = (bytes / limits::BLOCK, 0, None);
+    let (mut left, mut wanted, mut watch) = (bytes / limits::block::BLOCK, 0, None);
     let rows = store.clone();
     let answer = move |event: &Peering| {
         let want = |number: u32, peer| PeerOrder::Tell {

@@ -6,7 +6,7 @@ use super::digest::Digest;
 use super::limits;
 use super::range::ByteRange;
 
-/// One segment: up to [`limits::SEGMENT_BLOCKS`] blocks of one resource. Most media segments
+/// One segment: up to [`limits::block::SEGMENT_BLOCKS`] blocks of one resource. Most media segments
 /// are segment 0 of their resource; a large file has many.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId {
@@ -29,8 +29,8 @@ pub fn resource(origin: &str, identity: &str) -> Digest {
 impl SegmentId {
     /// The bytes that the segment may have in a resource of any length.
     pub const fn window(self) -> ByteRange {
-        let start = self.number as u64 * limits::SEGMENT;
-        ByteRange::new(start, start + limits::SEGMENT)
+        let start = self.number as u64 * limits::block::SEGMENT;
+        ByteRange::new(start, start + limits::block::SEGMENT)
     }
 
     /// The segment's bytes in a resource of `length` bytes.
@@ -40,19 +40,19 @@ impl SegmentId {
 
     /// The bytes of one of its blocks in a resource of `length` bytes.
     pub fn block(self, block: u8, length: u64) -> ByteRange {
-        let start = self.window().start + u64::from(block) * limits::BLOCK;
-        ByteRange::new(start, start + limits::BLOCK).overlap(self.range(length))
+        let start = self.window().start + u64::from(block) * limits::block::BLOCK;
+        ByteRange::new(start, start + limits::block::BLOCK).overlap(self.range(length))
     }
 
     /// All of its blocks in a resource of `length` bytes.
     pub fn blocks(self, length: u64) -> BlockSet {
-        let count = self.range(length).len().div_ceil(limits::BLOCK);
+        let count = self.range(length).len().div_ceil(limits::block::BLOCK);
         BlockSet::first(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     /// The segment that holds byte `at` of a resource.
     pub fn holding(resource: Digest, at: u64) -> Self {
-        Self { resource, number: u32::try_from(at / limits::SEGMENT).unwrap_or(u32::MAX) }
+        Self { resource, number: u32::try_from(at / limits::block::SEGMENT).unwrap_or(u32::MAX) }
     }
 
     /// The blocks of the segment that lie wholly in `range` of a resource of `length` bytes.
@@ -161,15 +161,15 @@ mod tests {
     #[test]
     fn a_resource_is_cut_on_the_block_grid() {
         let id = |number| SegmentId { resource: resource("tv", "/a.ts"), number };
-        let length = limits::SEGMENT + 70_000;
-        assert_eq!(id(0).range(length).len(), limits::SEGMENT);
+        let length = limits::block::SEGMENT + 70_000;
+        assert_eq!(id(0).range(length).len(), limits::block::SEGMENT);
         assert_eq!(id(0).blocks(length).len(), 64);
-        assert_eq!(id(1).range(length), ByteRange::new(limits::SEGMENT, length));
+        assert_eq!(id(1).range(length), ByteRange::new(limits::block::SEGMENT, length));
         assert_eq!(id(1).blocks(length), BlockSet::first(2));
-        assert_eq!(id(1).block(1, length).len(), 70_000 - limits::BLOCK);
+        assert_eq!(id(1).block(1, length).len(), 70_000 - limits::block::BLOCK);
         assert!(id(2).range(length).is_empty() && id(2).blocks(length).is_empty());
-        assert_eq!(SegmentId::holding(id(0).resource, limits::SEGMENT), id(1));
-        let part = ByteRange::new(limits::SEGMENT + 1, length);
+        assert_eq!(SegmentId::holding(id(0).resource, limits::block::SEGMENT), id(1));
+        let part = ByteRange::new(limits::block::SEGMENT + 1, length);
         assert_eq!(id(1).blocks_in(part, length), BlockSet::one(1));
     }
 

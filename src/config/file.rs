@@ -46,14 +46,14 @@ impl Text {
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Problem> {
         let mut bytes = Vec::new();
-        let read =
-            File::open(path).and_then(|file| file.take(limits::CONFIG + 1).read_to_end(&mut bytes));
+        let read = File::open(path)
+            .and_then(|file| file.take(limits::config::CONFIG + 1).read_to_end(&mut bytes));
         match read {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(path, &error)),
             Ok(_) => {}
         }
-        if bytes.len() as u64 > limits::CONFIG {
+        if bytes.len() as u64 > limits::config::CONFIG {
             return Err(Problem::new(Source::File(path.into()), "the file is larger than 1 MiB"));
         }
         match String::from_utf8(bytes) {
@@ -96,7 +96,7 @@ impl Text {
             if !self.keeps_to_its_line(&error, at) && shifted.is_none() {
                 shifted = Some(line);
             }
-            if wrong.last() != Some(&line) && problems.len() < limits::PROBLEMS {
+            if wrong.last() != Some(&line) && problems.len() < limits::config::PROBLEMS {
                 problems.push(self.problem(&error, at));
             }
             wrong.push(line);

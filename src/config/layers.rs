@@ -111,8 +111,8 @@ fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, Problem> {
         if !bytes.ends_with(b".toml") || bytes.starts_with(b".") {
             continue;
         }
-        if files.len() == limits::DROP_INS {
-            let text = format!("it holds more than {} files", limits::DROP_INS);
+        if files.len() == limits::config::DROP_INS {
+            let text = format!("it holds more than {} files", limits::config::DROP_INS);
             return Err(Problem::new(Source::File(folder), text));
         }
         files.push(folder.join(name));

@@ -109,7 +109,7 @@ impl Merge {
 
     /// Notes a fault that lies outside of any text.
     pub fn problem(&mut self, problem: Problem) {
-        if self.problems.len() < limits::PROBLEMS {
+        if self.problems.len() < limits::config::PROBLEMS {
             self.problems.push(problem);
         }
     }
@@ -159,7 +159,7 @@ impl Merge {
     fn origin(&mut self, reading: &mut Reading<'_>, name: Option<String>, item: &Value<'_>) {
         let section = name.as_ref().map_or("origin".into(), |name| format!("origin.{name}"));
         // One more than allowed is kept for the complaint; the others are only looked through.
-        let full = self.config.origins.len() > limits::ORIGINS;
+        let full = self.config.origins.len() > limits::config::ORIGINS;
         let name = name.filter(|name| !full || self.config.origins.iter().any(|o| o.name == *name));
         let named = name.is_some();
         let mut nameless = Origin::named(String::new());
@@ -216,9 +216,9 @@ impl Merge {
                 found.push(Problem::new(self.sources.of(&key), text));
             }
         }
-        if self.config.origins.len() > limits::ORIGINS {
-            let last = &self.config.origins[limits::ORIGINS].name;
-            let text = format!("origin: more than {} origins", limits::ORIGINS);
+        if self.config.origins.len() > limits::config::ORIGINS {
+            let last = &self.config.origins[limits::config::ORIGINS].name;
+            let text = format!("origin: more than {} origins", limits::config::ORIGINS);
             found.push(Problem::new(self.sources.of(&format!("origin.{last}")), text));
         }
         self.check_doors(&mut found);
@@ -289,7 +289,7 @@ impl Merge {
 impl Reading<'_> {
     fn fault(&mut self, at: usize, text: String) {
         let line = self.text.line(at);
-        if self.problems.len() < limits::PROBLEMS && self.parsed.sound(line) {
+        if self.problems.len() < limits::config::PROBLEMS && self.parsed.sound(line) {
             self.problems.push(Problem::new(self.text.source(at), text));
         }
     }
@@ -340,7 +340,7 @@ pub fn texts(values: &[String]) -> Value<'_> {
 /// A name that may stand in our URLs; `.` and `..` would climb there (RFC 3986, 5.2.4).
 fn origin_name(name: &str) -> Result<String, &'static str> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    let fits = (1..=limits::NAME).contains(&name.len()) && name.bytes().all(allowed);
+    let fits = (1..=limits::config::NAME).contains(&name.len()) && name.bytes().all(allowed);
     (fits && name != "." && name != "..")
         .then(|| name.into())
         .ok_or("a name of 1 to 64 letters, digits, '-', '_' and '.', such as \"tv\"")
@@ -353,7 +353,7 @@ fn derived(host: &str, taken: impl Fn(&str) -> bool) -> String {
     let address = host.parse::<core::net::IpAddr>().is_ok();
     let stem = if address { host } else { labels().next().unwrap_or("origin") };
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-    let stem: String = stem.chars().map(safe).take(limits::NAME - 4).collect();
+    let stem: String = stem.chars().map(safe).take(limits::config::NAME - 4).collect();
     let numbered = (2..).map(|number| format!("{stem}{number}"));
     let mut names = core::iter::once(stem.clone()).chain(numbered);
     names.find(|name| !taken(name)).expect("there are more numbers than origins")

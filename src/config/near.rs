@@ -105,8 +105,8 @@ fn is_neighbour(address: IpAddr, own: IpAddr) -> bool {
 /// A list of prefixes.
 pub fn prefixes(value: &Value<'_>) -> Read<Vec<Subnet>> {
     let read = read::list(value, |value| read::one(value, read::network))?;
-    if read.len() > limits::NEAR_PREFIXES {
-        let text = format!("the list holds more than {} prefixes", limits::NEAR_PREFIXES);
+    if read.len() > limits::config::NEAR_PREFIXES {
+        let text = format!("the list holds more than {} prefixes", limits::config::NEAR_PREFIXES);
         return Err(vec![Fault::at(value, text)]);
     }
     Ok(read)

@@ -93,8 +93,8 @@ pub fn listed<T: PartialEq>(
     meant: impl Fn(&str) -> Result<T, &'static str>,
 ) -> Read<Vec<T>> {
     let read = list(value, |item| one(item, &meant))?;
-    if read.len() > limits::NAMED_NODES {
-        let text = format!("the list holds more than {}", limits::NAMED_NODES);
+    if read.len() > limits::config::NAMED_NODES {
+        let text = format!("the list holds more than {}", limits::config::NAMED_NODES);
         return Err(vec![Fault::at(value, text)]);
     }
     Ok(read)
@@ -194,7 +194,7 @@ fn masked(address: IpAddr, bits: u8) -> IpAddr {
 /// The name of a network, or nothing: it stands in announcements and in the log.
 pub fn network_name(text: &str) -> Result<String, &'static str> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    let fits = text.len() <= limits::NAME && text.bytes().all(allowed);
+    let fits = text.len() <= limits::config::NAME && text.bytes().all(allowed);
     fits.then(|| text.into())
         .ok_or("a name of at most 64 letters, digits, '-', '_' and '.', such as \"home\", or \"\"")
 }

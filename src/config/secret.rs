@@ -18,7 +18,7 @@ pub struct Secret(Vec<u8>);
 impl Secret {
     /// The secret of these bytes, or how many are missing.
     pub fn new(bytes: Vec<u8>) -> Result<Self, usize> {
-        match limits::SECRET_LEAST.checked_sub(bytes.len()) {
+        match limits::config::SECRET_LEAST.checked_sub(bytes.len()) {
             None | Some(0) => Ok(Self(bytes)),
             Some(missing) => Err(missing),
         }
@@ -49,7 +49,7 @@ impl Secret {
             return Err(fault("everybody on this device may use it: take that away by chmod o="));
         }
         let mut bytes = Vec::new();
-        let most = limits::SECRET_MOST;
+        let most = limits::config::SECRET_MOST;
         let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
         read.map_err(failed)?;
         if bytes.len() as u64 > most {
@@ -60,7 +60,7 @@ impl Secret {
         bytes.truncate(end.map_or(0, |last| last + 1));
         let length = bytes.len();
         let short = |_| {
-            let least = limits::SECRET_LEAST;
+            let least = limits::config::SECRET_LEAST;
             fault(&format!("it holds {length} bytes, and at least {least} are needed"))
         };
         Self::new(bytes).map_err(short)

@@ -59,7 +59,7 @@ pub fn tracker(text: &str) -> Result<Tracker, &'static str> {
     let Url { host, port, target, .. } = Url::parse(text).map_err(|_| expected)?;
     let named = text.trim_start_matches("http://").split('/').next().unwrap_or_default();
     let has_port = named.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    if (way == Way::Udp && !has_port) || target.len() > limits::TRACKER_TARGET {
+    if (way == Way::Udp && !has_port) || target.len() > limits::config::TRACKER_TARGET {
         return Err(expected);
     }
     Ok(Tracker { way, host, port, target })
@@ -68,8 +68,8 @@ pub fn tracker(text: &str) -> Result<Tracker, &'static str> {
 /// The list of trackers, first choice first.
 pub fn trackers(value: &Value<'_>) -> Read<Vec<Tracker>> {
     let read = read::list(value, |value| read::one(value, tracker))?;
-    if read.len() > limits::TRACKERS {
-        let text = format!("the list holds more than {} trackers", limits::TRACKERS);
+    if read.len() > limits::config::TRACKERS {
+        let text = format!("the list holds more than {} trackers", limits::config::TRACKERS);
         return Err(vec![Fault::at(value, text)]);
     }
     Ok(read)

@@ -244,7 +244,7 @@ impl Node {
             true
         };
         let late = async {
-            Timer::after(limits::SHUTDOWN).await;
+            Timer::after(limits::http::SHUTDOWN).await;
             false
         };
         if !future::or(finished, late).await {

@@ -29,15 +29,15 @@ impl Notebook {
     ///
     /// # Errors
     ///
-    /// The file cannot be read, is longer than [`limits::PAGE`], or is no text.
+    /// The file cannot be read, is longer than [`limits::device::PAGE`], or is no text.
     pub fn read(&self, page: Page) -> io::Result<Option<String>> {
         let file = match File::open(self.path(page)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         let mut bytes = Vec::new();
-        file.take(limits::PAGE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limits::PAGE {
+        file.take(limits::device::PAGE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limits::device::PAGE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long"));
         }
         let text = String::from_utf8(bytes);
@@ -46,13 +46,13 @@ impl Notebook {
 
     /// Writes a page anew: under a passing name first, so that a power cut leaves the old page
     /// or the new one. It is synced, since a cap that a power cut resets is none; the machine
-    /// writes seldom enough for that (`limits::NOTE`).
+    /// writes seldom enough for that (`limits::device::NOTE`).
     ///
     /// # Errors
     ///
     /// The folder or the file cannot be made or written, or the text is too long.
     pub fn write(&self, page: Page, text: &str) -> io::Result<()> {
-        if text.len() as u64 > limits::PAGE {
+        if text.len() as u64 > limits::device::PAGE {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is too long"));
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
@@ -125,7 +125,7 @@ mod tests {
         notebook.write(Page::Caps, "x").expect("written");
         fs::write(notebook.path(Page::Caps), [0xff, 0xfe]).expect("garbage");
         assert!(notebook.read(Page::Caps).is_err(), "no text");
-        let long = "x".repeat(usize::try_from(limits::PAGE).expect("small") + 1);
+        let long = "x".repeat(usize::try_from(limits::device::PAGE).expect("small") + 1);
         fs::write(notebook.path(Page::Caps), &long).expect("too long");
         assert!(notebook.read(Page::Caps).is_err(), "too long");
         assert!(notebook.write(Page::Caps, &long).is_err());

@@ -48,7 +48,7 @@ impl Machine {
     /// case. It needs no timer: what is not yet written is written at the end.
     pub(super) fn note_ledger(&mut self, ends: bool) {
         let Books { ledger, noted } = &mut self.books;
-        let is_due = ends || self.now - *noted >= limits::NOTE;
+        let is_due = ends || self.now - *noted >= limits::device::NOTE;
         if is_due && ledger.take_change() {
             *noted = self.now;
             let text = ledger.to_text();

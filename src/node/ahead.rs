@@ -64,7 +64,7 @@ impl Machine {
             let held = self.timeline.held(&ask.locator, range, self.now).unwrap_or_default();
             // It is played when all before it is; the player asks for it somewhat earlier.
             let within = held + long.saturating_mul(between);
-            let due = Due { at: self.now + within.max(limits::PLAYING_DUE), urgent: false };
+            let due = Due { at: self.now + within.max(limits::swarm::PLAYING_DUE), urgent: false };
             return self.download(ask, None, (resource, kin, due));
         }
         self.begin(ask, None);
@@ -82,7 +82,7 @@ impl Machine {
         let told = self.timeline.held(&request.locator, None, self.now).unwrap_or_default();
         let held = cmcd.deadline.or(cmcd.buffer).unwrap_or(told.saturating_sub(target));
         let urgent = cmcd.startup || cmcd.starved || held < target / 2;
-        let within = (held * 3 / 4).clamp(limits::PLAYING_DUE, limits::WAITING_DUE);
+        let within = (held * 3 / 4).clamp(limits::swarm::PLAYING_DUE, limits::swarm::WAITING_DUE);
         Due { at: self.now + within, urgent }
     }
 }

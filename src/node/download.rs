@@ -111,7 +111,7 @@ impl Machine {
                 asked_sum: false,
                 stated: None,
                 failures: 0,
-                ends: due.at + limits::DOWNLOAD_TIME,
+                ends: due.at + limits::swarm::DOWNLOAD_TIME,
             };
             let Some(swarm) = &mut self.swarm else { return };
             swarm.downloads.insert(resource, download);
@@ -120,7 +120,7 @@ impl Machine {
         let Some(download) = swarm.downloads.get_mut(&resource) else { return };
         download.deadline = download.deadline.min(due.at);
         download.urgent |= due.urgent;
-        download.ends = download.ends.max(due.at + limits::DOWNLOAD_TIME);
+        download.ends = download.ends.max(due.at + limits::swarm::DOWNLOAD_TIME);
         if known && !wanted.is_empty() {
             let start = download.wanted.start.min(wanted.start);
             download.wanted = ByteRange::new(start, download.wanted.end.max(wanted.end));
@@ -339,9 +339,9 @@ impl Machine {
             let waits = download.waits.and_then(|id| self.fetches.get(&id));
             let awaited = waits.is_some_and(|fetch| !fetch.followers.is_empty());
             if awaited {
-                download.ends = self.now + limits::DOWNLOAD_TIME;
+                download.ends = self.now + limits::swarm::DOWNLOAD_TIME;
             } else if !download.holes.is_empty() && !download.fetches.is_empty() {
-                download.ends = self.now + limits::HOLE_TIME;
+                download.ends = self.now + limits::swarm::HOLE_TIME;
             } else {
                 self.end_download(resource);
             }

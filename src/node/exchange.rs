@@ -98,7 +98,7 @@ pub(super) fn forwarded_whole(fields: &Fields) -> Fields {
 
 /// The part of a row that lies between two blocks' borders around a hole.
 pub(super) fn to_ask(hole: ByteRange, length: u64) -> ByteRange {
-    let end = hole.aligned(crate::base::limits::BLOCK).end.min(length);
+    let end = hole.aligned(crate::base::limits::block::BLOCK).end.min(length);
     ByteRange::new(hole.start, end)
 }
 

@@ -262,7 +262,7 @@ impl Machine {
         let worth_ending = match (&fetch.stream, fetch.ask.validates) {
             (Some(stream), _) => stream.until.is_some_and(|until| {
                 let (here, left) = (stream.upto - stream.at, until.saturating_sub(stream.upto));
-                stream.keep && left <= here && left <= limits::AHEAD
+                stream.keep && left <= here && left <= limits::cache::AHEAD
             }),
             // A confirmation costs a head and serves everybody.
             (None, Some(_)) => fetch.ask.shared,
@@ -298,7 +298,7 @@ impl Machine {
             // Bodies side by side share a line: what it carries is what came of all of them.
             // A few blocks that peers were late with come beside those of other peers, and say
             // nothing.
-            let least = if fetch.ask.fills.is_some() { 8 } else { 1 } * limits::BLOCK;
+            let least = if fetch.ask.fills.is_some() { 8 } else { 1 } * limits::block::BLOCK;
             if stream.upto - stream.at >= least {
                 let came = self.came - fetch.before;
                 swarm.scheduler.on_origin_rate(came, self.now - fetch.begun);

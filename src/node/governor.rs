@@ -45,7 +45,7 @@ impl Rule {
 
     /// When something of the caps is due: readings end, a page is written, standby begins.
     pub(super) fn poll_timeout(&self, standby: Option<Duration>) -> Option<Instant> {
-        let note = self.is_new.then_some(self.noted + limits::NOTE);
+        let note = self.is_new.then_some(self.noted + limits::device::NOTE);
         let ends = self.rhythm.map(|_| self.until);
         let rests = standby.map(|after| self.quiet + after);
         [note, ends, rests].into_iter().flatten().min()
@@ -110,7 +110,7 @@ impl Machine {
         } else if now >= self.rule.until {
             self.sense(None);
         }
-        if now >= self.rule.noted + limits::NOTE {
+        if now >= self.rule.noted + limits::device::NOTE {
             self.note_caps();
         }
     }
@@ -151,7 +151,7 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         for peer in swarm.slots.hopeful() {
             let Some(link) = swarm.links.get(&peer) else { continue };
-            let from = self.rule.governor.upload((peer, link.tier), limits::BLOCK, self.now);
+            let from = self.rule.governor.upload((peer, link.tier), limits::block::BLOCK, self.now);
             swarm.slots.hold(peer, from, self.now);
         }
     }
@@ -159,7 +159,7 @@ impl Machine {
     /// Takes what a block costs that is given now.
     pub(super) fn charge_give(&mut self, peer: PeerId) {
         if let Some(end) = self.end_of(peer) {
-            self.rule.governor.give(end, limits::BLOCK, self.now);
+            self.rule.governor.give(end, limits::block::BLOCK, self.now);
             self.rule.is_new = true;
         }
     }
@@ -173,17 +173,17 @@ impl Machine {
         let Some(end) = self.end_of(peer) else { return blocks };
         let mut granted = BlockSet::NONE;
         for block in blocks.iter() {
-            let from = self.rule.governor.download(end, limits::BLOCK, self.now);
+            let from = self.rule.governor.download(end, limits::block::BLOCK, self.now);
             if from != Some(self.now) {
                 let rest = blocks.less(granted);
                 // While nobody can tell it is tried again a little later; meanwhile others, and
                 // the origin, are there.
-                let until = from.unwrap_or(self.now + limits::DENIED);
+                let until = from.unwrap_or(self.now + limits::swarm::DENIED);
                 let Some(swarm) = &mut self.swarm else { return granted };
                 swarm.scheduler.on_held(peer, (segment, rest), until, self.now);
                 break;
             }
-            self.rule.governor.ask(end, limits::BLOCK, self.now);
+            self.rule.governor.ask(end, limits::block::BLOCK, self.now);
             self.rule.is_new = true;
             granted = granted.or(BlockSet::one(block));
         }

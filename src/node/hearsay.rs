@@ -12,7 +12,7 @@ use crate::wire::message::Message;
 impl Swarm {
     /// Whether a stream is played that is shared beyond the home.
     pub(super) fn is_wide(&self, now: crate::base::time::Instant) -> bool {
-        self.wide.is_some_and(|played| now - played < limits::MEET_OVER)
+        self.wide.is_some_and(|played| now - played < limits::meeting::MEET_OVER)
     }
 }
 

@@ -43,7 +43,7 @@ impl Machine {
             let until = fetch.stream.and_then(|stream| stream.until);
             until.filter(|_| fetch.resource.is_some())
         });
-        let enough = until.map_or(upto + limits::BLOCK, |until| until.max(upto + 1));
+        let enough = until.map_or(upto + limits::block::BLOCK, |until| until.max(upto + 1));
         if ahead.is_some_and(|end| end >= enough) {
             self.put(Output::Cancel { fetch: id });
             self.forget(id);
@@ -259,11 +259,12 @@ impl Machine {
     fn memory_bound(&self) -> u64 {
         let cap = self.rule.governor.ram(self.config.cache.memory.0);
         let passing = self.fetches.values().filter_map(|fetch| fetch.stream);
-        let under_way: u64 =
-            passing.map(|stream| if stream.keep { 2 * limits::BLOCK } else { limits::PASS }).sum();
+        let under_way: u64 = passing
+            .map(|stream| if stream.keep { 2 * limits::block::BLOCK } else { limits::http::PASS })
+            .sum();
         let apart = self.swarm.as_ref().map_or(0, super::swarm::Swarm::pending_bytes);
         let metadata = self.index.metadata_bytes() as u64 + apart;
-        cap.saturating_sub(metadata + under_way + limits::RUN).max(cap / 4)
+        cap.saturating_sub(metadata + under_way + limits::block::RUN).max(cap / 4)
     }
 
     /// Takes a stored response out of the index.
@@ -321,8 +322,8 @@ impl Machine {
 
 /// The slices that `range` touches, each with its part of it.
 pub(super) fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slice, ByteRange)> {
-    let first = range.start / limits::SLICE;
-    let last = range.end.saturating_sub(1) / limits::SLICE;
+    let first = range.start / limits::block::SLICE;
+    let last = range.end.saturating_sub(1) / limits::block::SLICE;
     (first..=last.max(first)).filter_map(move |number| {
         let slice = Slice { row, number: u32::try_from(number).ok()? };
         let part = range.overlap(window(slice));
@@ -332,16 +333,16 @@ pub(super) fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slic
 
 /// The segment that a slice lies in, and the first of its blocks there.
 fn place_of_slice(resource: Digest, slice: u32) -> (SegmentId, u32) {
-    let start = u64::from(slice) * limits::SLICE;
+    let start = u64::from(slice) * limits::block::SLICE;
     let segment = SegmentId::holding(resource, start);
-    let first = (start - segment.window().start) / limits::BLOCK;
+    let first = (start - segment.window().start) / limits::block::BLOCK;
     (segment, u32::try_from(first).unwrap_or(0))
 }
 
 /// The bytes of a row that a slice may hold.
 fn window(slice: Slice) -> ByteRange {
-    let start = u64::from(slice.number) * limits::SLICE;
-    ByteRange::new(start, start + limits::SLICE)
+    let start = u64::from(slice.number) * limits::block::SLICE;
+    ByteRange::new(start, start + limits::block::SLICE)
 }
 
 /// The bytes of a slice in a row of `length` bytes.

@@ -37,7 +37,7 @@ impl Machine {
                 else {
                     continue;
                 };
-                if now - playing.asked >= limits::MEET_OVER {
+                if now - playing.asked >= limits::meeting::MEET_OVER {
                     continue;
                 }
                 swarm.wide = swarm.wide.max(Some(playing.asked));

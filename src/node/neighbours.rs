@@ -99,7 +99,7 @@ impl Machine {
             tier,
             ground,
             since: self.now,
-            asked: limits::UNWANTED,
+            asked: limits::link::UNWANTED,
             given: 0,
             taken: 0,
             seeks: VecDeque::new(),

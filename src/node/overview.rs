@@ -36,7 +36,7 @@ impl Machine {
             sharing: self.rule.governor.headline(now),
             caps: self.caps(now),
             ledger: self.accounts(),
-            connections: limit(connections, limits::CONNECTIONS as u64),
+            connections: limit(connections, limits::http::CONNECTIONS as u64),
             hit_permille: self.report.hit_permille(),
             rates: self.report.rates(now),
             history: self.report.history(now),

@@ -78,7 +78,7 @@ impl Meter {
 
     /// The span is over: what it says is remembered, where it says enough.
     fn close(&mut self) {
-        let enough = self.span.take().filter(|(_, _, bytes)| *bytes >= limits::PACED_LEAST);
+        let enough = self.span.take().filter(|(_, _, bytes)| *bytes >= limits::stream::PACED_LEAST);
         if let Some((start, end, bytes)) = enough {
             self.rate.sample(bytes, end - start);
         }
@@ -91,7 +91,7 @@ impl Meter {
         }
         let (start, end, bytes) = self.span?;
         let micros = u64::try_from((end - start).as_micros()).ok().filter(|micros| *micros > 0)?;
-        (bytes >= limits::PACED_LEAST).then(|| bytes.saturating_mul(1_000_000) / micros)
+        (bytes >= limits::stream::PACED_LEAST).then(|| bytes.saturating_mul(1_000_000) / micros)
     }
 }
 
@@ -102,7 +102,7 @@ impl Paces {
             // A body of unknown length comes as it is made, whatever the line could carry.
             return;
         };
-        if upto == until && until - at >= limits::PACED_LEAST {
+        if upto == until && until - at >= limits::stream::PACED_LEAST {
             let meter = self.origins.entry(fetch.ask.locator.origin).or_default();
             meter.on_body(fetch.begun, upto - at, now);
         }
@@ -146,11 +146,11 @@ impl Machine {
         let pacing = self.config.player.pacing;
         let Content::Row { start, end: Some(end), .. } = answer.content else { return None };
         let length = end.saturating_sub(start);
-        if pacing == Pacing::Off || length < limits::PACED_LEAST {
+        if pacing == Pacing::Off || length < limits::stream::PACED_LEAST {
             return None;
         }
         let media = self.media(id, length)?;
-        let enough = media.duration.map_or(limits::PACED_BUFFER, |duration| duration * 2);
+        let enough = media.duration.map_or(limits::stream::PACED_BUFFER, |duration| duration * 2);
         if media.held.is_none_or(|held| held < enough) {
             return None;
         }
@@ -164,7 +164,7 @@ impl Machine {
             }
         };
         let rate = rate.max(floor);
-        (rate < limits::PACED_MOST).then_some(rate)
+        (rate < limits::stream::PACED_MOST).then_some(rate)
     }
 
     /// What request, player and stream say of a segment; none for what is no media segment, and

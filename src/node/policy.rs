@@ -65,7 +65,7 @@ impl Machine {
     /// Notes where a resource belongs.
     pub(super) fn note_kin(&mut self, resource: Digest, kin: Kin) {
         let Some(swarm) = &mut self.swarm else { return };
-        if swarm.kin.len() >= limits::KIN && !swarm.kin.contains_key(&resource) {
+        if swarm.kin.len() >= limits::swarm::KIN && !swarm.kin.contains_key(&resource) {
             let Swarm { kin, resources, downloads, .. } = swarm;
             kin.retain(|at, _| resources.contains_key(at) || downloads.contains_key(at));
         }

@@ -141,7 +141,7 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(resource) = swarm.rows.get(&row).copied() else { return };
         let segment = SegmentId::holding(resource, range.start);
-        let offset = (range.start - segment.window().start) / limits::BLOCK;
+        let offset = (range.start - segment.window().start) / limits::block::BLOCK;
         let block = u8::try_from(offset).unwrap_or(u8::MAX);
         swarm.proving.done(segment, block);
         let Some(digest) = digest else { return self.announce(segment) };
@@ -233,15 +233,17 @@ fn statement(
         if fits { value.to_owned() } else { String::new() }
     };
     let lifetime = entry.policy.fresh_until().since(now);
-    let lifetime = core::time::Duration::from_secs(lifetime.as_secs().min(limits::RECORD_TIME));
+    let lifetime =
+        core::time::Duration::from_secs(lifetime.as_secs().min(limits::record::RECORD_TIME));
     let signed = date.unwrap_or_default().0;
-    let expires = signed.saturating_add(i64::try_from(limits::RECORD_TIME).unwrap_or(i64::MAX));
+    let expires =
+        signed.saturating_add(i64::try_from(limits::record::RECORD_TIME).unwrap_or(i64::MAX));
     Statement {
         segment,
         length,
-        content_type: field("content-type", limits::CONTENT_TYPE),
-        etag: field("etag", limits::ETAG),
-        last_modified: field("last-modified", limits::LAST_MODIFIED),
+        content_type: field("content-type", limits::record::CONTENT_TYPE),
+        etag: field("etag", limits::record::ETAG),
+        last_modified: field("last-modified", limits::record::LAST_MODIFIED),
         lifetime,
         blocks,
         expires: crate::base::time::Date(expires),

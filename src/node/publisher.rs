@@ -25,7 +25,8 @@ impl Machine {
             return;
         };
         let locator = record_file::beside(&download.ask.locator);
-        let rests = |(misses, until): &(u8, _)| *misses >= limits::UNSIGNED && self.now < *until;
+        let rests =
+            |(misses, until): &(u8, _)| *misses >= limits::record::UNSIGNED && self.now < *until;
         if swarm.unsigned.get(&locator.origin).is_some_and(rests) {
             return;
         }
@@ -45,7 +46,8 @@ impl Machine {
         let origin = fetch.ask.locator.origin;
         if arrival.records.is_empty() {
             let (misses, until) = swarm.unsigned.entry(origin).or_default();
-            (*misses, *until) = (misses.saturating_add(1), self.now + limits::UNSIGNED_REST);
+            (*misses, *until) =
+                (misses.saturating_add(1), self.now + limits::record::UNSIGNED_REST);
             return;
         }
         swarm.unsigned.remove(&origin);
@@ -55,7 +57,7 @@ impl Machine {
             download.is_some_and(|d| !d.wanted.overlap(segment.window()).is_empty())
         };
         // Each costs a signature: those of a film wait until they are wanted.
-        let wanted = arrival.records.iter().filter(wanted).take(limits::RECORDS_AT_ONCE);
+        let wanted = arrival.records.iter().filter(wanted).take(limits::record::RECORDS_AT_ONCE);
         for record in wanted.collect::<Vec<_>>() {
             let segment = record.statement.segment;
             let Some(swarm) = &mut self.swarm else { return };

@@ -221,7 +221,7 @@ impl Report {
             Some(noted) => Noted { times: noted.times.saturating_add(1), last: now, ..noted },
             None => Noted { kind, text: text.into(), times: 1, first: now, last: now },
         };
-        if self.faults.len() == limits::FAULTS {
+        if self.faults.len() == limits::operator::FAULTS {
             self.faults.pop_front();
         }
         self.faults.push_back(noted);
@@ -242,17 +242,17 @@ impl Report {
     /// Bytes by source in the last ten minutes, the current bucket last.
     pub fn history(&self, now: Instant) -> History {
         let ahead = usize::try_from(number(now).saturating_sub(self.bucket)).unwrap_or(usize::MAX);
-        let known = limits::BUCKETS.saturating_sub(ahead).min(self.buckets.len());
-        let start = limits::BUCKETS.saturating_sub(ahead.saturating_add(known));
+        let known = limits::operator::BUCKETS.saturating_sub(ahead).min(self.buckets.len());
+        let start = limits::operator::BUCKETS.saturating_sub(ahead.saturating_add(known));
         let newest = self.buckets.iter().skip(self.buckets.len() - known);
         let bytes = Source::ALL.iter().map(|source| {
-            let mut row = vec![0; limits::BUCKETS];
+            let mut row = vec![0; limits::operator::BUCKETS];
             for (value, bucket) in row.iter_mut().skip(start).zip(newest.clone()) {
                 *value = bucket[*source as usize];
             }
             (source.name().into(), row)
         });
-        History { bucket_seconds: limits::BUCKET.as_secs(), bytes: bytes.collect() }
+        History { bucket_seconds: limits::operator::BUCKET.as_secs(), bytes: bytes.collect() }
     }
 
     /// Bytes a second to players over the last whole minute of buckets.
@@ -261,7 +261,7 @@ impl Report {
         let rate = |row: &[u64]| {
             let whole = &row[..row.len() - 1];
             whole[whole.len() - MINUTE..].iter().sum::<u64>()
-                / (MINUTE as u64 * limits::BUCKET.as_secs())
+                / (MINUTE as u64 * limits::operator::BUCKET.as_secs())
         };
         history.bytes.iter().map(|(name, row)| (name.clone(), rate(row))).collect()
     }
@@ -277,8 +277,8 @@ impl Report {
     fn advance(&mut self, now: Instant) {
         let current = number(now).max(self.bucket);
         let steps = usize::try_from(current - self.bucket).unwrap_or(usize::MAX);
-        for _ in 0..steps.min(limits::BUCKETS) {
-            if self.buckets.len() == limits::BUCKETS {
+        for _ in 0..steps.min(limits::operator::BUCKETS) {
+            if self.buckets.len() == limits::operator::BUCKETS {
                 self.buckets.pop_front();
             }
             self.buckets.push_back([0; Source::ALL.len()]);
@@ -288,14 +288,15 @@ impl Report {
 }
 
 /// Whole buckets in the minute over which rates are taken.
-const MINUTE: usize = (Duration::from_secs(60).as_secs() / limits::BUCKET.as_secs()) as usize;
+const MINUTE: usize =
+    (Duration::from_secs(60).as_secs() / limits::operator::BUCKET.as_secs()) as usize;
 
 const fn number(now: Instant) -> u64 {
-    now.as_micros() / 1_000_000 / limits::BUCKET.as_secs()
+    now.as_micros() / 1_000_000 / limits::operator::BUCKET.as_secs()
 }
 
 fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(limits::FAULT);
+    let mut end = text.len().min(limits::operator::FAULT);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -342,8 +343,8 @@ mod tests {
         report.bytes(Source::Cache, 100, at(25));
         report.bytes(Source::Cache, 1, at(29));
         let history = report.history(at(31));
-        assert_eq!(history.bytes["cache"][limits::BUCKETS - 4..], [0, 0, 101, 0]);
-        assert_eq!(history.bytes["origin"][limits::BUCKETS - 4..], [7, 0, 0, 0]);
+        assert_eq!(history.bytes["cache"][limits::operator::BUCKETS - 4..], [0, 0, 101, 0]);
+        assert_eq!(history.bytes["origin"][limits::operator::BUCKETS - 4..], [7, 0, 0, 0]);
         assert_eq!(report.value(Counter::PlayerBytes), 108);
         assert_eq!(report.hit_permille(), Some(935));
     }
@@ -354,7 +355,10 @@ mod tests {
         report.bytes(Source::Cache, 9, at(0));
         assert_eq!(report.history(at(599)).bytes["cache"][0], 9);
         assert_eq!(report.history(at(600)).bytes["cache"].iter().sum::<u64>(), 0);
-        assert_eq!(report.history(at(u64::MAX / 2_000_000)).bytes["cache"].len(), limits::BUCKETS);
+        assert_eq!(
+            report.history(at(u64::MAX / 2_000_000)).bytes["cache"].len(),
+            limits::operator::BUCKETS
+        );
         report.bytes(Source::Cache, 4, at(40_000_000));
         let row = &report.history(at(40_000_000)).bytes["cache"];
         assert_eq!((row.len(), row.iter().sum::<u64>(), row[59]), (60, 4, 4));
@@ -385,9 +389,9 @@ mod tests {
         }
         report.fault(FaultKind::Origin, "cdn does not answer", at(60));
         let faults = report.faults(at(70));
-        assert_eq!(faults.len(), limits::FAULTS);
+        assert_eq!(faults.len(), limits::operator::FAULTS);
         assert_eq!((faults[0].times, faults[0].first_seconds_ago), (51, 70));
         assert_eq!(faults[0].last_seconds_ago, 10);
-        assert!(faults.iter().all(|fault| fault.text.len() <= limits::FAULT));
+        assert!(faults.iter().all(|fault| fault.text.len() <= limits::operator::FAULT));
     }
 }

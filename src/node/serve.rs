@@ -113,8 +113,8 @@ impl Machine {
             exchange.row = Some(row);
             let last = wanted.end.min(entry.length.unwrap_or(wanted.end)).saturating_sub(1);
             // A long read counts where it begins; what it passes counts as it is asked for.
-            let slices = wanted.start / limits::SLICE
-                ..=(last / limits::SLICE).max(wanted.start / limits::SLICE);
+            let slices = wanted.start / limits::block::SLICE
+                ..=(last / limits::block::SLICE).max(wanted.start / limits::block::SLICE);
             for number in slices.take(HITS) {
                 let number = u32::try_from(number).unwrap_or(u32::MAX);
                 self.memory.hit(Slice { row, number });
@@ -253,12 +253,12 @@ impl Machine {
             // What it has brought already and what has gone since, it does not bring again.
             (Some(stream), ..) => {
                 let until = stream.until.unwrap_or(u64::MAX);
-                let near = at <= stream.upto.saturating_add(limits::AHEAD);
+                let near = at <= stream.upto.saturating_add(limits::cache::AHEAD);
                 let coming = stream.upto <= at && at < until && near;
                 by == Bring::Streams && stream.row == row && coming
             }
             (None, Some(fills), Some(Spec::Span(first, last))) => {
-                fills == row && first <= at && at <= last && at - first <= limits::AHEAD
+                fills == row && first <= at && at <= last && at - first <= limits::cache::AHEAD
             }
             _ => false,
         };

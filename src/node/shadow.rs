@@ -80,7 +80,8 @@ impl Machine {
         let origin = self.config.origins.get(usize::from(locator.origin.0))?;
         let playlist = without_query(&listed.playlist.target).to_owned();
         let segment = without_query(&locator.target).to_owned();
-        let fits = playlist.len() <= limits::WATCH_PATH && segment.len() <= limits::WATCH_PATH;
+        let fits = playlist.len() <= limits::swarm::WATCH_PATH
+            && segment.len() <= limits::swarm::WATCH_PATH;
         let name = origin.name.clone();
         (fits && listed.playlist.origin == locator.origin).then_some(Message::Watch {
             origin: name,
@@ -105,7 +106,7 @@ impl Machine {
         }
         let locator = |path: &str| Locator { origin, target: path.to_owned() };
         let name = Digest::of_parts([&origin.0.to_be_bytes(), playlist.as_bytes()]);
-        if !swarm.shadows.contains_key(&name) && swarm.shadows.len() >= limits::SHADOWS {
+        if !swarm.shadows.contains_key(&name) && swarm.shadows.len() >= limits::swarm::SHADOWS {
             return self.report.add(Counter::ShadowsRefused, 1);
         }
         let playlist = locator(playlist);
@@ -135,7 +136,7 @@ impl Machine {
     pub(super) fn refresh_shadows(&mut self) {
         let Some(swarm) = &mut self.swarm else { return };
         let now = self.now;
-        swarm.shadows.retain(|_, shadow| now - shadow.asked < limits::WATCHED);
+        swarm.shadows.retain(|_, shadow| now - shadow.asked < limits::swarm::WATCHED);
         let due = |shadow: &Shadow| shadow.refresh.is_some_and(|at| at <= now);
         let due = swarm.shadows.iter().filter(|(_, shadow)| due(shadow));
         for name in due.map(|(name, _)| *name).collect::<Vec<_>>() {

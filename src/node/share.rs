@@ -43,7 +43,7 @@ impl Machine {
         if seekers.insert(peer, Told::default()).is_none() {
             link.seeks.push_back(segment);
         }
-        if link.seeks.len() > limits::SEEKS {
+        if link.seeks.len() > limits::swarm::SEEKS {
             if let Some(oldest) = link.seeks.pop_front() {
                 self.on_done(peer, oldest);
             }
@@ -130,7 +130,8 @@ impl Machine {
         let Some(seekers) = swarm.sought.get(&segment) else { return };
         let (here, coming, hops) = self.holding(segment);
         let record = swarm.verifier.record(segment);
-        let step = if seekers.len() > limits::CLOSE_SEEKERS { limits::HAVE_STEP } else { 1 };
+        let step =
+            if seekers.len() > limits::swarm::CLOSE_SEEKERS { limits::swarm::HAVE_STEP } else { 1 };
         let whole = swarm.sums.proven(segment.resource);
         let mut messages = Vec::new();
         for (peer, told) in seekers {

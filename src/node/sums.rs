@@ -102,7 +102,7 @@ impl Machine {
         let Some(row) = self.row_of(resource).filter(|_| !recorded) else { return };
         let Some(entry) = self.index.entry(row) else { return };
         let whole = entry.length.filter(|length| {
-            *length <= limits::SUMMED
+            *length <= limits::record::SUMMED
                 && super::serve::hole(entry, ByteRange::new(0, *length)).is_none()
         });
         let origin = self.index.key(row).map(|key| key.origin);

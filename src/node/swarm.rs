@@ -268,7 +268,7 @@ impl Machine {
         if let Some(swarm) = &mut self.swarm {
             swarm.slots.busy(busy);
             swarm.muted = muted;
-            if self.now - swarm.looked >= limits::EXPIRE {
+            if self.now - swarm.looked >= limits::record::EXPIRE {
                 swarm.looked = self.now;
                 swarm.verifier.expire(date, self.now);
             }
@@ -278,7 +278,7 @@ impl Machine {
         self.note_ledger(false);
         self.meet();
         self.gossip();
-        for _ in 0..limits::SWARM_STEPS {
+        for _ in 0..limits::swarm::SWARM_STEPS {
             if !self.swarm_step() {
                 break;
             }

@@ -42,7 +42,7 @@ impl Machine {
         };
         // Authorised by the origin: only what a playlist lists that it gave to this very node.
         let listed = self.timeline.listed(&ask.locator, range)?;
-        if range.is_none_or(|range| range.len() <= limits::SWARM_RANGE) {
+        if range.is_none_or(|range| range.len() <= limits::swarm::SWARM_RANGE) {
             let kin = self.kin_of(&listed)?;
             if swarm.unkept.contains(&kin.topic) || !self.is_shared(kin) {
                 return None;
@@ -59,7 +59,7 @@ impl Machine {
         let Some(download) = swarm.downloads.get(&resource) else { return };
         if kept {
             swarm.unkept.remove(&download.topic);
-        } else if swarm.unkept.len() < limits::TOPICS {
+        } else if swarm.unkept.len() < limits::swarm::TOPICS {
             swarm.unkept.insert(download.topic);
         } else {
             swarm.unkept.clear();

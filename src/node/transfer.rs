@@ -128,7 +128,7 @@ impl Machine {
         if !good {
             download.failures = download.failures.saturating_add(1);
         }
-        let failed = download.failures >= limits::DOWNLOAD_FAILURES;
+        let failed = download.failures >= limits::swarm::DOWNLOAD_FAILURES;
         let headless = download.row.is_none();
         // Of a segment several parts may be on their way at once.
         let more =
@@ -219,7 +219,7 @@ impl Machine {
         }
         download.holes.insert(id, at);
         download.deadline = download.deadline.min(due);
-        download.ends = download.ends.min(self.now.max(due) + limits::HOLE_TIME);
+        download.ends = download.ends.min(self.now.max(due) + limits::swarm::HOLE_TIME);
         self.want(resource);
         self.set_source(id, Source::Peers);
         true
@@ -231,7 +231,7 @@ impl Machine {
             let listed = self.timeline.listed(&exchange.request.locator, None)?;
             Some(listed.target)
         });
-        listed.map_or(self.now + limits::PLAYING_DUE, |target| self.due_now(id, target).at)
+        listed.map_or(self.now + limits::swarm::PLAYING_DUE, |target| self.due_now(id, target).at)
     }
 
     /// An exchange waits no more.

@@ -97,7 +97,7 @@ impl Machine {
     /// What a peer has of a segment is other content than what is believed.
     pub(super) fn note_differs(&mut self, peer: PeerId, segment: SegmentId) {
         let Some(swarm) = &mut self.swarm else { return };
-        if swarm.voting.needed.is_some() && swarm.voting.differ.len() < limits::BALLOTS {
+        if swarm.voting.needed.is_some() && swarm.voting.differ.len() < limits::record::BALLOTS {
             swarm.voting.differ.insert((segment, peer));
             let (here, coming) = (BlockSet::NONE, BlockSet::NONE);
             swarm.scheduler.on_have(peer, Have { segment, here, coming, hops: 0 }, self.now);
@@ -145,7 +145,7 @@ impl Machine {
         let Some(download) = swarm.downloads.get(&segment.resource) else { return };
         let Some(length) = download.length else { return };
         let blocks: Vec<u8> = segment.blocks(length).iter().collect();
-        if self.rng.below(limits::AUDIT) >= blocks.len() as u64 {
+        if self.rng.below(limits::record::AUDIT) >= blocks.len() as u64 {
             return;
         }
         let drawn = usize::try_from(self.rng.below(blocks.len() as u64)).unwrap_or(0);
@@ -173,7 +173,7 @@ impl Machine {
     ) {
         self.note_differs(peer, segment);
         let Some(swarm) = &mut self.swarm else { return };
-        let full = swarm.voting.doubts.len() >= limits::BALLOTS;
+        let full = swarm.voting.doubts.len() >= limits::record::BALLOTS;
         if !full && swarm.voting.doubts.insert((segment, block), key).is_none() {
             self.look_at_origin(segment, block);
         }

@@ -54,7 +54,7 @@ impl Pending {
     }
 
     fn is_whole(&self) -> bool {
-        self.came.len() as u64 == self.length.div_ceil(limits::BLOCK)
+        self.came.len() as u64 == self.length.div_ceil(limits::block::BLOCK)
     }
 }
 
@@ -92,13 +92,13 @@ impl Machine {
         let Some(swarm) = &self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
         let origin = download.ask.locator.origin;
-        let rests = |(misses, until): &(u8, _)| *misses >= limits::UNSIGNED && now < *until;
+        let rests = |(misses, until): &(u8, _)| *misses >= limits::record::UNSIGNED && now < *until;
         let fits = !download.asked_sum
             && !download.urgent
             && download.waits.is_some()
             && download.fetches.is_empty()
             && download.ask.spec.is_none()
-            && download.deadline >= now + limits::SUM_TIME;
+            && download.deadline >= now + limits::record::SUM_TIME;
         if !fits || swarm.sums.silent.get(&origin).is_some_and(rests) {
             return;
         }
@@ -132,7 +132,7 @@ impl Machine {
         let length = head.fields.first("content-length").and_then(|text| text.parse().ok());
         let stated = integrity::representation(&head.fields).filter(|_| head.status == 200);
         let origin = fetch.ask.locator.origin;
-        let until = self.now + limits::UNSIGNED_REST;
+        let until = self.now + limits::record::UNSIGNED_REST;
         let Some(swarm) = &mut self.swarm else { return };
         if stated.is_some() {
             swarm.sums.silent.remove(&origin);
@@ -142,7 +142,7 @@ impl Machine {
         }
         let held: u64 = swarm.pending_bytes();
         let room = self.config.cache.memory.0 / 4;
-        let fits = |length: &u64| *length <= limits::SUMMED && held + *length <= room;
+        let fits = |length: &u64| *length <= limits::record::SUMMED && held + *length <= room;
         let waits = swarm.downloads.get(&resource).is_some_and(|download| {
             download.row.is_none() && download.length.is_none() && download.fetches.is_empty()
         });
@@ -292,7 +292,7 @@ impl Machine {
         });
         if let Some(blame) = blame {
             let keys: BTreeSet<NodeKey> = blame.came.values().map(|(key, _)| *key).collect();
-            if swarm.sums.blames.len() < limits::SUMS {
+            if swarm.sums.blames.len() < limits::record::SUMS {
                 swarm.sums.blames.insert(resource, blame);
             }
             self.report.add(Counter::WholesWrong, 1);

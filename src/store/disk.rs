@@ -32,7 +32,7 @@ pub struct Persist {
     pub slice: u32,
     /// The caller's name for the representation, the same for all slices of a row.
     pub key: Digest,
-    /// The caller's words, given back by [`Store::scan`]; at most [`limits::SHEET_HEADER`].
+    /// The caller's words, given back by [`Store::scan`]; at most [`limits::cache::SHEET_HEADER`].
     pub header: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl Store {
     /// [`Store::work`]. The bytes stay in RAM until they are written, also when evicted.
     pub fn persist(&self, what: Persist, now: Instant) -> Result<(), Refusal> {
         self.0.disk.ready(now)?;
-        if what.header.len() > limits::SHEET_HEADER {
+        if what.header.len() > limits::cache::SHEET_HEADER {
             return Err(Refusal::HeaderTooLong);
         }
         let row = self.0.row(what.row).ok_or(Refusal::Incomplete)?;
@@ -212,7 +212,7 @@ impl Disk {
     }
 
     /// Whether a slice may be taken for writing. After a fault one is let through in each
-    /// [`limits::DISK_RETRY`], to see whether the disk is back.
+    /// [`limits::cache::DISK_RETRY`], to see whether the disk is back.
     fn ready(&self, now: Instant) -> Result<(), Refusal> {
         let state = self.state.borrow();
         if self.files.is_none() {
@@ -221,10 +221,10 @@ impl Disk {
         if !state.scanned {
             return Err(Refusal::Starting);
         }
-        if state.fault.is_some_and(|(_, since)| now - since < limits::DISK_RETRY) {
+        if state.fault.is_some_and(|(_, since)| now - since < limits::cache::DISK_RETRY) {
             return Err(Refusal::Off);
         }
-        let most = if state.fault.is_some() { 1 } else { limits::PERSISTS };
+        let most = if state.fault.is_some() { 1 } else { limits::cache::PERSISTS };
         let taken = state.jobs.len() + usize::from(state.busy && state.fault.is_some());
         if taken >= most { Err(Refusal::Busy) } else { Ok(()) }
     }

@@ -131,12 +131,16 @@ impl ReaderSeat {
     /// Never more than its `share` of the memory, but always what is being read.
     fn worth(&self, share: u64) -> u64 {
         let read = self.position - self.began.min(self.position);
-        read.clamp(limits::PASS, limits::AHEAD).min(share).max(2 * limits::BLOCK)
+        read.clamp(limits::http::PASS, limits::cache::AHEAD)
+            .min(share)
+            .max(2 * limits::block::BLOCK)
     }
 
     /// The bytes that this reader is owed: the rest of its block and the next one.
     pub(super) fn reserved(&self) -> ByteRange {
-        let end = (self.position / limits::BLOCK).saturating_add(2).saturating_mul(limits::BLOCK);
+        let end = (self.position / limits::block::BLOCK)
+            .saturating_add(2)
+            .saturating_mul(limits::block::BLOCK);
         ByteRange::new(self.position, end.min(self.until))
     }
 
@@ -160,7 +164,7 @@ impl Row {
     }
 
     /// As far beyond the most advanced of its readers as that has read, at most
-    /// [`limits::AHEAD`]; without a reader it is a prefetch.
+    /// [`limits::cache::AHEAD`]; without a reader it is a prefetch.
     fn turn_cached(&self, writer: &WriterSeat) -> Turn {
         let share = self.memory.share();
         let readers = self.seats.readers.iter().filter(|reader| self.serves(writer, reader));
@@ -169,20 +173,20 @@ impl Row {
         if furthest.is_none_or(|end| writer.position < end) { Turn::Go } else { Turn::Wait }
     }
 
-    /// [`limits::PASS`] beyond the slowest of the readers that can use what comes.
+    /// [`limits::http::PASS`] beyond the slowest of the readers that can use what comes.
     fn turn_passing(&self, writer: &WriterSeat) -> Turn {
         let (readers, at) = (&self.seats.readers, writer.position);
         if readers.is_empty() && self.seats.had_reader {
             return Turn::Closed;
         }
         let touches = |reader: &&ReaderSeat| {
-            let near =
-                self.serves(writer, reader) && reader.window(&self.present, limits::PASS).end >= at;
+            let near = self.serves(writer, reader)
+                && reader.window(&self.present, limits::http::PASS).end >= at;
             reader.position > at || near
         };
         let slowest = readers.iter().filter(touches).map(|reader| reader.position).min();
         let slowest = slowest.or((!self.seats.had_reader).then_some(writer.start));
-        let go = slowest.is_some_and(|from| at < from.saturating_add(limits::PASS));
+        let go = slowest.is_some_and(|from| at < from.saturating_add(limits::http::PASS));
         if go { Turn::Go } else { Turn::Wait }
     }
 
@@ -226,7 +230,7 @@ impl Row {
         let all = ByteRange::new(at, stop);
         let end = self.present.first_gap(all).map_or(at, |gap| gap.end);
         let sheet = self.sheets.slices().find(|slice| *slice > slice_of(at));
-        let sheet = sheet.map_or(u64::MAX, |slice| u64::from(slice) * limits::SLICE);
+        let sheet = sheet.map_or(u64::MAX, |slice| u64::from(slice) * limits::block::SLICE);
         let writers = self.seats.writers.iter().map(|writer| writer.position);
         let writer = writers.filter(|position| *position > at).min().unwrap_or(u64::MAX);
         ByteRange::new(at, end.min(sheet).min(writer))

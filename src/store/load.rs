@@ -82,7 +82,7 @@ impl Row {
     /// Whether the disk has byte `at`.
     pub(super) fn on_disk(&self, at: u64) -> bool {
         let payload = self.sheets.find(slice_of(at)).map(|sheet| u64::from(sheet.payload));
-        payload.is_some_and(|payload| at % limits::SLICE < payload)
+        payload.is_some_and(|payload| at % limits::block::SLICE < payload)
     }
 
     /// What to load for byte `at`, which is not in RAM; none when the disk does not have it.
@@ -92,15 +92,16 @@ impl Row {
             return None;
         }
         let sheet = self.sheets.find(slice_of(at))?.clone();
-        let end = at / limits::SLICE * limits::SLICE + u64::from(sheet.payload);
-        let first = at / limits::BLOCK;
+        let end = at / limits::block::SLICE * limits::block::SLICE + u64::from(sheet.payload);
+        let first = at / limits::block::BLOCK;
         if self.loading.contains(&first) {
             return Some(None);
         }
-        let last = end.min(stop).div_ceil(limits::BLOCK).min(first + limits::READ_AHEAD);
-        let size = |block: u64| (end - block * limits::BLOCK).min(limits::BLOCK);
+        let last =
+            end.min(stop).div_ceil(limits::block::BLOCK).min(first + limits::cache::READ_AHEAD);
+        let size = |block: u64| (end - block * limits::block::BLOCK).min(limits::block::BLOCK);
         let wanted = |block: &u64| {
-            let start = block * limits::BLOCK;
+            let start = block * limits::block::BLOCK;
             let here = self.present.covers(ByteRange::new(start, start + size(*block)));
             !here && !self.loading.contains(block)
         };
@@ -151,11 +152,11 @@ impl Row {
         for ((block, data), charge) in blocks {
             // A buffer that nobody shares becomes open bytes without a copy.
             let data = BytesMut::from(Bytes::from(data));
-            if self.insert(block * limits::BLOCK, data, &charge) > 0 {
+            if self.insert(block * limits::block::BLOCK, data, &charge) > 0 {
                 inner.notices.push(Notice::Loaded { row, slice, bytes: charge.bytes });
             }
         }
-        self.unite(first * limits::BLOCK, &inner.memory);
+        self.unite(first * limits::block::BLOCK, &inner.memory);
         self.wake_writers();
     }
 }
@@ -172,7 +173,8 @@ impl Drop for Ticket<'_> {
         self.blocks.clone().for_each(|block| {
             row.loading.remove(&block);
         });
-        let (start, end) = (self.blocks.start * limits::BLOCK, self.blocks.end * limits::BLOCK);
+        let (start, end) =
+            (self.blocks.start * limits::block::BLOCK, self.blocks.end * limits::block::BLOCK);
         row.seats.wake_readers(ByteRange::new(start, end));
     }
 }
@@ -186,13 +188,13 @@ fn read(files: &dyn Files, sheet: &Sheet, blocks: Range<u64>) -> Result<Loaded, 
         Some(digests) => digests.clone(),
         None => read_digests(files, sheet, &name)?,
     };
-    let start = u64::from(sheet.name.slice) * limits::SLICE;
+    let start = u64::from(sheet.name.slice) * limits::block::SLICE;
     let end = start + u64::from(sheet.payload);
-    let size = |block: u64| narrow((end - block * limits::BLOCK).min(limits::BLOCK));
+    let size = |block: u64| narrow((end - block * limits::block::BLOCK).min(limits::block::BLOCK));
     let mut parts: Vec<_> = blocks.clone().map(|block| vec![0; size(block)]).collect();
-    let at = u64::from(sheet.head) + blocks.start * limits::BLOCK - start;
+    let at = u64::from(sheet.head) + blocks.start * limits::block::BLOCK - start;
     files.read(&name, at, &mut parts).map_err(|error| loss(&error))?;
-    let from = narrow(blocks.start - start / limits::BLOCK);
+    let from = narrow(blocks.start - start / limits::block::BLOCK);
     let whole = parts.iter().zip(&digests[from..]).all(|(part, said)| Digest::of(part) == *said);
     if whole { Ok((digests, parts)) } else { Err(Loss::Damaged) }
 }

@@ -47,7 +47,7 @@ pub enum Refusal {
     Incomplete,
     /// The slice is on disk or on its way there.
     Already,
-    /// The caller's header is longer than [`SHEET_HEADER`](crate::base::limits::SHEET_HEADER).
+    /// The caller's header is longer than [`crate::base::limits::cache::SHEET_HEADER`].
     HeaderTooLong,
 }
 

@@ -85,7 +85,7 @@ impl Reader {
         self.seek(self.position.saturating_add(n));
     }
 
-    /// The next bytes, `max` and [`limits::BATCH`] at most, once there are any; loads them
+    /// The next bytes, `max` and [`limits::cache::BATCH`] at most, once there are any; loads them
     /// from the disk where that has them. Dropping the future loses nothing.
     pub async fn next(&mut self, max: u64) -> Next {
         loop {
@@ -116,7 +116,7 @@ impl Reader {
         if at >= stop {
             return Step::Next(Next::End);
         }
-        let end = stop.min(at.saturating_add(max.clamp(1, limits::BATCH)));
+        let end = stop.min(at.saturating_add(max.clamp(1, limits::cache::BATCH)));
         let parts = row.read(ByteRange::new(at, end), &self.inner.memory);
         if !parts.is_empty() {
             self.position += parts.iter().map(|part| part.len() as u64).sum::<u64>();

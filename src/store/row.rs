@@ -98,20 +98,20 @@ impl Row {
 
     /// The block that holds byte `at`; the last one ends where the row ends.
     pub(super) fn block(&self, at: u64) -> ByteRange {
-        let start = at / limits::BLOCK * limits::BLOCK;
-        ByteRange::new(start, (start + limits::BLOCK).min(self.length.unwrap_or(u64::MAX)))
+        let start = at / limits::block::BLOCK * limits::block::BLOCK;
+        ByteRange::new(start, (start + limits::block::BLOCK).min(self.length.unwrap_or(u64::MAX)))
     }
 
     /// The run of blocks that holds byte `at`; it lies in one slice.
     fn run(&self, at: u64) -> ByteRange {
-        let start = at / limits::RUN * limits::RUN;
-        ByteRange::new(start, (start + limits::RUN).min(self.length.unwrap_or(u64::MAX)))
+        let start = at / limits::block::RUN * limits::block::RUN;
+        ByteRange::new(start, (start + limits::block::RUN).min(self.length.unwrap_or(u64::MAX)))
     }
 
     /// The bytes that slice `slice` can have.
     pub(super) fn slice(&self, slice: u32) -> ByteRange {
-        let start = u64::from(slice) * limits::SLICE;
-        ByteRange::new(start, (start + limits::SLICE).min(self.length.unwrap_or(u64::MAX)))
+        let start = u64::from(slice) * limits::block::SLICE;
+        ByteRange::new(start, (start + limits::block::SLICE).min(self.length.unwrap_or(u64::MAX)))
     }
 
     /// The bytes of `range` from its start up to the first missing one, without a copy.
@@ -208,8 +208,8 @@ impl Row {
     pub(super) fn evict(&mut self, slice: u32) {
         if let Ok(at) = self.shelves.binary_search_by_key(&slice, |shelf| shelf.slice) {
             self.shelves.remove(at);
-            let start = u64::from(slice) * limits::SLICE;
-            self.present.remove(ByteRange::new(start, start + limits::SLICE));
+            let start = u64::from(slice) * limits::block::SLICE;
+            self.present.remove(ByteRange::new(start, start + limits::block::SLICE));
         }
     }
 
@@ -238,7 +238,7 @@ impl Row {
     /// What a passing row need not hold any longer goes; everything else stays.
     pub(super) fn let_pass(&mut self) {
         if self.keep == Keep::Passing && self.seats.had_reader && !self.shelves.is_empty() {
-            let wanted = self.seats.windows(&self.present, limits::PASS);
+            let wanted = self.seats.windows(&self.present, limits::http::PASS);
             self.retain(&wanted);
         }
     }
@@ -273,7 +273,7 @@ impl Shelf {
     fn put(&mut self, start: u64, mut data: Data, charge: &Rc<Charge>) {
         let place = self.pieces.partition_point(|piece| piece.start < start);
         if let Some(before) = place.checked_sub(1).map(|before| &mut self.pieces[before]) {
-            let inside = start % limits::BLOCK != 0;
+            let inside = start % limits::block::BLOCK != 0;
             let joins = inside
                 && before.start + before.len() == start
                 && Rc::ptr_eq(&before.charge, charge);
@@ -299,11 +299,11 @@ impl Shelf {
         self.pieces[first..last].iter().for_each(|piece| whole.extend_from_slice(piece.bytes()));
         let whole = Bytes::from(whole);
         let piece = |start: u64| {
-            let end = range.end.min((start / limits::BLOCK + 1) * limits::BLOCK);
+            let end = range.end.min((start / limits::block::BLOCK + 1) * limits::block::BLOCK);
             let data = whole.slice(narrow(start - range.start)..narrow(end - range.start));
             Piece { start, data: Data::Done(data), charge: charge.clone() }
         };
-        let block = |start: &u64| Some((start / limits::BLOCK + 1) * limits::BLOCK);
+        let block = |start: &u64| Some((start / limits::block::BLOCK + 1) * limits::block::BLOCK);
         let starts = std::iter::successors(Some(range.start), block);
         let pieces: Vec<_> = starts.take_while(|start| *start < range.end).map(piece).collect();
         self.pieces.splice(first..last, pieces);
@@ -340,7 +340,7 @@ impl Piece {
 
 /// The number of the slice that holds byte `at`.
 pub(super) fn slice_of(at: u64) -> u32 {
-    u32::try_from(at / limits::SLICE).unwrap_or(u32::MAX)
+    u32::try_from(at / limits::block::SLICE).unwrap_or(u32::MAX)
 }
 
 /// A count within one slice or batch, which fits any address space.

@@ -223,7 +223,7 @@ impl Inner {
         if self.memory.fits(bytes) {
             return;
         }
-        let wanted = row.seats.windows(&row.present, limits::AHEAD + limits::BLOCK);
+        let wanted = row.seats.windows(&row.present, limits::cache::AHEAD + limits::block::BLOCK);
         self.drop_all_but(row, &wanted);
         if !self.memory.fits(bytes) {
             let mut owed = RangeSet::new();

@@ -59,7 +59,7 @@ fn digests(parts: &[Bytes]) -> Vec<Digest> {
     for (index, part) in parts.iter().enumerate() {
         range.end += part.len() as u64;
         let last = index + 1 == parts.len();
-        if range.len() == limits::BLOCK || last {
+        if range.len() == limits::block::BLOCK || last {
             out.push(Digest::of_parts(parts[from..=index].iter().map(|part| &part[..])));
             (from, range.start) = (index + 1, range.end);
         }

@@ -12,9 +12,9 @@ pub struct Head {
     pub slice: u32,
     /// The caller's name for the representation.
     pub key: Digest,
-    /// The caller's words, opaque here; at most [`limits::SHEET_HEADER`] bytes.
+    /// The caller's words, opaque here; at most [`limits::cache::SHEET_HEADER`] bytes.
     pub header: Vec<u8>,
-    /// Bytes of the payload: 1 ..= [`limits::SLICE`].
+    /// Bytes of the payload: 1 ..= [`limits::block::SLICE`].
     pub payload: u32,
     /// SHA-256 of each block of the payload.
     pub digests: Vec<Digest>,
@@ -76,8 +76,8 @@ impl Head {
         }
         let (header, payload) = (word(fixed, 48), word(fixed, 52));
         let header = usize::try_from(header).map_err(|_| BadSheet::Length)?;
-        let whole = 1..=limits::SLICE;
-        if header > limits::SHEET_HEADER || !whole.contains(&u64::from(payload)) {
+        let whole = 1..=limits::block::SLICE;
+        if header > limits::cache::SHEET_HEADER || !whole.contains(&u64::from(payload)) {
             return Err(BadSheet::Length);
         }
         Ok(FIXED + header + 32 * blocks(payload) + 32)
@@ -155,7 +155,7 @@ impl fmt::Display for SheetName {
 
 /// Blocks that a payload of `bytes` has.
 pub(super) fn blocks(bytes: u32) -> usize {
-    usize::try_from(u64::from(bytes).div_ceil(limits::BLOCK)).unwrap_or(usize::MAX)
+    usize::try_from(u64::from(bytes).div_ceil(limits::block::BLOCK)).unwrap_or(usize::MAX)
 }
 
 fn word(bytes: &[u8; FIXED], at: usize) -> u32 {
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn head() -> Head {
-        let payload = u32::try_from(limits::BLOCK + 5).unwrap();
+        let payload = u32::try_from(limits::block::BLOCK + 5).unwrap();
         let digests = vec![Digest::of(b"1"), Digest::of(b"2")];
         Head { slice: 7, key: Digest::of(b"k"), header: b"words".to_vec(), payload, digests }
     }

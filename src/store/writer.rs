@@ -80,8 +80,8 @@ impl Writer {
     /// Room for the next bytes, up to the block border at most; empty when `until` or the
     /// row's end is reached.
     ///
-    /// Waits for its turn: a cached row runs [`limits::AHEAD`] beyond the furthest reader that
-    /// this writer serves (to its end without one), a passing row [`limits::PASS`] beyond the
+    /// Waits for its turn: a cached row runs [`limits::cache::AHEAD`] beyond the furthest reader
+    /// that this writer serves (to its end without one), a passing row [`limits::http::PASS`] beyond the
     /// slowest. Waits for memory below the store's limit, but for the current and the next
     /// block of a reader: for these the row's own passed bytes are let go.
     pub async fn room(&mut self) -> Result<&mut [u8], Closed> {
@@ -126,7 +126,7 @@ impl Writer {
             self.spare.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             return Poll::Ready(Ok(()));
         }
-        let size = left.min(limits::BLOCK - self.position % limits::BLOCK);
+        let size = left.min(limits::block::BLOCK - self.position % limits::block::BLOCK);
         let memory = &self.inner.memory;
         let here = !self.rest.is_empty();
         let fits = here || memory.fits(size);
@@ -140,7 +140,7 @@ impl Writer {
         }
         if !here {
             // The rest of the run comes along where the end is known and memory is not scarce.
-            let run = left.min(limits::RUN - self.position % limits::RUN);
+            let run = left.min(limits::block::RUN - self.position % limits::block::RUN);
             let known = end < u64::MAX && row.keep == Keep::Cached;
             let taken = if known && memory.fits(run) { run } else { size };
             self.inner.shed(&mut row, size);

@@ -89,10 +89,10 @@ impl Cmcd {
     /// Reads pairs from one value; those that are malformed or out of bounds are left out, each
     /// for itself.
     pub fn read(&mut self, text: &str) {
-        if text.len() > limits::CMCD {
+        if text.len() > limits::http::CMCD {
             return;
         }
-        for pair in list(text).take(limits::CMCD_PAIRS) {
+        for pair in list(text).take(limits::http::CMCD_PAIRS) {
             let (key, value) = pair.split_once('=').map_or((pair, None), |(k, v)| (k, Some(v)));
             match value {
                 Some(value) => self.pair(key.trim_end(), value.trim_start()),
@@ -191,13 +191,13 @@ fn number(value: &str) -> Option<u64> {
 
 /// Milliseconds; more than a day is no buffer and no deadline.
 fn time(value: &str) -> Option<Duration> {
-    number(value).map(Duration::from_millis).filter(|time| *time <= limits::CMCD_TIME)
+    number(value).map(Duration::from_millis).filter(|time| *time <= limits::http::CMCD_TIME)
 }
 
 /// Thousand bits a second; nothing plays at none, and none plays above the bound.
 fn rate(value: &str) -> Option<Rate> {
     let rate = Rate(number(value)?.saturating_mul(1000));
-    (rate.0 > 0 && rate <= limits::CMCD_RATE).then_some(rate)
+    (rate.0 > 0 && rate <= limits::http::CMCD_RATE).then_some(rate)
 }
 
 /// A decimal number with at most three places, from 0 to 100.
@@ -234,7 +234,7 @@ fn reference(value: &str) -> Option<String> {
     let read = decoded(&text(value)?)?;
     let elsewhere = crate::base::url::has_scheme(&read) || read.starts_with("//");
     let clean = read.bytes().all(|b| b > b' ' && b != 0x7f && b != b'\\');
-    (clean && !elsewhere && !read.is_empty() && read.len() <= limits::TARGET).then_some(read)
+    (clean && !elsewhere && !read.is_empty() && read.len() <= limits::http::TARGET).then_some(read)
 }
 
 fn range(value: &str) -> Option<String> {
@@ -244,7 +244,7 @@ fn range(value: &str) -> Option<String> {
 }
 
 fn identifier(value: &str) -> Option<String> {
-    text(value).filter(|text| text.len() <= limits::CMCD_NAME)
+    text(value).filter(|text| text.len() <= limits::http::CMCD_NAME)
 }
 
 fn object(value: &str) -> Option<Object> {
@@ -336,7 +336,7 @@ mod tests {
             let said = query(&format!("{odd},dl=700"));
             assert_eq!(said, Cmcd { deadline: ms(700), ..Cmcd::default() }, "{odd}");
         }
-        let long = "x".repeat(limits::CMCD_NAME + 1);
+        let long = "x".repeat(limits::http::CMCD_NAME + 1);
         assert_eq!(query(&format!("sid=\"{long}\"")), Cmcd::default());
     }
 
@@ -356,8 +356,8 @@ mod tests {
 
     #[test]
     fn it_is_bounded() {
-        let pairs = "bl=1,".repeat(limits::CMCD_PAIRS);
+        let pairs = "bl=1,".repeat(limits::http::CMCD_PAIRS);
         assert_eq!(query(&format!("{pairs}dl=1")).deadline, None);
-        assert_eq!(query(&format!("bl=1,{}", "x".repeat(limits::CMCD))), Cmcd::default());
+        assert_eq!(query(&format!("bl=1,{}", "x".repeat(limits::http::CMCD))), Cmcd::default());
     }
 }

@@ -81,7 +81,7 @@ impl Kind {
         let far = matches!(self, Self::OBSERVED | Self::PUNCH | Self::WHOLE);
         let known = self.0 <= Self::SWITCH.0 || far;
         let held = known && self.0 != Self::BLOCK.0;
-        if held { limits::MESSAGE } else { limits::FRAME }
+        if held { limits::link::MESSAGE } else { limits::link::FRAME }
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_header_is_read_as_it_is_written() {
         for (kind, length) in
-            [(Kind::SEEK, 68), (Kind::BLOCK, limits::FRAME), (Kind(0xff), 0), (Kind(0), 4096)]
+            [(Kind::SEEK, 68), (Kind::BLOCK, limits::link::FRAME), (Kind(0xff), 0), (Kind(0), 4096)]
         {
             let header = Header { kind, length };
             assert_eq!(Header::parse(&header.to_bytes()), Ok(header));
@@ -249,7 +249,7 @@ mod tests {
                 assert_eq!(Header::parse(&[kind, high, middle, low]), Err(Breach::Long));
             }
         }
-        assert_eq!(Kind::RECORD.longest(), limits::MESSAGE);
-        assert_eq!(Kind(0x80).longest(), limits::FRAME);
+        assert_eq!(Kind::RECORD.longest(), limits::link::MESSAGE);
+        assert_eq!(Kind(0x80).longest(), limits::link::FRAME);
     }
 }

@@ -241,7 +241,7 @@ impl<'a> Scan<'a> {
     }
 
     fn list(&mut self, segment: Segment) {
-        if self.segments.len() == limits::SEGMENTS {
+        if self.segments.len() == limits::stream::SEGMENTS {
             if self.ended {
                 return;
             }

@@ -171,7 +171,7 @@ impl Frame {
     /// What a frame is by its header; nothing else may be said before the proofs.
     pub fn of(header: Header) -> Result<Self, Garbled> {
         match header {
-            Header { kind: HELLO, length: 2..=limits::HELLO } => Ok(Self::Hello),
+            Header { kind: HELLO, length: 2..=limits::link::HELLO } => Ok(Self::Hello),
             Header { kind: WELCOME, length: 0 } => Ok(Self::Welcome),
             Header { kind: REFUSAL, length: 1 } => Ok(Self::Refusal),
             _ => Err(Garbled),

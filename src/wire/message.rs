@@ -92,7 +92,7 @@ pub enum Message {
     },
     /// Addresses at which the sender reached other nodes.
     Peers {
-        /// At most [`limits::GOSSIP`] of them.
+        /// At most [`limits::meeting::GOSSIP`] of them.
         addresses: Vec<SocketAddr>,
     },
     /// The operator's last word on who shares.
@@ -155,9 +155,9 @@ impl Message {
             Kind::CANCEL => Self::Cancel { segment: body.segment()?, blocks: body.blocks()? },
             Kind::DENY => Self::Deny { segment: body.segment()?, blocks: body.blocks()? },
             Kind::WATCH => Self::Watch {
-                origin: body.text(limits::NAME)?,
-                playlist: body.text(limits::WATCH_PATH)?,
-                segment: body.text(limits::WATCH_PATH)?,
+                origin: body.text(limits::config::NAME)?,
+                playlist: body.text(limits::swarm::WATCH_PATH)?,
+                segment: body.text(limits::swarm::WATCH_PATH)?,
             },
             Kind::WHOLE => {
                 let (segment, algorithm) = (body.segment()?, body.byte()?);
@@ -248,9 +248,9 @@ impl Message {
                 out.extend_from_slice(&blocks.0.to_be_bytes());
             }
             Self::Watch { origin, playlist, segment } => {
-                write_text(origin, limits::NAME, out);
-                write_text(playlist, limits::WATCH_PATH, out);
-                write_text(segment, limits::WATCH_PATH, out);
+                write_text(origin, limits::config::NAME, out);
+                write_text(playlist, limits::swarm::WATCH_PATH, out);
+                write_text(segment, limits::swarm::WATCH_PATH, out);
             }
             Self::Observed { address } => write_address(*address, out),
             Self::Punch(punch) => punch.write(out),
@@ -263,7 +263,7 @@ impl Message {
                 out.extend_from_slice(sum.bytes());
             }
             Self::Peers { addresses } => {
-                let addresses = &addresses[..addresses.len().min(limits::GOSSIP)];
+                let addresses = &addresses[..addresses.len().min(limits::meeting::GOSSIP)];
                 out.push(u8::try_from(addresses.len()).unwrap_or(0));
                 addresses.iter().for_each(|address| write_packed(*address, out));
             }
@@ -281,7 +281,7 @@ const SHA_512: u8 = 2;
 /// How many, then each.
 fn read_addresses(body: &mut Body<'_>) -> Result<Vec<SocketAddr>, Breach> {
     let count = usize::from(body.byte()?);
-    if count > limits::GOSSIP {
+    if count > limits::meeting::GOSSIP {
         return Err(Breach::Addresses);
     }
     (0..count).map(|_| body.address()).collect()
@@ -297,8 +297,9 @@ impl BlockHead {
         let segment = body.segment()?;
         let [block, high, middle, low] = body.array()?;
         let length = u32::from_be_bytes([0, high, middle, low]);
-        let whole = 1..=limits::BLOCK;
-        if u64::from(block) >= limits::SEGMENT_BLOCKS || !whole.contains(&u64::from(length)) {
+        let whole = 1..=limits::block::BLOCK;
+        if u64::from(block) >= limits::block::SEGMENT_BLOCKS || !whole.contains(&u64::from(length))
+        {
             return Err(Breach::Block);
         }
         let bytes = Self::SIZE + usize::try_from(length).map_err(|_| Breach::Block)?;
@@ -318,7 +319,7 @@ mod tests {
     fn record(blocks: u32) -> Record {
         let statement = Statement {
             segment: SegmentId { resource: Digest::of(b"r"), number: 0 },
-            length: u64::from(blocks) * limits::BLOCK,
+            length: u64::from(blocks) * limits::block::BLOCK,
             content_type: "video/mp2t".into(),
             etag: String::new(),
             last_modified: String::new(),
@@ -427,9 +428,9 @@ mod tests {
     #[test]
     fn no_more_addresses_are_named_than_may_be() {
         let at = "203.0.113.7:8644".parse().unwrap();
-        let many = Message::Peers { addresses: vec![at; limits::GOSSIP + 1] };
+        let many = Message::Peers { addresses: vec![at; limits::meeting::GOSSIP + 1] };
         let (header, mut body) = frame(&many);
-        let kept = Message::Peers { addresses: vec![at; limits::GOSSIP] };
+        let kept = Message::Peers { addresses: vec![at; limits::meeting::GOSSIP] };
         assert_eq!(Message::parse(header.kind, &body), Ok(Some(kept)));
         body[0] += 1;
         body.extend([0; 18]);
@@ -468,7 +469,7 @@ mod tests {
     #[test]
     fn no_block_beyond_the_grid_is_taken() {
         let segment = SegmentId { resource: Digest::of(b"r"), number: 7 };
-        let header = Header { kind: Kind::BLOCK, length: limits::FRAME };
+        let header = Header { kind: Kind::BLOCK, length: limits::link::FRAME };
         for (block, length) in [(64, 1), (0xff, 1), (0, 0), (0, 65_537), (0, 0xff_ffff)] {
             let mut head = Vec::new();
             Message::Block { segment, block, length }.write_body(&mut head);

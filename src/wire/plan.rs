@@ -27,7 +27,7 @@ impl Read {
 /// Why a playlist passes without being understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// More bytes than `limits::PLAYLIST`.
+    /// More bytes than `limits::stream::PLAYLIST`.
     Size,
     /// Not UTF-8 (RFC 8216, 4).
     Encoding,
@@ -39,7 +39,7 @@ pub enum Fault {
     Xml,
     /// A document type declaration, which could define entities without end.
     DocumentType,
-    /// Nested deeper than `limits::DEPTH`.
+    /// Nested deeper than `limits::stream::DEPTH`.
     Depth,
     /// More elements or references than the limits allow.
     Count,

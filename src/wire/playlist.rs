@@ -31,7 +31,7 @@ pub fn recognise(content_type: Option<&str>, path: &str) -> Option<Format> {
 
 /// Reads a whole playlist; what is no playlist, or a broken one, passes untouched with a warning.
 pub fn read(format: Format, body: &[u8], source: &Source<'_>) -> Read {
-    if body.len() > limits::PLAYLIST {
+    if body.len() > limits::stream::PLAYLIST {
         return Read::untouched(Fault::Size);
     }
     let Ok(text) = core::str::from_utf8(body) else { return Read::untouched(Fault::Encoding) };

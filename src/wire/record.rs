@@ -87,9 +87,9 @@ impl Statement {
     /// Whether it keeps to the bounds; every statement that was read does.
     pub fn check(&self) -> Result<(), Breach> {
         let texts = [
-            (&self.content_type, limits::CONTENT_TYPE),
-            (&self.etag, limits::ETAG),
-            (&self.last_modified, limits::LAST_MODIFIED),
+            (&self.content_type, limits::record::CONTENT_TYPE),
+            (&self.etag, limits::record::ETAG),
+            (&self.last_modified, limits::record::LAST_MODIFIED),
         ];
         if !texts.into_iter().all(|(text, longest)| is_plain(text, longest)) {
             return Err(Breach::Text);
@@ -104,9 +104,9 @@ impl Statement {
 
     fn leave_out_odd_texts(&mut self) {
         for (text, longest) in [
-            (&mut self.content_type, limits::CONTENT_TYPE),
-            (&mut self.etag, limits::ETAG),
-            (&mut self.last_modified, limits::LAST_MODIFIED),
+            (&mut self.content_type, limits::record::CONTENT_TYPE),
+            (&mut self.etag, limits::record::ETAG),
+            (&mut self.last_modified, limits::record::LAST_MODIFIED),
         ] {
             if !is_plain(text, longest) {
                 text.clear();
@@ -132,9 +132,9 @@ impl Statement {
         out.extend_from_slice(&self.expires.0.to_be_bytes());
         let lifetime = u32::try_from(self.lifetime.as_secs()).unwrap_or(u32::MAX);
         out.extend_from_slice(&lifetime.to_be_bytes());
-        write_text(&self.content_type, limits::CONTENT_TYPE, out);
-        write_text(&self.etag, limits::ETAG, out);
-        write_text(&self.last_modified, limits::LAST_MODIFIED, out);
+        write_text(&self.content_type, limits::record::CONTENT_TYPE, out);
+        write_text(&self.etag, limits::record::ETAG, out);
+        write_text(&self.last_modified, limits::record::LAST_MODIFIED, out);
         let count = self.segment.blocks(self.length).len();
         let count = u8::try_from(count).expect("a segment has at most 64 blocks");
         out.push(count);
@@ -148,9 +148,9 @@ impl Statement {
             length: body.long()?,
             expires: Date(body.array().map(i64::from_be_bytes)?),
             lifetime: Duration::from_secs(body.word()?.into()),
-            content_type: body.text(limits::CONTENT_TYPE)?,
-            etag: body.text(limits::ETAG)?,
-            last_modified: body.text(limits::LAST_MODIFIED)?,
+            content_type: body.text(limits::record::CONTENT_TYPE)?,
+            etag: body.text(limits::record::ETAG)?,
+            last_modified: body.text(limits::record::LAST_MODIFIED)?,
             blocks: Vec::new(),
         };
         let count = u32::from(body.byte()?);
@@ -189,7 +189,7 @@ mod tests {
     fn statement(blocks: u32) -> Statement {
         Statement {
             segment: SegmentId { resource: Digest::of(b"r"), number: 0 },
-            length: u64::from(blocks - 1) * limits::BLOCK + 5,
+            length: u64::from(blocks - 1) * limits::block::BLOCK + 5,
             content_type: "video/mp2t".into(),
             etag: "W/\"5f-1\"".into(),
             last_modified: "Sun, 22 Nov 2026 20:35:00 GMT".into(),
@@ -283,7 +283,7 @@ mod tests {
                 assert!(record.holds());
             }
             let written = bytes(&Record { statement, ..record(1) });
-            assert!(written.len() <= limits::MESSAGE);
+            assert!(written.len() <= limits::link::MESSAGE);
             assert!(!Record::parse(&written).is_ok_and(|record| record.holds()));
         }
     }
@@ -291,19 +291,19 @@ mod tests {
     #[test]
     fn the_longest_record_fits_a_message() {
         let mut statement = statement(64);
-        statement.content_type = "x".repeat(limits::CONTENT_TYPE);
-        statement.etag = format!("\"{}\"", "x".repeat(limits::ETAG - 2));
-        statement.last_modified = "x".repeat(limits::LAST_MODIFIED);
+        statement.content_type = "x".repeat(limits::record::CONTENT_TYPE);
+        statement.etag = format!("\"{}\"", "x".repeat(limits::record::ETAG - 2));
+        statement.last_modified = "x".repeat(limits::record::LAST_MODIFIED);
         let record = Record::sign(statement, &signer(1)).unwrap();
         assert_eq!(bytes(&record).len(), 2655);
-        assert!(bytes(&record).len() <= limits::MESSAGE);
+        assert!(bytes(&record).len() <= limits::link::MESSAGE);
     }
 
     #[test]
     fn the_bytes_are_the_ones_that_docs_protocol_shows() {
         let statement = Statement {
             segment: SegmentId { resource: Digest([0xab; 32]), number: 1 },
-            length: limits::SEGMENT + 5,
+            length: limits::block::SEGMENT + 5,
             content_type: "video/mp4".into(),
             etag: "\"x\"".into(),
             last_modified: String::new(),

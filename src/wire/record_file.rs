@@ -63,7 +63,7 @@ impl Head {
         }
         let stride = u16::from_be_bytes([*s0, *s1]);
         let count = u32::from_be_bytes([*c0, *c1, *c2, *c3]);
-        if usize::from(stride) > limits::MESSAGE || stride == 0 || count == 0 {
+        if usize::from(stride) > limits::link::MESSAGE || stride == 0 || count == 0 {
             return Err(BadFile::Length);
         }
         Ok(Self { stride, count })
@@ -157,7 +157,7 @@ mod tests {
     use crate::base::time::Date;
 
     fn records(count: u32) -> Vec<Record> {
-        let length = u64::from(count - 1) * limits::SEGMENT + 5;
+        let length = u64::from(count - 1) * limits::block::SEGMENT + 5;
         let record = |number| {
             let segment = SegmentId { resource: Digest::of(b"r"), number };
             let statement = Statement {

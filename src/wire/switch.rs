@@ -126,7 +126,7 @@ impl fmt::Display for Switch {
 }
 
 fn network_of(name: &str) -> Digest {
-    let name = &name.as_bytes()[..name.len().min(limits::NAME)];
+    let name = &name.as_bytes()[..name.len().min(limits::config::NAME)];
     Digest::of_parts([b"neap/1 switch network\0".as_slice(), name])
 }
 

@@ -255,7 +255,7 @@ fn a_head_that_takes_too_long_is_cut_while_others_are_served() {
 #[test]
 fn connections_are_limited_and_those_inside_go_on() {
     let (_origin, daemon) = world();
-    let limit = neap::base::limits::CONNECTIONS;
+    let limit = neap::base::limits::http::CONNECTIONS;
     let inside: Vec<Player> = (0..limit).map(|_| daemon.connect()).collect();
     let full = || (daemon.status()["connections"]["used"] == limit).then_some(());
     until("all are inside", full);

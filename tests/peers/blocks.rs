@@ -19,7 +19,7 @@ use crate::node::{Ground, Node, linked, over_each, settings, wait};
 const ROW: RowId = RowId(5);
 
 /// Bytes of the film: two blocks and a bit.
-const LENGTH: u64 = 2 * limits::BLOCK + 777;
+const LENGTH: u64 = 2 * limits::block::BLOCK + 777;
 
 fn segment() -> SegmentId {
     SegmentId { resource: Digest::of(b"film"), number: 0 }
@@ -76,7 +76,7 @@ fn blocks_cross_and_are_placed_where_they_belong() {
         wait("all blocks", || (far.store.taken(ROW).len() == LENGTH).then_some(())).await;
         let mut reader = far.store.reader(ROW, 0, None);
         let mut read = Vec::new();
-        while let Next::Bytes(pieces) = reader.next(limits::BATCH).await {
+        while let Next::Bytes(pieces) = reader.next(limits::cache::BATCH).await {
             pieces.iter().for_each(|piece| read.extend_from_slice(piece));
         }
         assert!(read == film());
@@ -84,7 +84,7 @@ fn blocks_cross_and_are_placed_where_they_belong() {
             Peering::Given { block: 1, bytes, .. } => Some(*bytes),
             _ => None,
         };
-        assert_eq!(u64::from(near.until("the note", given).await), limits::BLOCK);
+        assert_eq!(u64::from(near.until("the note", given).await), limits::block::BLOCK);
     });
 }
 
@@ -114,7 +114,7 @@ fn what_is_not_here_any_more_is_not_given() {
         near.store.evict(ROW, 0);
         near.port.order(give(to_far, 0));
         let gone = RowId(77);
-        let range = ByteRange::new(0, limits::BLOCK);
+        let range = ByteRange::new(0, limits::block::BLOCK);
         let order =
             PeerOrder::Give { peer: to_far, segment: segment(), block: 9, row: gone, range };
         near.port.order(order);
@@ -172,7 +172,7 @@ fn a_peer_that_takes_nothing_is_let_go_before_it_costs_much() {
     over_each(async |ground: &Ground| {
         let (near, to_far, _far, _) = linked(ground).await;
         // Without a turn of the loop nothing can leave.
-        let most = limits::LINK_WORDS / 36;
+        let most = limits::link::LINK_WORDS / 36;
         for _ in 0..=most {
             let message = neap::wire::message::Message::Done { segment: segment() };
             near.port.order(PeerOrder::Tell { peer: to_far, message });

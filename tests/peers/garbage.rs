@@ -119,7 +119,7 @@ fn a_slow_client_is_cut_and_takes_nobody_s_place() {
     ground.run(async {
         let node = ground.node(settings());
         let address = node.address;
-        let open: Vec<TcpStream> = (0..limits::HANDSHAKES_EACH).map(|_| connected(address)).collect();
+        let open: Vec<TcpStream> = (0..limits::link::HANDSHAKES_EACH).map(|_| connected(address)).collect();
         // One more from the same address is closed before a byte is read.
         let more = beside(move || {
             let stream = connected(address);

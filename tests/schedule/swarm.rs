@@ -52,7 +52,7 @@ struct Outcome {
     asked: u64,
 }
 
-const BLOCK: u64 = limits::BLOCK;
+const BLOCK: u64 = limits::block::BLOCK;
 const FIRST_BYTE: Duration = Duration::from_millis(60);
 const BATCH: Duration = Duration::from_millis(10);
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use neap::base::digest::Digest;
 use neap::base::id::RowId;
-use neap::base::limits::{BATCH, BLOCK, DISK_RETRY, PERSISTS, SLICE};
+use neap::base::limits::block::{BLOCK, SLICE};
+use neap::base::limits::cache::{BATCH, DISK_RETRY, PERSISTS};
 use neap::base::range::ByteRange;
 use neap::base::time::Instant;
 use neap::store::disk::Persist;

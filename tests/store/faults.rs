@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use neap::base::id::RowId;
-use neap::base::limits::{BATCH, BLOCK};
+use neap::base::limits::block::BLOCK;
+use neap::base::limits::cache::BATCH;
 use neap::base::rng::Rng;
 use neap::store::files::Files;
 use neap::store::notice::Notice;

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use neap::base::id::RowId;
-use neap::base::limits::{BATCH, BLOCK};
+use neap::base::limits::block::BLOCK;
+use neap::base::limits::cache::BATCH;
 use neap::base::rng::Rng;
 use neap::store::notice::Notice;
 use neap::store::rows::{Options, Store};

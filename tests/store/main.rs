@@ -68,7 +68,7 @@ pub fn receive_now(writer: &mut Writer, seed: u64, chunk: usize) {
 pub fn check(next: &Next, seed: u64, at: u64) -> u64 {
     let Next::Bytes(parts) = next else { panic!("expected bytes at {at}, got {next:?}") };
     let bytes = parts.concat();
-    assert!(!bytes.is_empty() && bytes.len() as u64 <= limits::BATCH);
+    assert!(!bytes.is_empty() && bytes.len() as u64 <= limits::cache::BATCH);
     let range = ByteRange::new(at, at + bytes.len() as u64);
     assert!(bytes == content(seed, range), "wrong bytes in {range} of {seed}");
     range.len()

@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use neap::base::id::RowId;
-use neap::base::limits::{BLOCK, SLICE};
+use neap::base::limits::block::{BLOCK, SLICE};
 use neap::base::rng::Rng;
 use neap::store::reader::{Next, Reader};
 use neap::store::row::Keep;

@@ -6,7 +6,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::BytesMut;
 use neap::base::id::RowId;
-use neap::base::limits::{AHEAD, BATCH, BLOCK, PASS, SLICE};
+use neap::base::limits::block::{BLOCK, SLICE};
+use neap::base::limits::cache::{AHEAD, BATCH};
+use neap::base::limits::http::PASS;
 use neap::base::range::ByteRange;
 use neap::store::notice::Notice;
 use neap::store::reader::{Next, Reader};

@@ -64,7 +64,7 @@ pub const NETWORK: &[Key<Config>] = &[
         name: "max-peers",
         live: false,
         set: |config, value| {
-            put(&mut config.network.max_peers, read::number(value, 1..=limits::LINKS))
+            put(&mut config.network.max_peers, read::number(value, 1..=limits::link::LINKS))
         },
         show: |config| config.network.max_peers.to_string(),
     },
@@ -105,7 +105,7 @@ pub const NETWORK: &[Key<Config>] = &[
         name: "quorum",
         live: false,
         set: |config, value| {
-            put(&mut config.network.quorum, read::number(value, 2..=limits::QUORUM))
+            put(&mut config.network.quorum, read::number(value, 2..=limits::record::QUORUM))
         },
         show: |config| config.network.quorum.to_string(),
     },
@@ -199,7 +199,7 @@ pub const SHARING: &[Key<Config>] = &[
         name: "min-audience",
         live: true,
         set: |config, value| {
-            put(&mut config.sharing.min_audience, read::number(value, 0..=limits::AUDIENCE))
+            put(&mut config.sharing.min_audience, read::number(value, 0..=limits::config::AUDIENCE))
         },
         show: |config| config.sharing.min_audience.to_string(),
     },

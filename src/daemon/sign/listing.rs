@@ -75,7 +75,7 @@ impl<'a> Listing<'a> {
     /// The media below `root/below`.
     fn folder(&mut self, root: &Path, below: &Path, depth: usize) {
         let folder = root.join(below);
-        if depth > limits::DEPTH {
+        if depth > limits::stream::DEPTH {
             return self.faults.push(Fault::at(&folder, "is nested too deeply: sign it by itself"));
         }
         let entries = match fs::read_dir(&folder) {
@@ -110,7 +110,7 @@ impl<'a> Listing<'a> {
 
     /// What a playlist lists, and the playlists that it lists.
     fn playlist(&mut self, list: &Playlist<'_>, format: Format) {
-        if !self.read.insert(list.path.into()) || self.read.len() > limits::RENDITIONS {
+        if !self.read.insert(list.path.into()) || self.read.len() > limits::stream::RENDITIONS {
             return;
         }
         let Ok(name) = list.path.strip_prefix(list.root) else { return };
@@ -241,7 +241,7 @@ fn format(path: &Path) -> Option<Format> {
 fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     // One byte more than may be: then the reader says that it is too large.
-    File::open(path)?.take(limits::PLAYLIST as u64 + 1).read_to_end(&mut body)?;
+    File::open(path)?.take(limits::stream::PLAYLIST as u64 + 1).read_to_end(&mut body)?;
     Ok(body)
 }
 

@@ -65,8 +65,9 @@ impl Sealer<'_> {
             tell(item.length);
             return Ok(Sealed::Kept);
         }
-        let segments = item.length.div_ceil(limits::SEGMENT);
-        let Some(segments) = u32::try_from(segments).ok().filter(|n| *n <= limits::RECORD_FILE)
+        let segments = item.length.div_ceil(limits::block::SEGMENT);
+        let Some(segments) =
+            u32::try_from(segments).ok().filter(|n| *n <= limits::record::RECORD_FILE)
         else {
             return Err(Fault::at(path, "is too large: 24 GiB is the most"));
         };
@@ -110,7 +111,7 @@ impl Sealer<'_> {
             content_type: media_type(path).unwrap_or_default().into(),
             etag: String::new(),
             last_modified: String::new(),
-            lifetime: self.valid.min(limits::HEURISTIC),
+            lifetime: self.valid.min(limits::cache::HEURISTIC),
             blocks,
             expires: Date(self.date.0.saturating_add(valid)),
         }
@@ -130,7 +131,7 @@ impl Sealer<'_> {
             let same = said.segment.resource == name && said.length == item.length;
             same && record.signer == self.signer() && enough(said) && record.holds()
         };
-        let segments = item.length.div_ceil(limits::SEGMENT);
+        let segments = item.length.div_ceil(limits::block::SEGMENT);
         records.len() as u64 == segments && records.iter().all(good)
     }
 }
@@ -142,7 +143,7 @@ fn blocks(
     length: u64,
     tell: &mut impl FnMut(u64),
 ) -> io::Result<Vec<Digest>> {
-    let mut buffer = vec![0; usize::try_from(limits::BLOCK).expect("a block is 64 KiB")];
+    let mut buffer = vec![0; usize::try_from(limits::block::BLOCK).expect("a block is 64 KiB")];
     let blocks = segment.blocks(length).iter().map(|block| {
         let bytes = segment.block(block, length).len();
         let part = &mut buffer[..usize::try_from(bytes).expect("a block is 64 KiB")];
@@ -155,7 +156,7 @@ fn blocks(
 
 fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let most = u64::from(limits::RECORD_FILE) * limits::MESSAGE as u64;
+    let most = u64::from(limits::record::RECORD_FILE) * limits::link::MESSAGE as u64;
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -5,7 +5,7 @@ use super::hash::{Numbered, seeded};
 use crate::base::id::RowId;
 use crate::base::limits;
 
-/// The unit of eviction: `limits::SLICE` bytes of a row, or what its end leaves.
+/// The unit of eviction: `limits::block::SLICE` bytes of a row, or what its end leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slice {
     /// The row.
@@ -182,10 +182,10 @@ impl Evict {
     /// Takes out the next slice to go; none when the account is empty or every slice that a
     /// bounded search came by is pinned.
     pub fn victim(&mut self, pinned: impl Fn(Slice) -> bool) -> Option<Victim> {
-        for step in 0..limits::VICTIM_STEPS {
+        for step in 0..limits::cache::VICTIM_STEPS {
             // In the second half what was hit gets no further round, and the other queue is
             // tried, so that pins and hits cannot hold everything.
-            let late = step >= limits::VICTIM_STEPS / 2;
+            let late = step >= limits::cache::VICTIM_STEPS / 2;
             let at = self.oldest(late)?;
             let node = self.nodes[at as usize];
             if pinned(node.slice) {
@@ -295,7 +295,7 @@ fn hash(slice: Slice) -> u64 {
 /// Bytes for slices that were not asked for again yet: a tenth as in the paper, but where that
 /// is less than what live streams hold ahead and behind, up to half the tier.
 fn small_cap(capacity: u64) -> u64 {
-    limits::PROBATION.clamp(capacity / 10, capacity / 2)
+    limits::cache::PROBATION.clamp(capacity / 10, capacity / 2)
 }
 
 /// Hits in the small queue that move a slice to the main one.

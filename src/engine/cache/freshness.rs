@@ -205,12 +205,12 @@ fn heuristic(exchange: &Exchange<'_>) -> Duration {
     if exchange.status >= 400 {
         // A segment that is not there yet is there a moment later: the player asks again.
         let short = exchange.media == MediaRule::None;
-        return if short { limits::NEGATIVE } else { Duration::ZERO };
+        return if short { limits::cache::NEGATIVE } else { Duration::ZERO };
     }
     let date = date_of(exchange.response, "date").or(exchange.times.date);
     let modified = date_of(exchange.response, "last-modified");
     let unchanged = modified.zip(date).map(|(modified, date)| date.since(modified));
-    let tenth = unchanged.map_or(Duration::ZERO, |time| (time / 10).min(limits::HEURISTIC));
+    let tenth = unchanged.map_or(Duration::ZERO, |time| (time / 10).min(limits::cache::HEURISTIC));
     match exchange.media {
         MediaRule::None => tenth,
         // Several players of a channel reload together: they share one answer.

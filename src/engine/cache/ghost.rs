@@ -29,7 +29,7 @@ impl Default for Ghost {
 impl Ghost {
     /// Remembers as many as `entries`, within the bound. The table grows and never shrinks.
     pub fn hold(&mut self, entries: usize) {
-        let wanted = entries.clamp(LEAST / 2, limits::GHOSTS / 2);
+        let wanted = entries.clamp(LEAST / 2, limits::cache::GHOSTS / 2);
         self.horizon = wanted as u64;
         let length = (wanted * 2).next_power_of_two();
         if length > self.places.len() {
@@ -108,6 +108,6 @@ mod tests {
         ghost.hold(100_000);
         assert!(ghost.take(7) && !ghost.has(7) && !ghost.take(7));
         assert!((1..=20).filter(|hash| *hash != 7).all(|hash| ghost.has(hash)));
-        assert!(ghost.places.len() <= limits::GHOSTS);
+        assert!(ghost.places.len() <= limits::cache::GHOSTS);
     }
 }

@@ -82,7 +82,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { entries: limits::ENTRIES, metadata: limits::METADATA }
+        Self { entries: limits::cache::ENTRIES, metadata: limits::cache::METADATA }
     }
 }
 
@@ -175,7 +175,8 @@ impl Index {
         out.iter().for_each(|old| drop(self.remove(*old)));
         let most = self.variants(key.origin, &key.identity).count() + 1;
         let oldest = self.variants(key.origin, &key.identity).map(|old| old.row);
-        let oldest: Vec<RowId> = oldest.take(most.saturating_sub(limits::VARIANTS)).collect();
+        let oldest: Vec<RowId> =
+            oldest.take(most.saturating_sub(limits::cache::VARIANTS)).collect();
         oldest.iter().for_each(|old| drop(self.remove(*old)));
         out.extend(oldest);
         self.place(key, entry);
@@ -246,13 +247,13 @@ impl Index {
     /// Takes out the next entry that was not found since the hand last came by (a clock),
     /// looking at a bounded number of entries.
     fn spare(&mut self, pinned: impl Fn(RowId) -> bool) -> Option<RowId> {
-        for step in 0..limits::VICTIM_STEPS.min(self.slots.len() * 2) {
+        for step in 0..limits::cache::VICTIM_STEPS.min(self.slots.len() * 2) {
             self.hand = (self.hand + 1) % self.slots.len();
             let Some(slot) = self.slots.get_mut(self.hand).and_then(Option::as_mut) else {
                 continue;
             };
             // After half the steps all were in use: then one of these goes.
-            let spared = slot.used && step < limits::VICTIM_STEPS / 2;
+            let spared = slot.used && step < limits::cache::VICTIM_STEPS / 2;
             slot.used = false;
             let row = slot.entry.row;
             if !spared && !pinned(row) {
@@ -406,7 +407,7 @@ mod tests {
             let gone: Vec<RowId> = row.checked_sub(8).map(RowId).into_iter().collect();
             assert_eq!(out, gone);
         }
-        assert_eq!(index.variants(TV, "/a").count(), limits::VARIANTS);
+        assert_eq!(index.variants(TV, "/a").count(), limits::cache::VARIANTS);
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Policy {
     /// Nothing needs to allow that, so that neap bounds it to a day; a live playlist that is
     /// held longer than its cap is of no use to a player and stays out.
     pub fn may_serve_disconnected(&self, request: &RequestDirectives, now: Instant) -> bool {
-        let near = self.stale_for(now) <= limits::DISCONNECTED && self.is_within_hold_cap(now);
+        let near =
+            self.stale_for(now) <= limits::cache::DISCONNECTED && self.is_within_hold_cap(now);
         self.may_be_stale_for(request) && near
     }
 

@@ -119,13 +119,13 @@ where
     A: Iterator<Item = &'a str>,
     B: Iterator<Item = &'b str>,
 {
-    let length = a().take(limits::MEMBERS).count();
-    if length == limits::MEMBERS {
+    let length = a().take(limits::http::MEMBERS).count();
+    if length == limits::http::MEMBERS {
         return is_same_list(a(), b());
     }
     let count = |of: &str| a().filter(|member| is_same_member(member, of)).count();
     let twins = |of: &str| b().filter(|member| is_same_member(member, of)).count();
-    b().take(limits::MEMBERS).count() == length && a().all(|of| count(of) == twins(of))
+    b().take(limits::http::MEMBERS).count() == length && a().all(|of| count(of) == twins(of))
 }
 
 /// Equal without case and without white space, which `;q=` allows (RFC 9110, 12.4.2).

@@ -99,7 +99,7 @@ impl Tree {
     }
 
     fn add_peer(&mut self, peer: PeerId, now: Instant) {
-        if let Some(rate) = self.each.filter(|_| self.peers.len() < limits::LINKS) {
+        if let Some(rate) = self.each.filter(|_| self.peers.len() < limits::link::LINKS) {
             self.peers.entry(peer).or_insert_with(|| full(rate, now));
         }
     }
@@ -124,7 +124,7 @@ const BLOCK_FRAME: u64 = 41;
 
 /// The burst at a rate: two blocks, or an eighth of a second of it, whichever is more.
 pub const fn burst(rate: Rate) -> u64 {
-    let (least, eighth) = (2 * on_wire(limits::BLOCK), rate.0 / 64);
+    let (least, eighth) = (2 * on_wire(limits::block::BLOCK), rate.0 / 64);
     match rate.0 {
         0 => 0,
         _ if eighth > least => eighth,
@@ -175,7 +175,7 @@ mod tests {
             let rates = Rates { all: rate(), tiers: [rate(), None, rate()], each: rate() };
             let mut tree = Tree::new(rates, at(0));
             let (mut sums, mut now) = ([0_u64; 4], at(0));
-            let bytes = on_wire(limits::BLOCK);
+            let bytes = on_wire(limits::block::BLOCK);
             while now < at(20_000) {
                 for (place, peer) in PEERS.iter().enumerate() {
                     while tree.take(*peer, bytes, now) {

@@ -302,7 +302,9 @@ impl Governor {
             WanUpload::Free => None,
             WanUpload::Auto => {
                 let quarter = self.device.uplink.map(|bits| Rate(bits / 4));
-                Some(quarter.map_or(limits::WAN_UPLOAD, |rate| rate.min(limits::WAN_UPLOAD)))
+                Some(quarter.map_or(limits::upload::WAN_UPLOAD, |rate| {
+                    rate.min(limits::upload::WAN_UPLOAD)
+                }))
             }
         };
         let hours = |key, rate| self.scheduled(key, rate);

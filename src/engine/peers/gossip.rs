@@ -36,7 +36,7 @@ pub struct Named {
 impl Gossip {
     /// A link beyond the home stands.
     pub fn on_joined(&mut self, peer: PeerId, key: NodeKey, now: Instant) {
-        let next = now + limits::GOSSIP_FIRST;
+        let next = now + limits::meeting::GOSSIP_FIRST;
         self.links.insert(peer, Link { key, told: BTreeSet::new(), next, heard: None });
     }
 
@@ -53,12 +53,12 @@ impl Gossip {
         now: Instant,
     ) -> &'a [SocketAddr] {
         let Some(link) = self.links.get_mut(&peer) else { return &[] };
-        let too_soon = link.heard.is_some_and(|last| now - last < limits::GOSSIP_LEAST);
+        let too_soon = link.heard.is_some_and(|last| now - last < limits::meeting::GOSSIP_LEAST);
         if too_soon {
             return &[];
         }
         link.heard = Some(now);
-        &named[..named.len().min(limits::GOSSIP)]
+        &named[..named.len().min(limits::meeting::GOSSIP)]
     }
 
     /// The next link to which something is to be said, with what can be named to it by the
@@ -71,16 +71,16 @@ impl Gossip {
     ) -> Option<(PeerId, Vec<SocketAddr>)> {
         self.looked = now;
         for (peer, link) in self.links.iter_mut().filter(|(_, link)| link.next <= now) {
-            link.next = now + limits::GOSSIP_EVERY;
+            link.next = now + limits::meeting::GOSSIP_EVERY;
             let is_new = |named: &&Named| {
                 named.key != link.key && !link.told.contains(&named.address) && may(*peer, named)
             };
             let new: Vec<_> = known.iter().filter(is_new).map(|named| named.address).collect();
-            let new: Vec<_> = new.into_iter().take(limits::GOSSIP).collect();
+            let new: Vec<_> = new.into_iter().take(limits::meeting::GOSSIP).collect();
             if new.is_empty() {
                 continue;
             }
-            if link.told.len() >= limits::GOSSIP_TOLD {
+            if link.told.len() >= limits::meeting::GOSSIP_TOLD {
                 link.told.clear();
             }
             link.told.extend(&new);
@@ -115,22 +115,22 @@ mod tests {
         let mut now = Instant::from_micros(1_000_000);
         gossip.on_joined(PeerId(1), NodeKey([3; 32]), now);
         assert_eq!(gossip.poll(&named(4), now, |_, _| true), None, "it has just come");
-        now += limits::GOSSIP_FIRST;
+        now += limits::meeting::GOSSIP_FIRST;
         let (peer, told) = gossip.poll(&named(4), now, |_, _| true).expect("something to say");
         let hosts: Vec<_> = told.iter().map(|at| at.ip().to_string()).collect();
         assert_eq!((peer.0, hosts.len()), (1, 3));
         assert!(!hosts.contains(&"203.0.113.3".to_owned()));
         assert_eq!(gossip.poll(&named(4), now, |_, _| true), None);
-        now += limits::GOSSIP_EVERY;
+        now += limits::meeting::GOSSIP_EVERY;
         assert_eq!(gossip.poll(&named(4), now, |_, _| true), None, "it has heard of all");
-        now += limits::GOSSIP_EVERY;
+        now += limits::meeting::GOSSIP_EVERY;
         let (_, told) = gossip.poll(&named(5), now, |_, _| true).expect("one is new");
         assert_eq!(told, [named(5)[4].address]);
-        now += limits::GOSSIP_EVERY;
+        now += limits::meeting::GOSSIP_EVERY;
         assert_eq!(gossip.poll(&named(200), now, |_, _| false), None, "none of them may be named");
-        now += limits::GOSSIP_EVERY;
+        now += limits::meeting::GOSSIP_EVERY;
         let (_, told) = gossip.poll(&named(200), now, |_, _| true).expect("many are new");
-        assert_eq!(told.len(), limits::GOSSIP);
+        assert_eq!(told.len(), limits::meeting::GOSSIP);
         gossip.on_gone(PeerId(1));
         assert_eq!(gossip.poll_timeout(), None);
     }
@@ -142,8 +142,8 @@ mod tests {
         let all: Vec<_> = named(200).iter().map(|named| named.address).collect();
         assert!(gossip.on_named(PeerId(1), &all, now).is_empty(), "who is that?");
         gossip.on_joined(PeerId(1), NodeKey([0; 32]), now);
-        assert_eq!(gossip.on_named(PeerId(1), &all, now).len(), limits::GOSSIP);
-        now += limits::GOSSIP_LEAST - Duration::from_micros(1);
+        assert_eq!(gossip.on_named(PeerId(1), &all, now).len(), limits::meeting::GOSSIP);
+        now += limits::meeting::GOSSIP_LEAST - Duration::from_micros(1);
         assert!(gossip.on_named(PeerId(1), &all, now).is_empty());
         now += Duration::from_micros(1);
         assert_eq!(gossip.on_named(PeerId(1), &all[..1], now).len(), 1);

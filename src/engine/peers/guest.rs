@@ -66,12 +66,12 @@ impl Guest {
 
     pub(super) fn is_ready(&self) -> bool {
         let free = self.held == Held::Free && !self.wants.is_empty();
-        free && self.flying.len() < limits::FLIGHT_PEER as usize
+        free && self.flying.len() < limits::upload::FLIGHT_PEER as usize
     }
 
     /// It was given much more than it gave.
     pub(super) const fn is_idler(&self) -> bool {
-        self.had > limits::ADVANCE && self.gave < self.had / 8
+        self.had > limits::upload::ADVANCE && self.gave < self.had / 8
     }
 
     /// Who is served before whom beyond the home, whatever hurry he is in: those who give, then
@@ -95,10 +95,10 @@ impl Guest {
 
     /// What was given and taken counts half after a while.
     pub(super) fn fade(&mut self, now: Instant) {
-        while now - self.faded >= limits::FAIR_HALF {
+        while now - self.faded >= limits::upload::FAIR_HALF {
             (self.had, self.gave) = (self.had / 2, self.gave / 2);
             let since = if self.had == 0 && self.gave == 0 { now } else { self.faded };
-            self.faded = since + limits::FAIR_HALF;
+            self.faded = since + limits::upload::FAIR_HALF;
         }
     }
 

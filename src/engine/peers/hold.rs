@@ -24,7 +24,7 @@ impl Slots {
             Some(at) => Held::Until(at),
             None => Held::Closed,
         };
-        let far = from.is_none_or(|at| at > now + limits::CHOKE_AFTER);
+        let far = from.is_none_or(|at| at > now + limits::upload::CHOKE_AFTER);
         if far && !guest.wants.is_empty() && !guest.choked {
             guest.wants.clear();
             (guest.choked, guest.sent_away) = (true, true);

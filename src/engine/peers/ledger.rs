@@ -41,7 +41,7 @@ impl Ledger {
     fn account(&mut self, origin: &str, tier: Tier) -> Option<&mut Account> {
         self.changed = true;
         let key = (origin.to_owned(), tier);
-        if self.accounts.len() >= limits::ACCOUNTS && !self.accounts.contains_key(&key) {
+        if self.accounts.len() >= limits::upload::ACCOUNTS && !self.accounts.contains_key(&key) {
             return None;
         }
         Some(self.accounts.entry(key).or_default())
@@ -78,7 +78,7 @@ impl Ledger {
         if lines.next() != Some(HEAD) {
             return;
         }
-        for line in lines.take(limits::ACCOUNTS) {
+        for line in lines.take(limits::upload::ACCOUNTS) {
             let words: Vec<&str> = line.split(' ').collect();
             let [origin, tier, given, taken] = words[..] else { continue };
             let tier = [Tier::Home, Tier::Isp, Tier::Wan].into_iter().find(|t| t.name() == tier);
@@ -143,9 +143,9 @@ mod tests {
         ledger.add_text("neap ledger 2\ntv wan 1 1\n");
         ledger.add_text("neap ledger 1\ntv far 1 1\ntv wan -1 1\ntv wan 1\n\ntv wan 1 1 1\n");
         assert_eq!(ledger.accounts().count(), 0);
-        for number in 0..2 * limits::ACCOUNTS {
+        for number in 0..2 * limits::upload::ACCOUNTS {
             ledger.on_given(&number.to_string(), Tier::Wan, 1);
         }
-        assert_eq!(ledger.accounts().count(), limits::ACCOUNTS);
+        assert_eq!(ledger.accounts().count(), limits::upload::ACCOUNTS);
     }
 }

@@ -98,7 +98,7 @@ impl Meeting {
     pub fn on_played(&mut self, stream: Digest, played: Instant) {
         if let Some(known) = self.streams.get_mut(&stream) {
             known.played = known.played.max(played);
-        } else if self.streams.len() < limits::STREAMS_MET {
+        } else if self.streams.len() < limits::meeting::STREAMS_MET {
             let begun = Stream { since: played, played, audience: None };
             self.streams.insert(stream, begun);
         }
@@ -153,7 +153,7 @@ impl Meeting {
         };
         let found = self.places.iter_mut().find(named);
         let Some(answer) = answer else {
-            let (first, most) = limits::TRACKER_REST;
+            let (first, most) = limits::meeting::TRACKER_REST;
             let rest = first.saturating_mul(1 << tracker.failures.min(12)).min(most);
             // Between half and the whole, so that not all come back at once.
             let part = rest / 2 + share(rest / 2, &mut self.rng);
@@ -171,7 +171,7 @@ impl Meeting {
             self.leaving.push(Call { announce, ..*call });
             return Vec::new();
         };
-        let (least, most) = limits::ANNOUNCE;
+        let (least, most) = limits::meeting::ANNOUNCE;
         let interval = answer.interval.max(answer.least.unwrap_or_default()).clamp(least, most);
         // A little later than asked for, and never sooner: those who came together spread.
         place.next = now + interval + share(interval / 8, &mut self.rng);
@@ -194,11 +194,12 @@ impl Meeting {
             return Some(now);
         }
         // An hour is how often it is looked whether a day ends.
-        let over = self.streams.values().map(|stream| stream.played + limits::MEET_OVER).min()?;
+        let over =
+            self.streams.values().map(|stream| stream.played + limits::meeting::MEET_OVER).min()?;
         let rested = self.trackers.iter().map(|tracker| tracker.rests).min()?;
         let places = self.places.values().filter(|place| !place.is_asked);
         let due = places.map(|place| place.next.max(rested)).min();
-        let begins = self.streams.values().map(|stream| stream.since + limits::MEET_AFTER);
+        let begins = self.streams.values().map(|stream| stream.since + limits::meeting::MEET_AFTER);
         let begins = begins.filter(|at| *at > now && date.is_some()).min();
         [Some(over), due, begins].into_iter().flatten().min()
     }
@@ -209,7 +210,7 @@ impl Meeting {
     }
 
     fn end_streams(&mut self, now: Instant) {
-        self.streams.retain(|_, stream| now - stream.played < limits::MEET_OVER);
+        self.streams.retain(|_, stream| now - stream.played < limits::meeting::MEET_OVER);
         let mut gone: Vec<Digest> = self.places.keys().map(|(stream, _)| *stream).collect();
         gone.retain(|stream| !self.streams.contains_key(stream));
         self.close_places(|(of, _)| gone.contains(of));
@@ -221,7 +222,7 @@ impl Meeting {
         for (name, stream) in streams {
             let days = self.days(name, date);
             self.close_places(|(of, day)| *of == name && !days.contains(day));
-            if now - stream.since < limits::MEET_AFTER {
+            if now - stream.since < limits::meeting::MEET_AFTER {
                 continue;
             }
             for day in days {
@@ -240,7 +241,7 @@ impl Meeting {
             *letter = b'a' + u8::try_from(self.rng.below(26)).unwrap_or(0);
         }
         // All nodes see the same change: each has its own moment within the first half of it.
-        let spread = if is_early { limits::MEET_OVERLAP / 2 } else { FIRST_SPREAD };
+        let spread = if is_early { limits::meeting::MEET_OVERLAP / 2 } else { FIRST_SPREAD };
         let next = now + share(spread, &mut self.rng);
         let key = u32::try_from(self.rng.below(1 << 32)).unwrap_or(0);
         Place { name, key, next, told: None, is_asked: false }
@@ -248,7 +249,7 @@ impl Meeting {
 
     /// The days by whose names a stream is announced.
     fn days(&self, stream: Digest, date: Date) -> Vec<i64> {
-        let overlap = i64::try_from(limits::MEET_OVERLAP.as_secs()).unwrap_or(0);
+        let overlap = i64::try_from(limits::meeting::MEET_OVERLAP.as_secs()).unwrap_or(0);
         let day = |seconds: i64| self.today(stream, Date(date.0.saturating_add(seconds)));
         let mut days = vec![day(-overlap), day(0), day(overlap)];
         days.dedup();
@@ -358,7 +359,7 @@ mod tests {
         let mut bench = bench(1);
         bench.meeting.on_played(news(), bench.now);
         assert_eq!(bench.poll(), None);
-        bench.now += limits::MEET_AFTER;
+        bench.now += limits::meeting::MEET_AFTER;
         assert_eq!(bench.meeting.poll(10, None, bench.now), None);
         bench.now += FIRST_SPREAD;
         assert_eq!(bench.poll(), None, "its moment begins with the first look");
@@ -408,7 +409,7 @@ mod tests {
         let (_, call) = bench.next(60).expect("an announcement");
         bench.answer(&call, 1800);
         assert_eq!(bench.meeting.audience(news()), Some(7));
-        bench.now += limits::MEET_OVER;
+        bench.now += limits::meeting::MEET_OVER;
         let goodbye = bench.poll().expect("a goodbye");
         assert_eq!(goodbye.announce.event, Event::Stopped);
         assert_eq!(goodbye.announce.hash, call.announce.hash);

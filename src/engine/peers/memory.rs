@@ -23,7 +23,7 @@ impl Memory {
             return;
         }
         self.0.insert(key, (guest.had, guest.gave, now));
-        if self.0.len() > limits::REMEMBERED {
+        if self.0.len() > limits::upload::REMEMBERED {
             let oldest = self.0.iter().min_by_key(|(_, (_, _, at))| *at).map(|(key, _)| *key);
             oldest.map(|key| self.0.remove(&key));
         }

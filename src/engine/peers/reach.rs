@@ -95,7 +95,7 @@ impl Reach {
             by.entry(address).or_default().insert(prefix);
         }
         let most = by.into_iter().max_by_key(|(_, prefixes)| prefixes.len())?;
-        (most.1.len() >= limits::OBSERVERS).then_some(most.0)
+        (most.1.len() >= limits::meeting::OBSERVERS).then_some(most.0)
     }
 
     /// What kind of router stands before this node, by what peers of different addresses saw.
@@ -130,8 +130,8 @@ impl Reach {
         if stands || !dial.is_arranged {
             return;
         }
-        self.hopeless.retain(|_, since| now - *since < limits::HOPELESS);
-        if self.hopeless.len() >= limits::ADDRESSES {
+        self.hopeless.retain(|_, since| now - *since < limits::meeting::HOPELESS);
+        if self.hopeless.len() >= limits::meeting::ADDRESSES {
             let oldest = self.hopeless.iter().min_by_key(|(_, since)| **since);
             let oldest = oldest.map(|(address, _)| *address);
             oldest.map(|address| self.hopeless.remove(&address));
@@ -141,7 +141,7 @@ impl Reach {
 
     /// Whether an address was met in vain lately.
     pub fn is_hopeless(&self, address: SocketAddr, now: Instant) -> bool {
-        self.hopeless.get(&address).is_some_and(|since| now - *since < limits::HOPELESS)
+        self.hopeless.get(&address).is_some_and(|since| now - *since < limits::meeting::HOPELESS)
     }
 
     /// A peer says a word of a meeting.
@@ -201,7 +201,7 @@ impl Reach {
         while lately.front().is_some_and(|first| now - *first >= MINUTE) {
             lately.pop_front();
         }
-        if lately.len() >= limits::MEETINGS {
+        if lately.len() >= limits::meeting::MEETINGS {
             return false;
         }
         lately.push_back(now);
@@ -214,12 +214,14 @@ impl Reach {
             return Some(next);
         }
         let mapping = self.mapping();
-        let is_due = |dial: &Dial| dial.is_alone() && now - dial.since >= limits::PUNCH_LEAD;
+        let is_due =
+            |dial: &Dial| dial.is_alone() && now - dial.since >= limits::meeting::PUNCH_LEAD;
         let late: Vec<_> =
             self.dials.iter().filter(|(_, dial)| is_due(dial)).map(|(to, _)| *to).collect();
         for address in late {
             let relays = self.links.iter().filter(|(_, link)| link.is_met && link.at != address);
-            let relays: BTreeSet<_> = relays.map(|(id, _)| *id).take(limits::RELAYS).collect();
+            let relays: BTreeSet<_> =
+                relays.map(|(id, _)| *id).take(limits::meeting::RELAYS).collect();
             let Some(dial) = self.dials.get_mut(&address) else { continue };
             if relays.is_empty() {
                 // Nobody to ask: it stands by itself, or it does not.
@@ -239,7 +241,7 @@ impl Reach {
             return Some(Instant::default());
         }
         let waiting = self.dials.values().filter(|dial| dial.is_alone());
-        waiting.map(|dial| dial.since + limits::PUNCH_LEAD).min()
+        waiting.map(|dial| dial.since + limits::meeting::PUNCH_LEAD).min()
     }
 }
 
@@ -334,7 +336,7 @@ mod tests {
         let (there, mapping) = (at("203.0.113.9:5000"), Mapping::Unknown);
         reach.on_dialled(there, second(1));
         assert_eq!(reach.poll(second(1)), None);
-        assert_eq!(reach.poll_timeout(), Some(second(1) + limits::PUNCH_LEAD));
+        assert_eq!(reach.poll_timeout(), Some(second(1) + limits::meeting::PUNCH_LEAD));
         let ask = Punch::Ask { address: there, mapping };
         assert_eq!(reach.poll(second(2)), Some(Move::Tell(PeerId(1), ask)));
         assert_eq!((reach.poll(second(2)), reach.poll_timeout()), (None, None));
@@ -345,7 +347,7 @@ mod tests {
         assert!(reach.is_hopeless(there, second(7)));
         reach.on_punch(PeerId(1), Punch::Go { address: there, mapping }, second(8));
         assert_eq!(reach.poll(second(8)), None);
-        assert!(!reach.is_hopeless(there, second(8) + limits::HOPELESS));
+        assert!(!reach.is_hopeless(there, second(8) + limits::meeting::HOPELESS));
     }
 
     #[test]
@@ -389,7 +391,7 @@ mod tests {
             reach.on_punch(PeerId(1), Punch::Go { address, mapping }, second(1));
             dials += usize::from(reach.poll(second(1)) == Some(Move::Dial(address)));
         }
-        assert_eq!(dials, limits::MEETINGS);
+        assert_eq!(dials, limits::meeting::MEETINGS);
         let stranger = PeerId(77);
         let address = at("203.0.113.2:1");
         reach.on_punch(stranger, Punch::Go { address, mapping }, second(90));

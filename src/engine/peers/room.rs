@@ -52,7 +52,7 @@ impl Roster {
     /// Addresses at which this node reached others not long ago, whose and how near.
     pub fn proven(&self, now: Instant) -> impl Iterator<Item = (SocketAddr, NodeKey, Tier)> {
         let is_fresh = move |address: &&Address| {
-            address.proven.is_some_and(|at| now - at <= limits::PROVEN_FRESH)
+            address.proven.is_some_and(|at| now - at <= limits::meeting::PROVEN_FRESH)
         };
         let fresh = self.addresses.values().filter(is_fresh);
         fresh.filter_map(|known| Some((known.found.address, known.found.key?, known.found.tier)))

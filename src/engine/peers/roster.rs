@@ -135,7 +135,7 @@ impl Roster {
             }
             if is_new {
                 (address.failures, address.is_own) = (0, false);
-                address.next = address.next.min(now + limits::REDIAL.0);
+                address.next = address.next.min(now + limits::meeting::REDIAL.0);
             }
             return;
         }
@@ -143,7 +143,7 @@ impl Roster {
         if is_hearsay && !self.strangers.admit(found.address, now) {
             return;
         }
-        if self.addresses.len() >= limits::ADDRESSES && !self.forget_worst(is_hearsay) {
+        if self.addresses.len() >= limits::meeting::ADDRESSES && !self.forget_worst(is_hearsay) {
             return;
         }
         // Both sides hear of each other at once; a little chance lets one dial first.
@@ -240,7 +240,7 @@ impl Roster {
         let Some(link) = self.links.remove(&peer) else { return };
         let Some(at) = link.dialled else { return };
         if let Some(address) = self.addresses.get_mut(&at) {
-            if now - link.since >= limits::PROVEN_LINK {
+            if now - link.since >= limits::meeting::PROVEN_LINK {
                 address.failures = 0;
             }
         }
@@ -249,9 +249,9 @@ impl Roster {
 
     /// A key is kept out for a day; answers its link, which is to be ended.
     pub fn ban(&mut self, key: NodeKey, now: Instant) -> Option<PeerId> {
-        self.bans.retain(|_, since| now - *since < limits::BAN);
+        self.bans.retain(|_, since| now - *since < limits::meeting::BAN);
         self.bans.insert(key, now);
-        if self.bans.len() > limits::BANS {
+        if self.bans.len() > limits::meeting::BANS {
             let oldest = self.bans.iter().min_by_key(|(_, since)| **since).map(|(key, _)| *key);
             oldest.map(|key| self.bans.remove(&key));
         }
@@ -260,12 +260,12 @@ impl Roster {
 
     /// Whether a key is kept out.
     pub fn is_banned(&self, key: NodeKey, now: Instant) -> bool {
-        self.bans.get(&key).is_some_and(|since| now - *since < limits::BAN)
+        self.bans.get(&key).is_some_and(|since| now - *since < limits::meeting::BAN)
     }
 
     /// The next address that is to be dialled now.
     pub fn poll(&mut self, now: Instant) -> Option<Dial> {
-        if self.dials() >= limits::DIALS {
+        if self.dials() >= limits::meeting::DIALS {
             return None;
         }
         // Once the near ones are many, a few far ones come before the rest of them.
@@ -286,7 +286,7 @@ impl Roster {
 
     /// When `poll` may have something again by time alone; never while there is nobody to dial.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if self.dials() >= limits::DIALS {
+        if self.dials() >= limits::meeting::DIALS {
             return None;
         }
         let wanted = self.addresses.values().filter(|address| self.is_wanted(address, now));
@@ -328,7 +328,7 @@ impl Roster {
         let Some(address) = self.addresses.get_mut(&at) else { return };
         address.is_dialled = false;
         address.is_own |= why == Failure::Own;
-        let (first, most) = limits::REDIAL;
+        let (first, most) = limits::meeting::REDIAL;
         let doubled = first.saturating_mul(1 << address.failures.min(16));
         let wait = if why == Failure::Refused { most } else { doubled.min(most) };
         // Between half and the whole, so that a house does not dial in step after a power cut.
@@ -338,7 +338,7 @@ impl Roster {
         address.next = now + wait;
         let most = match address.found.by {
             FoundBy::Config => u32::MAX,
-            FoundBy::Lan => limits::LAN_FAILURES,
+            FoundBy::Lan => limits::meeting::LAN_FAILURES,
             // Whoever was reached there may be back; a stranger is not tried twice.
             FoundBy::Tracker | FoundBy::Peer if address.proven.is_some() => STRANGER_FAILURES,
             FoundBy::Tracker | FoundBy::Peer => 1,
@@ -598,7 +598,7 @@ mod tests {
             dials += u32::from(roster.poll(now).is_some());
             roster.on_failed(Some(found.address), Failure::Broken, now);
         }
-        assert_eq!((dials, roster.addresses()), (limits::LAN_FAILURES, (0, 0)));
+        assert_eq!((dials, roster.addresses()), (limits::meeting::LAN_FAILURES, (0, 0)));
         roster.on_found(found, now);
         assert!(roster.poll_timeout(now).is_some());
     }
@@ -613,13 +613,13 @@ mod tests {
             let found = Found { address, key: None, tier: Tier::Home, by };
             roster.on_found(found, now);
         }
-        assert_eq!(roster.addresses().0, limits::ADDRESSES);
+        assert_eq!(roster.addresses().0, limits::meeting::ADDRESSES);
         let configured =
             roster.addresses.values().filter(|address| address.found.by == FoundBy::Config);
         assert_eq!(configured.count(), 5);
         let later = now + Duration::from_secs(1);
         let dials = core::iter::from_fn(|| roster.poll(later)).count();
-        assert_eq!(dials, limits::DIALS);
+        assert_eq!(dials, limits::meeting::DIALS);
     }
 
     #[test]

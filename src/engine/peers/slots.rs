@@ -110,7 +110,7 @@ impl Slots {
             guest.served = now;
         }
         let waiting: u32 = guest.wants.values().map(|asked| asked.blocks.len()).sum();
-        let room = limits::WAITING.saturating_sub(waiting);
+        let room = limits::upload::WAITING.saturating_sub(waiting);
         let known = guest.wants.get(&segment).map_or(BlockSet::NONE, |asked| asked.blocks);
         let flying = |block: &u8| guest.flying.contains(&(segment, *block));
         let new: BlockSet = blocks.less(known).iter().filter(|block| !flying(block)).collect();
@@ -216,7 +216,7 @@ impl Slots {
         let waiting = self.guests.values().filter(|guest| !guest.wants.is_empty());
         let due = waiting.flat_map(|guest| guest.wants.values().map(Asked::ends)).min();
         let idlers = self.guests.iter().filter(|(peer, guest)| self.may_choke(**peer, guest));
-        let choke = idlers.map(|(_, guest)| guest.served + limits::CHOKE_AFTER).min();
+        let choke = idlers.map(|(_, guest)| guest.served + limits::upload::CHOKE_AFTER).min();
         let choked = self.guests.values().any(|guest| guest.choked);
         let rotates = self.optimistic.filter(|_| choked || due.is_some()).map(|(_, until)| until);
         [due, choke, rotates, self.freed()].into_iter().flatten().min()
@@ -225,9 +225,9 @@ impl Slots {
     /// How many blocks may be on their way: what leaves soon, so that an order is not kept
     /// waiting behind what was ordered before it.
     fn flight(&self) -> u32 {
-        let soon = limits::FLIGHT_TIME.as_micros() / self.pace.0.as_micros().max(1);
-        let most = if self.is_busy { limits::FLIGHT / 2 } else { limits::FLIGHT };
-        u32::try_from(soon).unwrap_or(most).clamp(limits::FLIGHT_PEER, most)
+        let soon = limits::upload::FLIGHT_TIME.as_micros() / self.pace.0.as_micros().max(1);
+        let most = if self.is_busy { limits::upload::FLIGHT / 2 } else { limits::upload::FLIGHT };
+        u32::try_from(soon).unwrap_or(most).clamp(limits::upload::FLIGHT_PEER, most)
     }
 
     /// Who is served next.
@@ -248,7 +248,7 @@ impl Slots {
         let due = guest.wants.values().map(|asked| asked.due - now).min();
         let urgency = urgency(due.unwrap_or(Duration::MAX));
         // Those who gave are ahead by what they gave; among the others it goes round.
-        let flying = guest.flying.len() as u64 * limits::BLOCK;
+        let flying = guest.flying.len() as u64 * limits::block::BLOCK;
         let gave = if self.is_generous { 0 } else { guest.gave };
         let balance = (guest.had + flying + BASE).saturating_sub(gave.min(BASE));
         Turn { class, urgency, balance, peer }
@@ -282,7 +282,7 @@ impl Slots {
             self.given.push_back(block);
         }
         *copies = copies.saturating_add(1);
-        if self.given.len() > limits::COPIES {
+        if self.given.len() > limits::upload::COPIES {
             self.given.pop_front().map(|oldest| self.copies.remove(&oldest));
         }
     }
@@ -303,7 +303,7 @@ impl Slots {
 
     /// Tells idlers who wait while others are served to ask elsewhere.
     fn choke(&mut self, now: Instant) {
-        let waits = |guest: &Guest| now >= guest.served + limits::CHOKE_AFTER;
+        let waits = |guest: &Guest| now >= guest.served + limits::upload::CHOKE_AFTER;
         let idlers = self.guests.iter().filter(|(peer, guest)| self.may_choke(**peer, guest));
         let idlers: Vec<PeerId> =
             idlers.filter(|(_, guest)| waits(guest)).map(|(peer, _)| *peer).collect();
@@ -349,7 +349,7 @@ impl Slots {
             hopeful.iter().copied().filter(|peer| Some(*peer) != before).collect();
         let pick = usize::try_from(self.rng.below(others.len() as u64)).unwrap_or(0);
         let lucky = others.get(pick).or(hopeful.first());
-        self.optimistic = lucky.map(|lucky| (*lucky, now + limits::OPTIMISTIC));
+        self.optimistic = lucky.map(|lucky| (*lucky, now + limits::upload::OPTIMISTIC));
     }
 }
 
@@ -373,7 +373,7 @@ const fn urgency(due: Duration) -> u8 {
 }
 
 /// How far ahead what a peer gave may bring it.
-const BASE: u64 = 4 * limits::ADVANCE;
+const BASE: u64 = 4 * limits::upload::ADVANCE;
 
 #[cfg(test)]
 mod tests {
@@ -515,9 +515,9 @@ mod tests {
         let mut slots = slots();
         slots.busy(true);
         (1..=8).for_each(|peer| want(&mut slots, (peer, 1, 16), 20, at(0)));
-        assert_eq!(given(&mut slots, at(0)).len(), limits::FLIGHT as usize / 2);
+        assert_eq!(given(&mut slots, at(0)).len(), limits::upload::FLIGHT as usize / 2);
         slots.busy(false);
-        assert_eq!(given(&mut slots, at(0)).len(), limits::FLIGHT as usize / 2);
+        assert_eq!(given(&mut slots, at(0)).len(), limits::upload::FLIGHT as usize / 2);
     }
 
     #[test]
@@ -525,7 +525,7 @@ mod tests {
         let mut slots = slots();
         (1..=8).for_each(|peer| want(&mut slots, (peer, 1, 64), 100, at(0)));
         serve(&mut slots, (0, 6_000, 200));
-        assert!(slots.flying <= limits::FLIGHT_PEER, "{}", slots.flying);
+        assert!(slots.flying <= limits::upload::FLIGHT_PEER, "{}", slots.flying);
     }
 
     #[test]
@@ -589,7 +589,7 @@ mod tests {
     fn a_new_link_is_no_new_life() {
         let mut slots = slots();
         far(&mut slots, 1, 1, at(0));
-        for _ in 0..(limits::ADVANCE / u64::from(BYTES)) + 2 {
+        for _ in 0..(limits::upload::ADVANCE / u64::from(BYTES)) + 2 {
             slots.on_given(PeerId(1), (segment(1), 0, BYTES), at(0));
         }
         assert_eq!(slots.guests[&PeerId(1)].class(), 2, "it only takes");
@@ -599,7 +599,7 @@ mod tests {
         far(&mut slots, 3, 9, at(20));
         assert_eq!(slots.guests[&PeerId(3)].class(), 1, "a stranger, behind all who give");
         slots.on_gone(PeerId(2), at(30));
-        let later = at(30) + limits::FAIR_HALF * 12;
+        let later = at(30) + limits::upload::FAIR_HALF * 12;
         far(&mut slots, 4, 1, later);
         assert_eq!(slots.guests[&PeerId(4)].class(), 1, "it has faded");
     }

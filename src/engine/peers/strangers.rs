@@ -21,8 +21,8 @@ impl Strangers {
         self.forget(now);
         let near = self.0.iter().filter(|(other, _)| prefix(other.ip()) == prefix(address.ip()));
         let same = self.0.iter().any(|(other, _)| other.ip() == address.ip());
-        let may = !same && near.count() < limits::STRANGERS_EACH;
-        let may = may && self.0.len() < limits::STRANGERS;
+        let may = !same && near.count() < limits::meeting::STRANGERS_EACH;
+        let may = may && self.0.len() < limits::meeting::STRANGERS;
         if may {
             self.0.push_back((address, now));
         }
@@ -30,7 +30,7 @@ impl Strangers {
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.0.front().is_some_and(|(_, at)| now - *at >= limits::STRANGER_DIAL) {
+        while self.0.front().is_some_and(|(_, at)| now - *at >= limits::meeting::STRANGER_DIAL) {
             self.0.pop_front();
         }
     }
@@ -59,11 +59,11 @@ mod tests {
         assert!(!dialled("203.0.113.5:8644", now));
         assert!(!dialled("203.0.113.5:9999", now), "another port is the same machine");
         let others = (10..200).filter(|host| dialled(&format!("203.0.113.{host}:8644"), now));
-        assert_eq!(others.count(), limits::STRANGERS_EACH - 1);
+        assert_eq!(others.count(), limits::meeting::STRANGERS_EACH - 1);
         let six = (1..200).filter(|net| dialled(&format!("[2001:db8:1:{net:x}::1]:8644"), now));
-        assert_eq!(six.count(), limits::STRANGERS_EACH);
+        assert_eq!(six.count(), limits::meeting::STRANGERS_EACH);
         assert!(dialled("198.51.100.5:8644", now));
-        now += limits::STRANGER_DIAL;
+        now += limits::meeting::STRANGER_DIAL;
         assert!(dialled("203.0.113.5:8644", now));
     }
 
@@ -74,6 +74,6 @@ mod tests {
         let dials = (0..4000_u32).filter(|number| {
             strangers.admit((core::net::Ipv4Addr::from(number << 12), 8644).into(), now)
         });
-        assert_eq!(dials.count(), limits::STRANGERS);
+        assert_eq!(dials.count(), limits::meeting::STRANGERS);
     }
 }

@@ -26,12 +26,12 @@ impl Trust {
     pub fn on_bad_block(&mut self, key: NodeKey, now: Instant) -> Sentence {
         let faults = self.faults(key, now).saturating_add(1);
         self.note(key, faults, now);
-        if faults < limits::BAD_BLOCKS { Sentence::Shun } else { Sentence::Ban }
+        if faults < limits::record::BAD_BLOCKS { Sentence::Shun } else { Sentence::Ban }
     }
 
     /// A record bore a signature that its signer never made: no disk and no line does that.
     pub fn on_forged_record(&mut self, key: NodeKey, now: Instant) -> Sentence {
-        self.note(key, limits::BAD_BLOCKS, now);
+        self.note(key, limits::record::BAD_BLOCKS, now);
         Sentence::Ban
     }
 
@@ -41,13 +41,13 @@ impl Trust {
     }
 
     fn faults(&self, key: NodeKey, now: Instant) -> u32 {
-        let lasting = self.faults.get(&key).filter(|(_, last)| now - *last < limits::BAN);
+        let lasting = self.faults.get(&key).filter(|(_, last)| now - *last < limits::meeting::BAN);
         lasting.map_or(0, |(faults, _)| *faults)
     }
 
     fn note(&mut self, key: NodeKey, faults: u32, now: Instant) {
         self.faults.insert(key, (faults, now));
-        if self.faults.len() > limits::BANS {
+        if self.faults.len() > limits::meeting::BANS {
             let oldest = self.faults.iter().min_by_key(|(_, (_, last))| *last);
             let oldest = oldest.map(|(key, _)| *key);
             oldest.map(|key| self.faults.remove(&key));
@@ -91,6 +91,6 @@ mod tests {
             key[..4].copy_from_slice(&number.to_be_bytes());
             trust.on_bad_block(NodeKey(key), at(0) + Duration::from_secs(number.into()));
         }
-        assert_eq!(trust.faults.len(), limits::BANS);
+        assert_eq!(trust.faults.len(), limits::meeting::BANS);
     }
 }

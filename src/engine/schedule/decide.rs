@@ -35,7 +35,7 @@ impl View<'_> {
             return None;
         }
         let switch = self.switch();
-        let is_near = self.now + limits::NEAR >= switch;
+        let is_near = self.now + limits::swarm::NEAR >= switch;
         self.chase(is_near);
         let urgent = self.pursuit.want.urgent;
         let is_pressed = (urgent || self.now >= switch) && !self.is_home_faster();
@@ -65,7 +65,7 @@ impl View<'_> {
     /// Bytes that are missing and that the own fetch does not bring.
     fn remaining(&self) -> u64 {
         let blocks = self.pursuit.missing().less(self.pursuit.own).len();
-        let bytes = u64::from(blocks) * limits::BLOCK;
+        let bytes = u64::from(blocks) * limits::block::BLOCK;
         if self.pursuit.want.known { bytes } else { bytes.min(self.usual) }
     }
 
@@ -76,9 +76,9 @@ impl View<'_> {
     fn switch(&self) -> Instant {
         let bytes = self.remaining() + self.fetching;
         let spare = if self.shares_a_line() {
-            self.origin.time(bytes) + limits::SWITCH_MARGIN / 3
+            self.origin.time(bytes) + limits::swarm::SWITCH_MARGIN / 3
         } else {
-            self.origin.slow_time(bytes) + limits::SWITCH_MARGIN
+            self.origin.slow_time(bytes) + limits::swarm::SWITCH_MARGIN
         };
         self.before_deadline(spare)
     }
@@ -96,8 +96,8 @@ impl View<'_> {
 
     /// The last moment at which the origin can still bring in time what was asked of peers.
     fn last_look(&self) -> Instant {
-        let bytes = u64::from(self.pursuit.outstanding().len()) * limits::BLOCK;
-        self.before_deadline(self.origin.slow_time(bytes) + limits::SWITCH_MARGIN / 3)
+        let bytes = u64::from(self.pursuit.outstanding().len()) * limits::block::BLOCK;
+        self.before_deadline(self.origin.slow_time(bytes) + limits::swarm::SWITCH_MARGIN / 3)
     }
 
     fn before_deadline(&self, spare: Duration) -> Instant {
@@ -136,7 +136,7 @@ impl View<'_> {
                 rate = source.rate.low().max(rate);
             }
         }
-        let bytes = u64::from(open.len()) * limits::BLOCK;
+        let bytes = u64::from(open.len()) * limits::block::BLOCK;
         let needs = Duration::from_micros(bytes * 1_000_000 / rate.max(1));
         let is_faster = held.covers(open) && needs * 2 <= self.origin.slow_time(bytes);
         if is_faster {
@@ -152,9 +152,9 @@ impl View<'_> {
         let pursuit = &mut *self.pursuit;
         let known = pursuit.want.known;
         pursuit.own = pursuit.own.or(if known { blocks } else { pursuit.want.blocks });
-        let bytes = u64::from(pursuit.own.and(pursuit.missing()).len()) * limits::BLOCK;
+        let bytes = u64::from(pursuit.own.and(pursuit.missing()).len()) * limits::block::BLOCK;
         let bytes = if known { bytes } else { bytes.min(self.usual) };
-        pursuit.own_due = self.now + self.origin.slow_time(bytes) + limits::SWITCH_MARGIN;
+        pursuit.own_due = self.now + self.origin.slow_time(bytes) + limits::swarm::SWITCH_MARGIN;
         let blocks = known.then_some(blocks);
         self.steps.push_back(Step::Origin { segment: self.segment, blocks, why });
     }
@@ -207,7 +207,7 @@ impl View<'_> {
         let drawn = rank::place(self.own, members().map(Source::member), (self.segment, number));
         let mut wait = pursuit.step.saturating_mul(drawn.rank);
         if members().any(|source| source.link.role == Role::Witness) {
-            wait += limits::WITNESS_LEAD;
+            wait += limits::swarm::WITNESS_LEAD;
         }
         let far = members().filter(|source| source.link.tier != Tier::Home).count();
         wait += spread(far, drawn.draw);
@@ -219,8 +219,8 @@ impl View<'_> {
         let farthest = self.peers.values().map(|source| source.link.tier).max();
         match farthest {
             None => Duration::ZERO,
-            Some(Tier::Home) => limits::HOME_NEWS,
-            Some(Tier::Isp | Tier::Wan) => limits::WAN_NEWS,
+            Some(Tier::Home) => limits::swarm::HOME_NEWS,
+            Some(Tier::Isp | Tier::Wan) => limits::swarm::WAN_NEWS,
         }
     }
 
@@ -241,10 +241,10 @@ impl View<'_> {
     /// How long the origin takes until somebody who fetches has something to tell, and until it
     /// has told all.
     fn fetch_times(&self) -> (Duration, Duration) {
-        let missing = u64::from(self.pursuit.missing().len()) * limits::BLOCK;
+        let missing = u64::from(self.pursuit.missing().len()) * limits::block::BLOCK;
         let known = self.pursuit.want.known;
         let (first, all) =
-            if known { (4 * limits::BLOCK, missing) } else { (self.usual, self.usual) };
+            if known { (4 * limits::block::BLOCK, missing) } else { (self.usual, self.usual) };
         (self.origin.slow_time(first), self.origin.slow_time(all))
     }
 

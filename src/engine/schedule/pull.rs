@@ -68,7 +68,7 @@ impl View<'_> {
             if source.is_open(self.now) {
                 let (room, owed) = (source.room(), source.owed);
                 let (tier, rtt) = (source.link.tier, source.rtt);
-                let (peer, block) = (*peer, source.rate.time(limits::BLOCK));
+                let (peer, block) = (*peer, source.rate.time(limits::block::BLOCK));
                 let ask = BlockSet::NONE;
                 holders.push(Holder { peer, has, ask, room, owed, tier, rtt, block });
             } else {
@@ -164,7 +164,7 @@ impl View<'_> {
         // Whom blocks were just taken away from, and who gave none since, is no better.
         let failed = |peer: &PeerId| {
             let left = self.peers.get(peer).and_then(|source| source.left);
-            left.is_some_and(|left| self.now - left < limits::STALLED)
+            left.is_some_and(|left| self.now - left < limits::swarm::STALLED)
         };
         holders.retain(|h| h.peer != late.peer && h.room > 0 && !failed(&h.peer));
         let Some(best) = holders.iter().min_by_key(|holder| holder.queue_time()) else { return };

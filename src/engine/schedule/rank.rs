@@ -37,10 +37,10 @@ pub fn place(
 }
 
 /// The groups of a segment's blocks that are ranked apart, each of neighbouring blocks: at
-/// least [`limits::GROUP_BLOCKS`], at most [`limits::GROUPS`] groups.
+/// least [`limits::swarm::GROUP_BLOCKS`], at most [`limits::swarm::GROUPS`] groups.
 pub fn groups(all: BlockSet) -> impl Iterator<Item = BlockSet> {
     let end = 64 - all.0.leading_zeros();
-    let count = (all.len() / limits::GROUP_BLOCKS).clamp(1, limits::GROUPS);
+    let count = (all.len() / limits::swarm::GROUP_BLOCKS).clamp(1, limits::swarm::GROUPS);
     (0..count).map(move |group| {
         let (from, to) = (end * group / count, end * (group + 1) / count);
         BlockSet::first(to).less(BlockSet::first(from)).and(all)

@@ -87,7 +87,7 @@ impl Rate {
     /// Blocks that come in `span` on the average.
     pub fn blocks_in(&self, span: Duration) -> u64 {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        self.mean.saturating_mul(millis) / 1000 / limits::BLOCK
+        self.mean.saturating_mul(millis) / 1000 / limits::block::BLOCK
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn no_time_is_endless() {
         let rate = Rate::new(0);
-        assert!(rate.slow_time(limits::SEGMENT) < Duration::from_secs(1100));
+        assert!(rate.slow_time(limits::block::SEGMENT) < Duration::from_secs(1100));
     }
 
     #[test]

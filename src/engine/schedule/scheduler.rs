@@ -55,8 +55,8 @@ impl Scheduler {
             own: Member { key: own, role },
             peers: BTreeMap::new(),
             wants: BTreeMap::new(),
-            origin: Rate::new(limits::ORIGIN_GUESS),
-            usual: limits::SEGMENT / 4,
+            origin: Rate::new(limits::swarm::ORIGIN_GUESS),
+            usual: limits::block::SEGMENT / 4,
             steps: VecDeque::new(),
             alarms: BTreeSet::new(),
             fetching: BTreeMap::new(),
@@ -85,10 +85,10 @@ impl Scheduler {
             self.touch(segment, now);
             return true;
         }
-        if self.wants.len() >= limits::WANTS {
+        if self.wants.len() >= limits::swarm::WANTS {
             return false;
         }
-        let (least, most) = limits::RANK_WAIT;
+        let (least, most) = limits::swarm::RANK_WAIT;
         let span = u64::try_from((most - least).as_micros()).unwrap_or(0);
         let wait = Duration::from_micros(self.rng.below(span));
         let mut pursuit = Pursuit::new(want, least + wait, now);
@@ -104,7 +104,7 @@ impl Scheduler {
 
     /// A record came: `all` are the blocks of the segment.
     pub fn on_known(&mut self, segment: SegmentId, all: BlockSet, now: Instant) {
-        let usual = u64::from(all.len()) * limits::BLOCK;
+        let usual = u64::from(all.len()) * limits::block::BLOCK;
         self.usual = (self.usual * 7 + usual) / 8;
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         pursuit.want.known = true;
@@ -128,7 +128,7 @@ impl Scheduler {
     pub fn on_own(&mut self, segment: SegmentId, blocks: BlockSet, now: Instant) {
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         pursuit.own = pursuit.own.or(blocks.and(pursuit.missing()));
-        let due = now + self.origin.slow_time(limits::BLOCK) + limits::SWITCH_MARGIN;
+        let due = now + self.origin.slow_time(limits::block::BLOCK) + limits::swarm::SWITCH_MARGIN;
         pursuit.own_due = pursuit.own_due.max(due);
         self.touch(segment, now);
     }
@@ -195,7 +195,7 @@ impl Scheduler {
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         if let Some(offer) = pursuit.offers.get_mut(&peer) {
             let before = if now < offer.denied.1 { offer.denied.0 } else { BlockSet::NONE };
-            offer.denied = (before.or(blocks), now + limits::DENIED);
+            offer.denied = (before.or(blocks), now + limits::swarm::DENIED);
         }
         let settled = pursuit.settle(peer, blocks);
         if let Some(source) = self.peers.get_mut(&peer) {
@@ -262,7 +262,7 @@ impl Scheduler {
     /// The origin gave `bytes` in this time. What is shorter than a block, as playlists are, tells
     /// how far away it is and not how fast.
     pub fn on_origin_rate(&mut self, bytes: u64, took: Duration) {
-        if bytes >= limits::BLOCK {
+        if bytes >= limits::block::BLOCK {
             self.origin.sample(bytes, took);
         }
     }

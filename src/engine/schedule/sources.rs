@@ -78,7 +78,7 @@ impl Source {
     /// Whether it shares the work of a topic.
     pub(super) fn shares(&self, topic: Digest, now: Instant) -> bool {
         let sought = self.topics.get(&topic);
-        !self.liar && sought.is_some_and(|at| now - *at <= limits::TOPIC_FRESH)
+        !self.liar && sought.is_some_and(|at| now - *at <= limits::swarm::TOPIC_FRESH)
     }
 
     /// Whether another one sought something of the same topic.
@@ -93,7 +93,7 @@ impl Source {
 
     pub(super) fn on_seek(&mut self, topic: Digest, now: Instant) {
         self.topics.insert(topic, now);
-        if self.topics.len() > limits::TOPICS {
+        if self.topics.len() > limits::swarm::TOPICS {
             let oldest = self.topics.iter().min_by_key(|(_, at)| **at).map(|(topic, _)| *topic);
             oldest.map(|topic| self.topics.remove(&topic));
         }
@@ -103,7 +103,7 @@ impl Source {
     pub(super) fn on_early(&mut self, have: Have) {
         self.early.retain(|early| early.segment != have.segment);
         self.early.push_back(have);
-        if self.early.len() > limits::EARLY {
+        if self.early.len() > limits::swarm::EARLY {
             self.early.pop_front();
         }
     }
@@ -122,13 +122,13 @@ impl Source {
 
     /// How many blocks more may be asked of it.
     pub(super) fn room(&self) -> u64 {
-        let depth = self.rate.blocks_in(limits::PIPE_TIME);
-        depth.clamp(limits::PIPE_LEAST, limits::PIPE_MOST).saturating_sub(self.owed)
+        let depth = self.rate.blocks_in(limits::swarm::PIPE_TIME);
+        depth.clamp(limits::swarm::PIPE_LEAST, limits::swarm::PIPE_MOST).saturating_sub(self.owed)
     }
 
     /// How long a block takes that is asked of it now, when `more` are asked before.
     pub(super) fn queue_time(&self, more: u64) -> Duration {
-        self.rtt + self.rate.time((self.owed + more + 1) * limits::BLOCK)
+        self.rtt + self.rate.time((self.owed + more + 1) * limits::block::BLOCK)
     }
 
     /// A block is asked of it.
@@ -151,7 +151,7 @@ impl Source {
             (self.idle, self.measured, self.burst) = (false, now, 0);
         } else {
             self.burst += u64::from(bytes);
-            let enough = self.burst >= 4 * limits::BLOCK || now - self.measured >= SAMPLE;
+            let enough = self.burst >= 4 * limits::block::BLOCK || now - self.measured >= SAMPLE;
             if now > self.measured && (enough || self.owed <= 1) {
                 self.rate.sample(self.burst, now - self.measured);
                 (self.measured, self.burst) = (now, 0);
@@ -169,7 +169,7 @@ impl Source {
 
     /// When it is better left alone, if it gives nothing until then.
     pub(super) fn stalls(&self) -> Instant {
-        self.moved + limits::STALLED.max(self.queue_time(0) * 4)
+        self.moved + limits::swarm::STALLED.max(self.queue_time(0) * 4)
     }
 
     /// It is left alone for a while, each time longer.
@@ -177,14 +177,14 @@ impl Source {
         let (until, times) = self.rest;
         if until <= now {
             self.rest = (now + back_off(times), times.saturating_add(1));
-            self.rate.sample(limits::BLOCK, (now - self.moved).max(limits::STALLED));
+            self.rate.sample(limits::block::BLOCK, (now - self.moved).max(limits::swarm::STALLED));
         }
     }
 }
 
 /// The wait after the `times`-th failure in a row: doubled each time.
 pub(super) fn back_off(times: u32) -> Duration {
-    (FIRST_REST * 2_u32.saturating_pow(times.min(8))).min(limits::REST)
+    (FIRST_REST * 2_u32.saturating_pow(times.min(8))).min(limits::swarm::REST)
 }
 
 /// Round trip and bytes a second of a peer that has given nothing yet.

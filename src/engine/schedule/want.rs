@@ -228,7 +228,7 @@ impl Pursuit {
 
     /// Bytes that the own fetch still brings; `usual` are those of a segment of unknown length.
     pub(super) fn fetching(&self, usual: u64) -> u64 {
-        let bytes = u64::from(self.own.and(self.missing()).len()) * limits::BLOCK;
+        let bytes = u64::from(self.own.and(self.missing()).len()) * limits::block::BLOCK;
         if self.want.known { bytes } else { bytes.min(usual) }
     }
 
@@ -278,7 +278,7 @@ impl Pursuit {
     /// What comes to others, and how far away the farthest of them is who is told of: nearer
     /// news go first, since one message has one distance.
     pub(super) fn hearsay(&self) -> (BlockSet, u8) {
-        let mut heard = [BlockSet::NONE; limits::HOPS as usize];
+        let mut heard = [BlockSet::NONE; limits::swarm::HOPS as usize];
         for offer in self.offers.values() {
             heard[0] = heard[0].or(offer.here);
             if let Some(heard) = heard.get_mut(usize::from(offer.hops)) {
@@ -308,7 +308,7 @@ impl Pursuit {
 impl Group {
     /// How long hearsay of the group is believed: its fetch may come after that of all others.
     fn patience(&self, offer: &Offer, all: Duration) -> Duration {
-        PATIENCE + all + limits::WAN_NEWS * u32::from(offer.hops)
+        PATIENCE + all + limits::swarm::WAN_NEWS * u32::from(offer.hops)
     }
 }
 
@@ -327,7 +327,7 @@ impl Offer {
     /// Takes in what the peer says now; answers what is new about it: blocks that it has now, or
     /// fetches now, or has heard of.
     fn update(&mut self, have: Have, now: Instant) -> BlockSet {
-        let coming = if have.hops < limits::HOPS { have.coming } else { BlockSet::NONE };
+        let coming = if have.hops < limits::swarm::HOPS { have.coming } else { BlockSet::NONE };
         // Who begins to fetch what it had only heard of tells something new.
         let is_first = have.hops == 0 && self.hops > 0;
         let news = if is_first { coming } else { coming.less(self.coming) };

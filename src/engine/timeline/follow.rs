@@ -16,7 +16,7 @@ use crate::base::url::{Locator, identity};
 use crate::wire::dash::template::matched;
 use crate::wire::plan::{Kind, Plan, Segment};
 
-/// Every stream that is played or was played within `limits::FORGET`.
+/// Every stream that is played or was played within `limits::stream::FORGET`.
 #[derive(Debug, Default)]
 pub struct Timeline {
     /// Query parameters that tell no resources apart, by origin.
@@ -356,7 +356,7 @@ impl Timeline {
 
     /// Forgets streams that nobody uses.
     fn forget(&mut self, now: Instant) {
-        let unused = |stream: &Stream| now - stream.asked > limits::FORGET;
+        let unused = |stream: &Stream| now - stream.asked > limits::stream::FORGET;
         let old = self.streams.iter().filter(|(_, stream)| unused(stream)).map(|(id, _)| *id);
         for id in old.collect::<Vec<_>>() {
             self.close(id, Some(now));
@@ -367,7 +367,7 @@ impl Timeline {
     fn bound(&mut self, newest: u32) {
         let listed = |streams: &BTreeMap<u32, Stream>| streams.values().map(Stream::len).sum();
         let mut sum: usize = listed(&self.streams);
-        while self.streams.len() > limits::STREAMS || sum > limits::LISTED {
+        while self.streams.len() > limits::stream::STREAMS || sum > limits::stream::LISTED {
             let others = self.streams.iter().filter(|(id, _)| **id != newest);
             let Some((&id, _)) = others.min_by_key(|(_, stream)| stream.asked) else { return };
             self.close(id, None);

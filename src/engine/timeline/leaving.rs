@@ -6,7 +6,7 @@ use crate::base::limits;
 use crate::base::time::Instant;
 use crate::base::url::Locator;
 
-/// When which segment is gone; bounded by `limits::LEAVING`, the first to go leaving first.
+/// When which segment is gone; bounded by `limits::stream::LEAVING`, the first to go leaving first.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     queue: BTreeSet<(Instant, Locator)>,
@@ -20,7 +20,7 @@ impl Leaving {
             self.queue.remove(&(before, locator.clone()));
         }
         self.queue.insert((at, locator));
-        if self.queue.len() > limits::LEAVING {
+        if self.queue.len() > limits::stream::LEAVING {
             if let Some((_, locator)) = self.queue.pop_first() {
                 self.moments.remove(&locator);
             }

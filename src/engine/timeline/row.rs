@@ -85,7 +85,7 @@ impl Pace {
     /// How long a rendition counts as in use after a request: three segments.
     pub(super) fn patience(&self) -> Duration {
         let three = self.target.saturating_mul(3);
-        if three.is_zero() { limits::UNASKED } else { three.min(limits::UNASKED) }
+        if three.is_zero() { limits::stream::UNASKED } else { three.min(limits::stream::UNASKED) }
     }
 
     /// The moment at which the presentation reaches `time`, if the origin told its date.
@@ -197,7 +197,8 @@ impl Row {
         let Some(position) = self.play.position.filter(|_| !self.play.by_parts) else {
             return Next::Nothing;
         };
-        let ahead = if pace.live { limits::AHEAD_LIVE } else { limits::AHEAD_STORED };
+        let ahead =
+            if pace.live { limits::stream::AHEAD_LIVE } else { limits::stream::AHEAD_STORED };
         match &self.content {
             Content::Listed(segments) => self.play.next_of(segments, position, ahead),
             Content::Named(named) => {

@@ -192,7 +192,7 @@ impl Row {
         let kept = old.iter().filter(|segment| skipped.contains(&segment.sequence)).cloned();
         let mut list: VecDeque<Segment> = kept.collect();
         list.extend(new);
-        let surplus = list.len().saturating_sub(limits::SEGMENTS);
+        let surplus = list.len().saturating_sub(limits::stream::SEGMENTS);
         list.drain(..surplus);
         change.came.extend(list.iter().filter(|s| !holds(&old, s, name)).map(|s| (0, s.clone())));
         change.went.extend(old.into_iter().filter(|s| !holds(&list, s, name)).map(|s| (0, s)));

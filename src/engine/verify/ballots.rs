@@ -72,7 +72,7 @@ impl Ballots {
             self.next += 1;
             self.order.insert(self.next, segment);
             self.open.insert(segment, (self.next, Vec::new()));
-            if self.open.len() > limits::BALLOTS {
+            if self.open.len() > limits::record::BALLOTS {
                 if let Some((_, oldest)) = self.order.pop_first() {
                     self.open.remove(&oldest);
                 }
@@ -82,7 +82,7 @@ impl Ballots {
         let same = |candidate: &Candidate| is_equal(&candidate.record, &record);
         let found = match candidates.iter().position(same) {
             Some(found) => found,
-            None if candidates.len() >= limits::CANDIDATES => return None,
+            None if candidates.len() >= limits::record::CANDIDATES => return None,
             None => {
                 candidates.push(Candidate { record: record.clone(), voters: Vec::new() });
                 candidates.len() - 1

@@ -41,7 +41,7 @@ impl Provenance {
         self.order.insert(self.next, segment);
         let (signers, since) = (signers.to_vec(), self.next);
         self.rests.insert(segment, Rest { signers, blocks, since });
-        if self.rests.len() > limits::RESTING {
+        if self.rests.len() > limits::record::RESTING {
             let oldest = self.order.first_key_value().map(|(_, segment)| *segment);
             oldest.into_iter().for_each(|segment| self.forget(segment));
         }

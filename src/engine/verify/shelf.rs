@@ -116,7 +116,9 @@ impl Shelf {
     }
 
     fn shrink(&mut self) {
-        while self.entries.len() > limits::RECORDS || self.bytes > limits::RECORD_MEMORY {
+        while self.entries.len() > limits::record::RECORDS
+            || self.bytes > limits::record::RECORD_MEMORY
+        {
             let Some((_, &oldest)) = self.order.first_key_value() else { return };
             self.remove(oldest);
         }

@@ -84,7 +84,7 @@ impl Signers {
 
     /// Where a node stands whose word counts with others', newly if need be; none where it lied.
     pub(super) fn voter(&mut self, key: NodeKey) -> Option<Place> {
-        if self.place(key).is_none() && self.0.len() >= limits::VOTERS {
+        if self.place(key).is_none() && self.0.len() >= limits::record::VOTERS {
             return None;
         }
         let place = self.add(key, Class::Node)?;
@@ -119,7 +119,7 @@ impl Signers {
             // What this node itself took is what its origin sent then.
             Class::Own => false,
             Class::Witness | Class::Publisher => {
-                let often = signer.contradicted >= limits::CONTRADICTIONS;
+                let often = signer.contradicted >= limits::record::CONTRADICTIONS;
                 signer.trusted && often && signer.contradicted > signer.agreed
             }
         };
@@ -136,7 +136,7 @@ impl Signers {
     fn count(&mut self, place: Place, what: impl Fn(&mut Signer)) {
         let signer = &mut self.0[usize::from(place.0)];
         what(signer);
-        if signer.agreed + signer.contradicted > limits::STANDING {
+        if signer.agreed + signer.contradicted > limits::record::STANDING {
             signer.agreed /= 2;
             signer.contradicted /= 2;
         }
@@ -178,7 +178,7 @@ mod tests {
             signers.on_contradicted(Place(1));
             signers.liar().is_some()
         });
-        assert!(lies.is_some_and(|lies| lies <= limits::STANDING), "{lies:?}");
+        assert!(lies.is_some_and(|lies| lies <= limits::record::STANDING), "{lies:?}");
     }
 
     #[test]
@@ -206,6 +206,6 @@ mod tests {
             key[..4].copy_from_slice(&number.to_be_bytes());
             signers.voter(NodeKey(key));
         }
-        assert_eq!(signers.0.len(), limits::VOTERS);
+        assert_eq!(signers.0.len(), limits::record::VOTERS);
     }
 }

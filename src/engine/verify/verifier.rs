@@ -107,7 +107,7 @@ impl Verifier {
     }
 
     /// Takes a record in. Its signature is checked here, once; where no date is known, it counts
-    /// as not expired for [`limits::UNDATED`].
+    /// as not expired for [`limits::record::UNDATED`].
     pub fn on_record(&mut self, record: Record, date: Option<Date>, now: Instant) -> Verdict {
         let segment = record.statement.segment;
         let Some(place) = self.signers.trusted(record.signer) else { return Verdict::Untrusted };
@@ -297,7 +297,7 @@ impl Verifier {
         let over = |entry: &Entry| match (&entry.word, date) {
             (Word::One(record), Some(_)) => is_over(record, date),
             (Word::Two(records), Some(_)) => records.iter().all(|record| is_over(record, date)),
-            (_, None) | (Word::None, _) => now.since(entry.came) >= limits::UNDATED,
+            (_, None) | (Word::None, _) => now.since(entry.came) >= limits::record::UNDATED,
         };
         let over = self.shelf.all(over);
         over.iter().for_each(|segment| drop(self.shelf.remove(*segment)));
@@ -370,7 +370,7 @@ mod tests {
     fn record(seed: u8, name: u32, content: &str, expires: i64) -> Record {
         let statement = Statement {
             segment: segment(name),
-            length: content.len() as u64 * limits::BLOCK,
+            length: content.len() as u64 * limits::block::BLOCK,
             content_type: String::new(),
             etag: String::new(),
             last_modified: String::new(),
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(verifier.on_record(record(1, 1, "a", 2_000), None, NOW), Verdict::New);
         assert_eq!(verifier.expire(DATE, NOW), []);
         assert_eq!(verifier.expire(None, NOW + Duration::from_secs(3600)), []);
-        assert_eq!(verifier.expire(None, NOW + limits::UNDATED), [segment(1)]);
+        assert_eq!(verifier.expire(None, NOW + limits::record::UNDATED), [segment(1)]);
         assert_eq!(verifier.tell(1, 1, "a"), Verdict::New);
         assert_eq!(verifier.expire(late, NOW), [segment(1)]);
     }
@@ -579,7 +579,7 @@ mod tests {
         for name in 2.. {
             verifier.tell(1, name, &whole);
             let (count, bytes) = verifier.size();
-            assert!(count <= limits::RECORDS && bytes <= limits::RECORD_MEMORY);
+            assert!(count <= limits::record::RECORDS && bytes <= limits::record::RECORD_MEMORY);
             if !held(&verifier, 1) {
                 break;
             }
@@ -587,7 +587,7 @@ mod tests {
         }
         assert!(held(&verifier, 0), "it was used just now");
         let (count, bytes) = verifier.size();
-        assert!(count > 500 && bytes > limits::RECORD_MEMORY - 4096);
+        assert!(count > 500 && bytes > limits::record::RECORD_MEMORY - 4096);
         (0..5000).for_each(|name| verifier.forget(segment(name)));
         assert_eq!(verifier.size(), (0, 0));
     }

@@ -83,7 +83,7 @@ impl log::Log for Logger {
         let mut repeats = self.repeats();
         let (owed, written) = repeats.handle(level, &text, clock::now());
         for (level, text) in owed {
-            self.queue.push(level, scrub::plain(&text, limits::LOG_LINE).into_owned());
+            self.queue.push(level, scrub::plain(&text, limits::operator::LOG_LINE).into_owned());
         }
         if written {
             self.queue.push(level, text);
@@ -92,9 +92,9 @@ impl log::Log for Logger {
 
     fn flush(&self) {
         for (level, text) in self.repeats().drain() {
-            self.queue.push(level, scrub::plain(&text, limits::LOG_LINE).into_owned());
+            self.queue.push(level, scrub::plain(&text, limits::operator::LOG_LINE).into_owned());
         }
-        self.queue.flush(limits::LOG_FLUSH);
+        self.queue.flush(limits::operator::LOG_FLUSH);
     }
 }
 
@@ -114,9 +114,9 @@ fn line(level: Level, target: &str, message: &fmt::Arguments<'_>) -> String {
         text.push_str(" …");
     }
     if level > Level::Info {
-        return scrub::plain(&text, limits::LOG_LINE).into_owned();
+        return scrub::plain(&text, limits::operator::LOG_LINE).into_owned();
     }
-    scrub::plain(&scrub::scrub(&text), limits::LOG_LINE).into_owned()
+    scrub::plain(&scrub::scrub(&text), limits::operator::LOG_LINE).into_owned()
 }
 
 /// A text that refuses to grow past its bound.
@@ -124,7 +124,7 @@ struct Bounded(String);
 
 impl Write for Bounded {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = limits::LOG_RAW.saturating_sub(self.0.len());
+        let room = limits::operator::LOG_RAW.saturating_sub(self.0.len());
         if text.len() <= room {
             self.0.push_str(text);
             return Ok(());
@@ -155,12 +155,12 @@ mod tests {
     #[test]
     fn an_endless_message_becomes_one_bounded_line() {
         let text = line(Level::Info, "", &format_args!("{}", "lorem ipsum ".repeat(100_000)));
-        assert!(text.len() <= limits::LOG_LINE && text.starts_with("lorem"));
+        assert!(text.len() <= limits::operator::LOG_LINE && text.starts_with("lorem"));
     }
 
     #[test]
     fn an_address_at_the_cut_does_not_survive_in_part() {
-        for pad in limits::LOG_RAW - 20..limits::LOG_RAW + 4 {
+        for pad in limits::operator::LOG_RAW - 20..limits::operator::LOG_RAW + 4 {
             // The query is scrubbed away, so that the end of the raw text comes into view.
             let text = format!("/a?{} from 198.51.100.77", "q".repeat(pad - 10));
             let clean = line(Level::Info, "", &format_args!("{text}"));

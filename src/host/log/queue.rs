@@ -62,12 +62,13 @@ impl Queue {
     /// Takes a line, or counts it as lost when the queue is full. Never waits for a reader.
     pub fn push(&self, level: Level, text: String) {
         let mut state = self.0.lock();
-        if state.lines.len() >= limits::LOG_LINES {
+        if state.lines.len() >= limits::operator::LOG_LINES {
             state.lost += 1;
         } else {
             state.lines.push_back(Line::Text(level, text));
         }
-        let waits = state.refused.is_some_and(|then| clock::now() - then < limits::LOG_RETRY);
+        let waits =
+            state.refused.is_some_and(|then| clock::now() - then < limits::operator::LOG_RETRY);
         if state.running {
             self.0.filled.notify_one();
         } else if !waits {
@@ -133,7 +134,7 @@ impl Shared {
         if state.lines.is_empty() && state.lost == 0 {
             self.emptied.notify_all();
             let idle = |state: &mut State| state.lines.is_empty() && state.lost == 0;
-            let waited = self.filled.wait_timeout_while(state, limits::LOG_LINGER, idle);
+            let waited = self.filled.wait_timeout_while(state, limits::operator::LOG_LINGER, idle);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         let line = state.lines.pop_front().or_else(|| {

@@ -34,7 +34,7 @@ impl Repeats {
             seen.more += 1;
             return (owed, false);
         }
-        if self.0.len() == limits::LOG_KINDS {
+        if self.0.len() == limits::operator::LOG_KINDS {
             owed.extend(self.0.pop_front().and_then(|seen| seen.summary()));
         }
         self.0.push_back(Seen { level, text: text.to_owned(), key, first: now, more: 0 });
@@ -44,7 +44,7 @@ impl Repeats {
     /// What is owed for lines whose minute is over.
     pub fn due(&mut self, now: Instant) -> Vec<(Level, String)> {
         let mut owed = Vec::new();
-        while self.0.front().is_some_and(|seen| now - seen.first >= limits::LOG_REPEAT) {
+        while self.0.front().is_some_and(|seen| now - seen.first >= limits::operator::LOG_REPEAT) {
             owed.extend(self.0.pop_front().and_then(|seen| seen.summary()));
         }
         owed
@@ -122,7 +122,7 @@ mod tests {
             told += repeats.handle(Level::Warn, &text, at(0)).0.len();
             repeats.handle(Level::Warn, &text, at(0));
         }
-        assert!(repeats.0.len() <= limits::LOG_KINDS);
+        assert!(repeats.0.len() <= limits::operator::LOG_KINDS);
         assert_eq!(told + repeats.drain().len(), 1000);
     }
 }

@@ -66,10 +66,9 @@ impl Sensors {
     /// when that is another one.
     fn is_metered(&mut self, interface: Option<String>) -> bool {
         let now = clock::now();
-        let known = self
-            .metered
-            .as_ref()
-            .filter(|(when, of, _)| *of == interface && now.since(*when) < limits::METERED_ASKED);
+        let known = self.metered.as_ref().filter(|(when, of, _)| {
+            *of == interface && now.since(*when) < limits::device::METERED_ASKED
+        });
         if let Some((.., metered)) = known {
             return *metered;
         }

@@ -16,7 +16,7 @@ pub fn read(proc: &Tree, sys: &Tree) -> (Vec<Route>, bool) {
     let default = ways.first().is_some_and(|way| way.default);
     let mut names: Vec<String> = Vec::new();
     for way in ways {
-        if !names.contains(&way.interface) && names.len() < limits::INTERFACES {
+        if !names.contains(&way.interface) && names.len() < limits::device::INTERFACES {
             names.push(way.interface);
         }
     }

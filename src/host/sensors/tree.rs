@@ -36,7 +36,7 @@ impl Tree {
     pub fn text(&self, inside: impl AsRef<Path>) -> Option<String> {
         let mut text = String::new();
         let file = File::open(self.path(inside)).ok()?;
-        file.take(limits::SENSOR_FILE).read_to_string(&mut text).ok()?;
+        file.take(limits::device::SENSOR_FILE).read_to_string(&mut text).ok()?;
         let blank = text.trim_end().len();
         text.truncate(blank);
         let text = if text.starts_with(char::is_whitespace) { text.trim().into() } else { text };
@@ -53,11 +53,11 @@ impl Tree {
         self.text(inside)?.parse().ok()
     }
 
-    /// The names in a folder in their order, at most [`limits::SENSORS`].
+    /// The names in a folder in their order, at most [`limits::device::SENSORS`].
     pub fn names(&self, inside: impl AsRef<Path>) -> Vec<String> {
         let Ok(folder) = fs::read_dir(self.path(inside)) else { return Vec::new() };
         let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut names: Vec<String> = names.take(limits::SENSORS).collect();
+        let mut names: Vec<String> = names.take(limits::device::SENSORS).collect();
         names.sort();
         names
     }

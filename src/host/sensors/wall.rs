@@ -25,7 +25,7 @@ fn in_file(path: &str, date: i64) -> Option<i64> {
         return None;
     }
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(limits::ZONE).read_to_end(&mut bytes).ok()?;
+    File::open(path).ok()?.take(limits::device::ZONE).read_to_end(&mut bytes).ok()?;
     offset(&bytes, date)
 }
 

@@ -86,11 +86,11 @@ pub fn process(control: &Path) -> Result<i32, Error> {
 fn exchange(control: &Path, request: &str) -> Result<(String, String), Error> {
     let mut stream = connect(control)?;
     let mut exchange = || {
-        stream.set_read_timeout(Some(limits::ADMIN_TIME))?;
-        stream.set_write_timeout(Some(limits::ADMIN_TIME))?;
+        stream.set_read_timeout(Some(limits::operator::ADMIN_TIME))?;
+        stream.set_write_timeout(Some(limits::operator::ADMIN_TIME))?;
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
-        Read::by_ref(&mut stream).take(limits::STATUS).read_to_string(&mut answer)?;
+        Read::by_ref(&mut stream).take(limits::operator::STATUS).read_to_string(&mut answer)?;
         Ok(answer)
     };
     let answer = exchange().map_err(Error::Silent)?;

@@ -22,7 +22,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let late = async {
-        Timer::after(limits::ADMIN_TIME).await;
+        Timer::after(limits::operator::ADMIN_TIME).await;
         Err(io::ErrorKind::TimedOut.into())
     };
     smol::future::or(exchange(stream, window, calls), late).await
@@ -51,7 +51,7 @@ where
 async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
     let mut head = Vec::new();
     let mut chunk = [0; 1024];
-    while head.len() < limits::ADMIN_HEAD {
+    while head.len() < limits::operator::ADMIN_HEAD {
         let count = stream.read(&mut chunk).await?;
         if count == 0 {
             return Ok(None);
@@ -138,7 +138,7 @@ impl Reply {
 
 fn parse(head: &[u8], calls: bool) -> Result<Request, Reply> {
     let bad = || Reply::text("400 Bad Request", "This is no HTTP request that neap understands.");
-    let mut fields = [httparse::EMPTY_HEADER; limits::FIELDS];
+    let mut fields = [httparse::EMPTY_HEADER; limits::http::FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     if !request.parse(head).is_ok_and(|parsed| parsed.is_complete()) {
         return Err(bad());
@@ -182,7 +182,7 @@ fn call_length(fields: &[httparse::Header<'_>]) -> Result<usize, Reply> {
     let Some(length) = text.and_then(|text| text.parse::<usize>().ok()) else {
         return Err(Reply::text("400 Bad Request", "The Content-Length is no number."));
     };
-    if length > limits::CALL {
+    if length > limits::operator::CALL {
         return Err(Reply::text("413 Content Too Large", "No call is as long as this one."));
     }
     Ok(length)

@@ -131,7 +131,7 @@ enum Guest {
 /// Answers operators at all `doors` for ever; dropping it closes the doors.
 pub async fn serve(doors: Vec<Door>, window: Rc<Window>) {
     let tasks = Rc::new(LocalExecutor::new());
-    let room = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
+    let room = Arc::new(Semaphore::new(limits::operator::ADMIN_CONNECTIONS));
     for door in doors {
         let (room, window, nursery) =
             (Arc::clone(&room), Rc::clone(&window), Rc::downgrade(&tasks));
@@ -140,7 +140,7 @@ pub async fn serve(doors: Vec<Door>, window: Rc<Window>) {
                 let place = room.acquire_arc().await;
                 let Ok(guest) = door.accept().await else {
                     // Out of descriptors, most likely: players come first.
-                    Timer::after(limits::LOG_RETRY).await;
+                    Timer::after(limits::operator::LOG_RETRY).await;
                     continue;
                 };
                 let window = Rc::clone(&window);

@@ -66,7 +66,7 @@ impl Lan {
                 Err(error) => {
                     log::warn!("the search in the local network failed: {error}");
                     self.close().await;
-                    Timer::after(limits::LAN_RETRY).await;
+                    Timer::after(limits::meeting::LAN_RETRY).await;
                 }
             }
         }
@@ -82,7 +82,7 @@ impl Lan {
         let Some(daemon) = self.daemon.borrow_mut().take() else { return };
         let Ok(done) = daemon.shutdown() else { return };
         let late = async {
-            Timer::after(limits::LAN_GOODBYE).await;
+            Timer::after(limits::meeting::LAN_GOODBYE).await;
         };
         future::or(async { drop(done.recv_async().await) }, late).await;
     }
@@ -220,13 +220,13 @@ fn announcement(service: &ResolvedService) -> Announcement {
 async fn bounded(daemon: &ServiceDaemon) -> io::Result<()> {
     let Ok(asked) = daemon.get_metrics() else { return Ok(()) };
     let late = async {
-        Timer::after(limits::LAN_GOODBYE).await;
+        Timer::after(limits::meeting::LAN_GOODBYE).await;
         None
     };
     let metrics = future::or(async { asked.recv_async().await.ok() }, late).await;
     let cached = metrics.iter().flatten().filter(|(name, _)| name.starts_with("cached-"));
     let records: i64 = cached.map(|(_, count)| *count).sum();
-    if records > limits::LAN_RECORDS {
+    if records > limits::meeting::LAN_RECORDS {
         return Err(io::Error::other("somebody floods it with announcements"));
     }
     Ok(())

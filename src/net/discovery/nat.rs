@@ -32,7 +32,7 @@ impl Mappings {
 
     /// Asks for the port and keeps it; tells where others can reach it each time that changes.
     pub async fn run(&self, tell: impl Fn(SocketAddr)) {
-        let (mut told, mut pause) = (None, limits::NAT_RETRY.0);
+        let (mut told, mut pause) = (None, limits::meeting::NAT_RETRY.0);
         loop {
             match self.keep().await {
                 Ok((address, lifetime)) => {
@@ -40,14 +40,17 @@ impl Mappings {
                         address.iter().for_each(|address| tell(*address));
                         told = address;
                     }
-                    pause = limits::NAT_RETRY.0;
+                    pause = limits::meeting::NAT_RETRY.0;
                     let half = lifetime / 2;
-                    Timer::after(half.clamp(limits::NAT_RETRY.0, limits::NAT_LIFE)).await;
+                    Timer::after(
+                        half.clamp(limits::meeting::NAT_RETRY.0, limits::meeting::NAT_LIFE),
+                    )
+                    .await;
                 }
                 Err(error) => {
                     log::debug!("the router maps no port: {error}");
                     Timer::after(pause).await;
-                    pause = (pause * 2).min(limits::NAT_RETRY.1);
+                    pause = (pause * 2).min(limits::meeting::NAT_RETRY.1);
                 }
             }
         }
@@ -66,11 +69,12 @@ impl Mappings {
     /// Both protocols' mappings for their whole life; answers where UDP is reached.
     async fn keep(&self) -> io::Result<(Option<SocketAddr>, Duration)> {
         let socket = router()?;
-        let (mut address, mut least) = (None, limits::NAT_LIFE);
+        let (mut address, mut least) = (None, limits::meeting::NAT_LIFE);
         for protocol in [Protocol::Udp, Protocol::Tcp] {
             let held = self.held.borrow().iter().find(|held| held.0 == protocol).map(|held| held.1);
             let suggested = held.unwrap_or(self.port);
-            let want = Want { protocol, port: self.port, suggested, lifetime: limits::NAT_LIFE };
+            let want =
+                Want { protocol, port: self.port, suggested, lifetime: limits::meeting::NAT_LIFE };
             let (outside, at, lifetime) = match self.ask(&socket, want, TRIES).await {
                 Ok(mapped) => mapped,
                 // QUIC is what others come by; TCP is for those who have no UDP.
@@ -121,7 +125,7 @@ impl Mappings {
         request: &[u8],
         tries: u32,
     ) -> io::Result<Said> {
-        let mut patience = limits::NAT_ANSWER;
+        let mut patience = limits::meeting::NAT_ANSWER;
         for _ in 0..tries {
             socket.send(request).await?;
             let late = async {

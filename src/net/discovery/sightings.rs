@@ -29,14 +29,14 @@ pub struct Announcement {
 impl Sightings {
     /// A node is announced, or announces itself anew: what is new and what is no more.
     pub fn on_announced(&mut self, said: Announcement) -> Vec<Peering> {
-        let full = self.0.len() >= limits::LAN_NODES && !self.0.contains_key(&said.name);
-        if full || said.name.len() > limits::LAN_NAME {
+        let full = self.0.len() >= limits::meeting::LAN_NODES && !self.0.contains_key(&said.name);
+        if full || said.name.len() > limits::meeting::LAN_NAME {
             return Vec::new();
         }
         let mut addresses = said.addresses;
         addresses.sort_unstable();
         addresses.dedup();
-        addresses.truncate(limits::LAN_ADDRESSES);
+        addresses.truncate(limits::meeting::LAN_ADDRESSES);
         let before = self.0.get(&said.name).map_or(&[][..], Vec::as_slice);
         let gone = before.iter().filter(|address| !addresses.contains(address));
         let gone: Vec<_> = gone.copied().collect();
@@ -138,14 +138,16 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let mut seen = Sightings::default();
-        for number in 0..=limits::LAN_NODES {
+        for number in 0..=limits::meeting::LAN_NODES {
             seen.on_announced(said(&number.to_string(), &[1]));
         }
-        assert_eq!(seen.len(), limits::LAN_NODES);
+        assert_eq!(seen.len(), limits::meeting::LAN_NODES);
         assert_eq!(told(seen.on_announced(said("one more", &[9]))), "");
         let many: Vec<u8> = (1..=u8::MAX).collect();
         let found = seen.on_announced(said("0", &many));
-        assert!(found.len() <= limits::LAN_ADDRESSES);
-        assert!(seen.on_announced(said(&"x".repeat(limits::LAN_NAME + 1), &[8])).is_empty());
+        assert!(found.len() <= limits::meeting::LAN_ADDRESSES);
+        assert!(
+            seen.on_announced(said(&"x".repeat(limits::meeting::LAN_NAME + 1), &[8])).is_empty()
+        );
     }
 }

@@ -83,7 +83,7 @@ impl Wan {
             }
         };
         let late = async {
-            Timer::after(limits::TRACKER_GOODBYE).await;
+            Timer::after(limits::meeting::TRACKER_GOODBYE).await;
         };
         future::or(goodbyes, late).await;
     }
@@ -133,7 +133,7 @@ impl Wan {
         let socket = Async::<UdpSocket>::bind(any)?;
         // Connected, so that only the tracker is heard, and a dead one says so at once.
         socket.get_ref().connect(at)?;
-        for asked in 0..limits::TRACKER_ASKED {
+        for asked in 0..limits::meeting::TRACKER_ASKED {
             let patience = datagram::patience(asked);
             let Some(connection) = self.connect(&socket, at, patience).await? else { continue };
             let transaction = self.transaction();
@@ -191,7 +191,7 @@ async fn exchange<T>(
     };
     let heard = async {
         // One byte more than may be: what is too long is seen and not cut to fit.
-        let mut buffer = [0; limits::TRACKER_DATAGRAM + 1];
+        let mut buffer = [0; limits::meeting::TRACKER_DATAGRAM + 1];
         loop {
             let length = socket.recv(&mut buffer).await?;
             match read(&buffer[..length]) {
@@ -226,4 +226,4 @@ fn merged(mut one: Answer, other: Answer) -> Answer {
 const HOLDS: Duration = Duration::from_secs(60);
 
 /// Announcements that can be taken back: each stream by two names at each tracker.
-const TOLD: usize = 2 * limits::STREAMS_MET * limits::TRACKERS;
+const TOLD: usize = 2 * limits::meeting::STREAMS_MET * limits::config::TRACKERS;

@@ -20,7 +20,7 @@ pub(super) async fn ask(
     announce: &Announce,
 ) -> io::Result<Answer> {
     let late = async {
-        Timer::after(limits::TRACKER_TIME).await;
+        Timer::after(limits::meeting::TRACKER_TIME).await;
         Err(io::ErrorKind::TimedOut.into())
     };
     let body = future::or(fetch(tracker, at, announce), late).await?;
@@ -77,7 +77,7 @@ async fn content(
                 None => true,
             },
         };
-        if content.len() > limits::TRACKER_BODY {
+        if content.len() > limits::meeting::TRACKER_BODY {
             return Err(odd("its answer is longer than any may be"));
         }
         if needs_more && more(stream, &mut heard).await? == 0 {

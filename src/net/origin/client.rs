@@ -149,7 +149,7 @@ impl Inner {
         let present = self.door.store.taken(row);
         let end = present.run_end(at);
         if end > at {
-            let slice = u32::try_from((end - 1) / limits::SLICE).unwrap_or(u32::MAX);
+            let slice = u32::try_from((end - 1) / limits::block::SLICE).unwrap_or(u32::MAX);
             self.submit(Input::Disk(Disk::Loaded { row, slice, present }));
         }
     }
@@ -182,7 +182,7 @@ impl Inner {
         let base = origin.urls.get(order.base).or(origin.urls.first());
         let base = base.ok_or_else(|| redirect("the origin has no URL".into()))?;
         let mut outgoing = Outgoing::new(order, origin, base);
-        for _ in 0..=limits::REDIRECTS {
+        for _ in 0..=limits::http::REDIRECTS {
             let mut answered = self.ask_once(order, &outgoing, origins).await?;
             let Some(next) = next_place(&answered, &outgoing, origin)? else {
                 return Ok(answered);
@@ -193,7 +193,7 @@ impl Inner {
             }
             outgoing = next;
         }
-        Err(redirect(format!("more than {} redirects", limits::REDIRECTS)))
+        Err(redirect(format!("more than {} redirects", limits::http::REDIRECTS)))
     }
 
     /// One request; once more when a connection that had idled turns out to be dead.
@@ -288,7 +288,7 @@ async fn upload(
 ) -> Result<(), Trouble> {
     let mut reader = store.reader(row, 0, length);
     loop {
-        let next = async { Some(reader.next(limits::BATCH).await) };
+        let next = async { Some(reader.next(limits::cache::BATCH).await) };
         // A server may refuse before it has read all (RFC 9112, 9.5).
         let heard = async {
             connection.hears().await;

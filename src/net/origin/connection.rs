@@ -158,7 +158,7 @@ impl Connection {
     /// Reads a body that nobody wants to its end, where that is near.
     pub async fn drain(&mut self, body: &mut Body) -> bool {
         let mut waste = [0; 4096];
-        let mut left = limits::DRAIN;
+        let mut left = limits::http::DRAIN;
         loop {
             match self.content(body, &mut waste).await {
                 Ok(0) => return body.step() == Step::End,

@@ -94,7 +94,7 @@ impl Inner {
         let mut text = Vec::new();
         while answered.body.step() != Step::End {
             let here = text.len();
-            if here > limits::PLAYLIST {
+            if here > limits::stream::PLAYLIST {
                 let warning = Some(Fault::Size);
                 let text = Some(text);
                 return Ok(Some(Collected { warning, text, ..Collected::default() }));
@@ -124,7 +124,7 @@ impl Inner {
         let mut bytes = Vec::new();
         while answered.head.status == 200 && answered.body.step() != Step::End {
             let here = bytes.len();
-            if here > limits::RECORDS_READ {
+            if here > limits::record::RECORDS_READ {
                 return Ok(Collected::default());
             }
             bytes.resize(here + 4 * 1024, 0);

@@ -63,7 +63,7 @@ impl Dialer {
         let now = (self.now)();
         let known = self.known.borrow().get(host).cloned();
         match known {
-            Some((when, addresses)) if now.since(when) < limits::NAME_FRESH => Ok(addresses),
+            Some((when, addresses)) if now.since(when) < limits::http::NAME_FRESH => Ok(addresses),
             known => {
                 let _turn = self.lookups.acquire().await;
                 match async_net::resolve((host, 0)).await {
@@ -79,7 +79,7 @@ impl Dialer {
     fn learn(&self, host: &str, found: &[SocketAddr]) -> Vec<IpAddr> {
         let addresses: Vec<_> = found.iter().map(SocketAddr::ip).take(8).collect();
         let mut known = self.known.borrow_mut();
-        if known.len() >= limits::NAMES {
+        if known.len() >= limits::http::NAMES {
             known.clear();
         }
         known.insert(host.to_owned(), ((self.now)(), addresses.clone()));

@@ -27,7 +27,7 @@ impl Pool {
         let mut idle = self.0.borrow_mut();
         let row = idle.get_mut(server)?;
         while let Some((since, connection)) = row.pop() {
-            if now.since(since) < limits::POOL_IDLE && !connection.is_spent() {
+            if now.since(since) < limits::http::POOL_IDLE && !connection.is_spent() {
                 return Some(connection);
             }
         }
@@ -42,11 +42,11 @@ impl Pool {
         }
         let mut idle = self.0.borrow_mut();
         idle.retain(|_, row| {
-            row.retain(|(since, _)| now.since(*since) < limits::POOL_IDLE);
+            row.retain(|(since, _)| now.since(*since) < limits::http::POOL_IDLE);
             !row.is_empty()
         });
         let row = idle.entry(server).or_default();
-        if row.len() >= limits::POOLED {
+        if row.len() >= limits::http::POOLED {
             row.remove(0);
         }
         row.push((now, connection));

@@ -52,7 +52,7 @@ impl Port {
             self.make_over_quic(hold, wish).await
         });
         let mut over_tcp = pin!(async {
-            Timer::after(limits::QUIC_LEAD).await;
+            Timer::after(limits::link::QUIC_LEAD).await;
             self.over_tcp(wish).await
         });
         let (mut missed, mut refused) = (None, None);
@@ -80,7 +80,7 @@ impl Port {
     }
 
     async fn over_tcp(self: &Rc<Self>, wish: Wish) -> Result<Greeted, Parting> {
-        let stream = tcp::connect(wish.address, limits::LINK_TIME).await?;
+        let stream = tcp::connect(wish.address, limits::link::LINK_TIME).await?;
         self.make(stream, wish).await
     }
 
@@ -95,7 +95,7 @@ impl Port {
         }
         let source = self.door.reactor.source(stream).map_err(|_| Parting::Closed)?;
         let greeting = Box::pin(greet(&self.host, source, wish.side, wish.key));
-        let greeted = Patience::new(self.door.now).bound(limits::LINK_TIME, greeting).await;
+        let greeted = Patience::new(self.door.now).bound(limits::link::LINK_TIME, greeting).await;
         greeted.unwrap_or(Err(Parting::Silent))
     }
 
@@ -109,7 +109,7 @@ impl Port {
             return Err(Parting::Closing);
         }
         let greeting = Box::pin(greet_over_quic(&self.host, hold, wish.side, wish.key));
-        let greeted = Patience::new(self.door.now).bound(limits::LINK_TIME, greeting).await;
+        let greeted = Patience::new(self.door.now).bound(limits::link::LINK_TIME, greeting).await;
         let late = if wish.side == Side::Dialler { Parting::Unreachable } else { Parting::Silent };
         greeted.unwrap_or(Err(late))
     }

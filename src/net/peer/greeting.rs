@@ -142,13 +142,13 @@ async fn shake_hands(
         while tls.wants_write() {
             tls.write_tls(&mut out).map_err(|_| Parting::Closed)?;
         }
-        write(source, &out, (&mut patience, limits::LINK_TIME)).await?;
+        write(source, &out, (&mut patience, limits::link::LINK_TIME)).await?;
         if !tls.is_handshaking() {
             return Ok(tls);
         }
         let length = next_record(inlet).await?;
         taken += length;
-        if taken > limits::HANDSHAKE {
+        if taken > limits::link::HANDSHAKE {
             return Err(Parting::Breach("its TLS handshake is longer than any may be"));
         }
         let mut record: &[u8] = inlet.take(length);
@@ -159,7 +159,7 @@ async fn shake_hands(
                 // The alert says why; whoever is refused should learn it.
                 let mut alert = Vec::new();
                 let _ = tls.write_tls(&mut alert);
-                let _ = write(source, &alert, (&mut patience, limits::LINK_GOODBYE)).await;
+                let _ = write(source, &alert, (&mut patience, limits::link::LINK_GOODBYE)).await;
                 return Err(failed(&error));
             }
             if read == 0 {
@@ -214,7 +214,7 @@ impl Greeting<'_> {
             Ok(member) => member,
             Err(denial) => {
                 let refusal = Frame::refusal(denial.code());
-                self.outbound.end(&refusal, limits::LINK_GOODBYE).await;
+                self.outbound.end(&refusal, limits::link::LINK_GOODBYE).await;
                 return Err(Parting::Stranger(stranger(denial)));
             }
         };
@@ -230,7 +230,7 @@ impl Greeting<'_> {
     }
 
     async fn say(&mut self, frame: &[u8]) -> Result<(), Parting> {
-        self.outbound.send(frame, &mut [], limits::LINK_TIME).await
+        self.outbound.send(frame, &mut [], limits::link::LINK_TIME).await
     }
 
     /// The body of the next frame, which must be of this kind.

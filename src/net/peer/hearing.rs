@@ -48,8 +48,8 @@ impl Default for State {
 impl Hearing {
     /// What the bytes that nobody here understands cost, in words.
     pub fn skipped(&mut self) -> u32 {
-        let words = self.passed / limits::WORD_BYTES;
-        self.passed %= limits::WORD_BYTES;
+        let words = self.passed / limits::link::WORD_BYTES;
+        self.passed %= limits::link::WORD_BYTES;
         u32::try_from(words).unwrap_or(u32::MAX)
     }
 
@@ -149,7 +149,7 @@ impl Hearing {
 
 /// Kinds whose body is held; of the others nothing is.
 const fn is_known(kind: Kind) -> bool {
-    let held = kind.0 >= Kind::CARRIER.0 && kind.longest() <= limits::MESSAGE;
+    let held = kind.0 >= Kind::CARRIER.0 && kind.longest() <= limits::link::MESSAGE;
     held || matches!(kind, PING | PONG | GOODBYE)
 }
 
@@ -251,7 +251,7 @@ mod tests {
             // It must end, and hold no more than it may.
             let _ = words(&mut ear, &garbage);
             if let State::Body(_, body) = &ear.state {
-                assert!(body.capacity() <= limits::MESSAGE);
+                assert!(body.capacity() <= limits::link::MESSAGE);
             }
         }
         let mut giant = Hearing::default();

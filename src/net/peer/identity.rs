@@ -65,7 +65,7 @@ impl Identity {
             return Err(fault(What::Open(metadata.mode() & 0o777)));
         }
         let mut der = Vec::new();
-        file.take(limits::KEY_FILE).read_to_end(&mut der).map_err(failed)?;
+        file.take(limits::config::KEY_FILE).read_to_end(&mut der).map_err(failed)?;
         Self::from_der(der).ok_or_else(|| fault(What::Damaged))
     }
 

@@ -21,12 +21,12 @@ pub struct Buffers {
 impl Buffers {
     fn inlet(&self) -> Box<[u8]> {
         let kept = self.inlets.borrow_mut().pop();
-        kept.unwrap_or_else(|| vec![0; limits::LINK_BUFFER].into())
+        kept.unwrap_or_else(|| vec![0; limits::link::LINK_BUFFER].into())
     }
 
     fn take_back(&self, buffer: Box<[u8]>) {
         let mut kept = self.inlets.borrow_mut();
-        if kept.len() < limits::LINK_BUFFERS {
+        if kept.len() < limits::link::LINK_BUFFERS {
             kept.push(buffer);
         }
     }
@@ -39,7 +39,8 @@ impl Buffers {
     /// Takes such a buffer back.
     pub fn outlet_back(&self, mut buffer: Vec<u8>) {
         let mut kept = self.outlets.borrow_mut();
-        if kept.len() < limits::LINK_BUFFERS && buffer.capacity() <= limits::LINK_BUFFER {
+        if kept.len() < limits::link::LINK_BUFFERS && buffer.capacity() <= limits::link::LINK_BUFFER
+        {
             buffer.clear();
             kept.push(buffer);
         }
@@ -65,7 +66,7 @@ impl Inlet {
     pub async fn more(&mut self) -> io::Result<usize> {
         self.settle();
         let Self { source, buffers, buffer, end, .. } = self;
-        let room = limits::LINK_BUFFER - *end;
+        let room = limits::link::LINK_BUFFER - *end;
         let read = poll_fn(|context| {
             let ready = source.poll_read_with(context, room, |mut io| {
                 let into = buffer.get_or_insert_with(|| buffers.inlet());

@@ -110,7 +110,7 @@ impl Link {
             _ => {}
         }
         message.write(&mut queue.words);
-        let fits = queue.words.len() <= limits::LINK_WORDS;
+        let fits = queue.words.len() <= limits::link::LINK_WORDS;
         drop(queue);
         self.wake();
         fits
@@ -120,7 +120,7 @@ impl Link {
     pub fn give(&self, give: Give) -> bool {
         let mut queue = self.queue.borrow_mut();
         queue.gives.push_back(give);
-        let fits = queue.gives.len() <= limits::LINK_GIVES;
+        let fits = queue.gives.len() <= limits::link::LINK_GIVES;
         drop(queue);
         self.wake();
         fits
@@ -168,7 +168,7 @@ impl Link {
 
     fn patience(&self) -> Duration {
         let seeks = !self.queue.borrow().sought.is_empty();
-        if seeks { limits::LINK_PING } else { limits::LINK_IDLE }
+        if seeks { limits::link::LINK_PING } else { limits::link::LINK_IDLE }
     }
 }
 
@@ -196,11 +196,11 @@ pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outbound) -> Opt
         let limit = link.patience();
         let Ok(turn) = outlet.patience().bound(limit, link.turn()).await else {
             let silent = (port.door.now)().since(link.heard.get());
-            if silent >= limits::LINK_IDLE {
+            if silent >= limits::link::LINK_IDLE {
                 return Some(Parting::Closed);
             }
-            if limit == limits::LINK_PING && silent >= limits::LINK_PING {
-                if silent >= limits::LINK_SILENT {
+            if limit == limits::link::LINK_PING && silent >= limits::link::LINK_PING {
+                if silent >= limits::link::LINK_SILENT {
                     return Some(Parting::Silent);
                 }
                 link.ping();
@@ -208,12 +208,12 @@ pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outbound) -> Opt
             continue;
         };
         let sent = match turn {
-            Turn::Words(words) => outlet.send(&words, &mut [], limits::LINK_STALL).await,
+            Turn::Words(words) => outlet.send(&words, &mut [], limits::link::LINK_STALL).await,
             Turn::Give(wanted) => give(port, link, &mut outlet, wanted).await,
             Turn::End(End::Silently) => return None,
             Turn::End(End::Goodbye(code)) => {
                 let [a, b, c, d] = Header { kind: GOODBYE, length: 1 }.to_bytes();
-                outlet.end(&[a, b, c, d, code], limits::LINK_GOODBYE).await;
+                outlet.end(&[a, b, c, d, code], limits::link::LINK_GOODBYE).await;
                 return None;
             }
         };
@@ -238,7 +238,7 @@ async fn give(
     if length > 0 {
         let mut head = Vec::with_capacity(64);
         Message::Block { segment, block, length }.write(&mut head);
-        outlet.send(&head, &mut pieces, limits::LINK_STALL).await?;
+        outlet.send(&head, &mut pieces, limits::link::LINK_STALL).await?;
     }
     if !link.ended.get() {
         let given = Peering::Given { peer: link.id, segment, block, bytes: length };
@@ -255,13 +255,13 @@ pub(super) async fn read(
     range: ByteRange,
 ) -> Vec<Bytes> {
     let mut pieces = Vec::new();
-    if range.is_empty() || range.len() > limits::BLOCK {
+    if range.is_empty() || range.len() > limits::block::BLOCK {
         return pieces;
     }
     let mut reader = port.door.store.reader(row, range.start, Some(range.end));
     while reader.position() < range.end {
         let left = range.end - reader.position();
-        match patience.bound(limits::LINK_STALL, reader.next(left)).await {
+        match patience.bound(limits::link::LINK_STALL, reader.next(left)).await {
             Ok(Next::Bytes(more)) => pieces.extend(more),
             Ok(Next::Missing(_) | Next::End) | Err(_) => return Vec::new(),
         }
@@ -280,7 +280,7 @@ pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Part
     let Listening { mut inbound, early } = listening;
     let (mut ear, mut patience) = (Hearing::default(), Patience::new(port.door.now));
     let mut begun = None;
-    let mut budget = Budget::new(limits::WORDS, (port.door.now)());
+    let mut budget = Budget::new(limits::link::WORDS, (port.door.now)());
     if let Err(why) = attend(port, link, (&mut ear, &mut budget), &early).await {
         return why;
     }
@@ -303,7 +303,7 @@ pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Part
         let now = (port.door.now)();
         let read = if inbound.has_part() || ear.is_amid() {
             let since = *begun.get_or_insert(now);
-            let left = limits::LINK_FRAME.saturating_sub(now.since(since));
+            let left = limits::link::LINK_FRAME.saturating_sub(now.since(since));
             patience.bound(left, inbound.more()).await
         } else {
             begun = None;
@@ -335,7 +335,7 @@ async fn attend(
         let cost = match &heard {
             // What was asked for is paid for by asking.
             Heard::Block(..) => 0,
-            Heard::Said(Message::Record(_)) => limits::RECORD_WORDS,
+            Heard::Said(Message::Record(_)) => limits::link::RECORD_WORDS,
             Heard::Said(_) | Heard::Ping | Heard::Goodbye(_) => 1,
         };
         pay(port, budget, cost + ear.skipped()).await;

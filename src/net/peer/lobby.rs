@@ -45,11 +45,11 @@ impl Lobby {
             return Welcome::TooMany;
         }
         let beside = self.here.values().filter(|guest| guest.ip == ip).count();
-        let full = self.here.len() >= limits::HANDSHAKES;
-        if beside >= limits::HANDSHAKES_EACH || full {
-            let near = beside >= limits::HANDSHAKES_EACH;
+        let full = self.here.len() >= limits::link::HANDSHAKES;
+        if beside >= limits::link::HANDSHAKES_EACH || full {
+            let near = beside >= limits::link::HANDSHAKES_EACH;
             let slow = |guest: &Guest| {
-                (!near || guest.ip == ip) && now - guest.since >= limits::GREETING_GRACE
+                (!near || guest.ip == ip) && now - guest.since >= limits::link::GREETING_GRACE
             };
             let slowest = self.here.iter().filter(|(_, guest)| slow(guest));
             let slowest = slowest.min_by_key(|(_, guest)| guest.since).map(|(number, _)| *number);
@@ -79,13 +79,14 @@ impl Lobby {
 
     fn may_begin(&mut self, ip: IpAddr, now: Instant) -> bool {
         let ground = Ground::of(ip, Tier::Wan);
-        if !self.networks.contains_key(&ground) && self.networks.len() >= limits::GREETING_NETWORKS
+        if !self.networks.contains_key(&ground)
+            && self.networks.len() >= limits::link::GREETING_NETWORKS
         {
             let oldest = self.networks.iter().min_by_key(|(_, budget)| budget.at());
             let oldest = oldest.map(|(ground, _)| *ground);
             oldest.map(|ground| self.networks.remove(&ground));
         }
-        let budget = || Budget::new(limits::GREETINGS, now);
+        let budget = || Budget::new(limits::link::GREETINGS, now);
         self.networks.entry(ground).or_insert_with(budget).take(1, now)
     }
 }
@@ -127,7 +128,7 @@ mod tests {
         }
         assert_eq!(guests.admit(ip(99), at(10)), Welcome::Full);
         assert!(matches!(guests.admit(ip(99), at(1000)), Welcome::Greet(_)));
-        assert_eq!(guests.here.len(), limits::HANDSHAKES);
+        assert_eq!(guests.here.len(), limits::link::HANDSHAKES);
     }
 
     #[test]
@@ -143,7 +144,7 @@ mod tests {
                 other => assert_eq!(other, Welcome::TooMany),
             }
         }
-        assert_eq!(begun, limits::GREETINGS.0);
+        assert_eq!(begun, limits::link::GREETINGS.0);
         let other = IpAddr::from([203, 0, 114, 7]);
         assert!(matches!(guests.admit(other, at(5)), Welcome::Greet(_)));
         let later = at(5) + Duration::from_secs(1);
@@ -153,6 +154,6 @@ mod tests {
                 guests.admit(IpAddr::from([10, high, low, 1]), later);
             }
         }
-        assert_eq!(guests.networks.len(), limits::GREETING_NETWORKS);
+        assert_eq!(guests.networks.len(), limits::link::GREETING_NETWORKS);
     }
 }

@@ -229,7 +229,7 @@ impl Port {
     /// A link stands, or it does not.
     pub(super) fn made(self: &Rc<Self>, made: Result<Greeted, Parting>, wish: Wish) {
         let dialled = (wish.side == Side::Dialler).then_some(wish.address);
-        let most = self.settings.max_peers.saturating_add(limits::HANDSHAKES);
+        let most = self.settings.max_peers.saturating_add(limits::link::HANDSHAKES);
         let made = match made {
             Ok(_) if self.stopping.get() => Err(Parting::Closing),
             Ok(_) if self.links() >= most => Err(Parting::Crowd),
@@ -286,7 +286,8 @@ impl Port {
         );
         let now = (self.door.now)();
         let mut lines = self.lines.borrow_mut();
-        let due = lines.get(sentence).is_none_or(|last| now.since(*last) >= limits::STRANGER_LINE);
+        let due =
+            lines.get(sentence).is_none_or(|last| now.since(*last) >= limits::link::STRANGER_LINE);
         if matters && due {
             lines.insert(sentence, now);
             let whence = if wish.side == Side::Dialler { "the peer at" } else { "a peer from" };

@@ -30,7 +30,7 @@ async fn hash(port: &Port, patience: &mut Patience, job: Job) -> Peering {
     };
     let (mut summing, mut at) = (Summing::new(algorithm), 0);
     while at < length {
-        let range = ByteRange::new(at, length.min(at + limits::BLOCK));
+        let range = ByteRange::new(at, length.min(at + limits::block::BLOCK));
         let pieces = read(port, patience, row, range).await;
         if pieces.is_empty() {
             return Peering::Summed { row, sum: None };

@@ -35,7 +35,7 @@ impl Records {
         };
         self.empty = if at.is_empty() { self.empty + 1 } else { 0 };
         match content {
-            Content::Data if self.empty > limits::LINK_EMPTY => Err(Parting::Breach(EMPTY)),
+            Content::Data if self.empty > limits::link::LINK_EMPTY => Err(Parting::Breach(EMPTY)),
             Content::Data => Ok(Some(&record[at])),
             Content::Alert => match record[at] {
                 [_, 0] => Err(Parting::Closed),

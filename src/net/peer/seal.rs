@@ -99,7 +99,7 @@ impl Seal {
 
     /// The nonce of the next record (5.3).
     fn next(&mut self) -> Result<Nonce, Fault> {
-        if self.sequence >= limits::LINK_RECORDS {
+        if self.sequence >= limits::link::LINK_RECORDS {
             return Err(Fault::Spent);
         }
         let mut nonce = self.iv;
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn rfc_8446_5_5_a_key_is_not_used_for_ever() {
         let mut near = seal(&AES_128_GCM);
-        near.sequence = limits::LINK_RECORDS;
+        near.sequence = limits::link::LINK_RECORDS;
         assert_eq!(near.seal(Content::Data, &[b"x"], &mut Vec::new()), Err(Fault::Spent));
     }
 }

@@ -94,8 +94,8 @@ fn admission(path: &Path) -> io::Result<Admission> {
         io::Error::new(kind, text)
     };
     let mut text = String::new();
-    let read =
-        File::open(path).and_then(|file| file.take(limits::KEY_FILE).read_to_string(&mut text));
+    let read = File::open(path)
+        .and_then(|file| file.take(limits::config::KEY_FILE).read_to_string(&mut text));
     read.map_err(|error| fault(error.kind(), &error.to_string()))?;
     Admission::parse(&text).ok_or_else(|| {
         fault(io::ErrorKind::InvalidData, "it holds no admission as 'neap admit' prints it")

@@ -67,8 +67,8 @@ pub async fn connect(address: SocketAddr, limit: Duration) -> Result<TcpStream, 
 
 /// Sets a link's socket up: a bound on what the kernel holds, and on how long it hopes.
 pub fn fit(stream: &TcpStream) -> io::Result<()> {
-    setsockopt(stream, SndBuf, &limits::SEND_BUFFER)?;
-    let stall = u32::try_from(limits::LINK_STALL.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(stream, SndBuf, &limits::http::SEND_BUFFER)?;
+    let stall = u32::try_from(limits::link::LINK_STALL.as_millis()).unwrap_or(u32::MAX);
     setsockopt(stream, TcpUserTimeout, &stall)?;
     Ok(())
 }

@@ -64,10 +64,10 @@ impl Connection {
             let idle = self.ahead.is_empty();
             // The bound is for the whole head: one byte now and then does not win time.
             let limit = if idle {
-                limits::KEEP_ALIVE
+                limits::http::KEEP_ALIVE
             } else {
                 let now = self.patience.now();
-                due.get_or_insert(now + limits::HEAD_TIME).since(now)
+                due.get_or_insert(now + limits::http::HEAD_TIME).since(now)
             };
             let more = if idle { self.begun(place, limit).await } else { self.more(limit).await };
             match more {
@@ -114,7 +114,7 @@ impl Connection {
             let write = poll_fn(|context| {
                 source.poll_write_with(context, |mut io| io.write_vectored(left))
             });
-            match patience.bound(limits::WRITE_TIME, write).await {
+            match patience.bound(limits::http::WRITE_TIME, write).await {
                 Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(Ok(count)) => IoSlice::advance_slices(&mut left, count),
                 Ok(Err(error)) => return Err(error),
@@ -147,7 +147,7 @@ impl Connection {
     }
 
     async fn need_more(&mut self) -> io::Result<()> {
-        match self.more(limits::WRITE_TIME).await {
+        match self.more(limits::http::WRITE_TIME).await {
             Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(done) => done.map(drop),
             Err(Elapsed) => Err(io::ErrorKind::TimedOut.into()),

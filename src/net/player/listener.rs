@@ -108,11 +108,11 @@ impl Port {
         if !self.gate().admits(peer.ip()) {
             return self.refused(Refusal::Network);
         }
-        if self.connections.get() >= limits::CONNECTIONS {
+        if self.connections.get() >= limits::http::CONNECTIONS {
             return self.refused(Refusal::Crowd);
         }
         let source = reactor::plain(stream).and_then(|stream| {
-            setsockopt(&stream, SndBuf, &limits::SEND_BUFFER)?;
+            setsockopt(&stream, SndBuf, &limits::http::SEND_BUFFER)?;
             self.door.reactor.source(stream)
         });
         let source = match source {

@@ -24,7 +24,7 @@ impl Pace {
     /// Bytes for one write.
     pub fn piece(&self) -> u64 {
         let pulse = self.rate / PULSES;
-        pulse.clamp(LEAST, limits::BATCH)
+        pulse.clamp(LEAST, limits::cache::BATCH)
     }
 
     /// Notes what goes out; a player that did not take it for a while does not get the rest in

@@ -124,7 +124,7 @@ pub fn cut(cause: &str) -> io::Error {
 }
 
 /// Content of one write at most.
-pub const BATCH: u64 = limits::BATCH;
+pub const BATCH: u64 = limits::cache::BATCH;
 
 #[cfg(test)]
 mod tests {

@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
             let event = reader.read_event().map_err(|_| Fault::Xml)?;
             let after = marks + usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
             elements += usize::from(matches!(event, Event::Start(_) | Event::Empty(_)));
-            if elements > limits::ELEMENTS {
+            if elements > limits::stream::ELEMENTS {
                 return Err(Fault::Count);
             }
             match event {
@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
         if self.path.is_empty() && tag != Tag::Mpd {
             return Err(Fault::Start);
         }
-        if self.path.len() == limits::DEPTH {
+        if self.path.len() == limits::stream::DEPTH {
             return Err(Fault::Depth);
         }
         let element = Element { text: self.text, start: element };
@@ -277,7 +277,7 @@ impl<'a> Walk<'a> {
         }
         for above in &level.above {
             let led = self.resolver.lead(&reference, above, Purpose::Media)?;
-            if level.bases.len() < limits::BASES {
+            if level.bases.len() < limits::stream::BASES {
                 level.bases.extend(led.map(|led| led.base));
             }
         }
@@ -287,7 +287,7 @@ impl<'a> Walk<'a> {
 
     fn represented(&mut self, rendition: Option<Rendition>) {
         let (Some(rendition), Some(period)) = (rendition, self.periods.last()) else { return };
-        if self.manifest.renditions.len() < limits::RENDITIONS {
+        if self.manifest.renditions.len() < limits::stream::RENDITIONS {
             let set = self.sets - period.sets;
             let name = format!("{set}/{}", rendition.name);
             self.manifest.renditions.push(Rendition { name, set: self.sets, ..rendition });

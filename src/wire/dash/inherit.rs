@@ -107,7 +107,7 @@ impl<'a> Resolver<'a> {
         to: Purpose,
     ) -> Result<Option<Led>, Fault> {
         self.resolved += 1;
-        if self.resolved > limits::REFERENCES {
+        if self.resolved > limits::stream::REFERENCES {
             return Err(Fault::Count);
         }
         let Ok(led) = base.lead(&reference.value, to, self.places) else { return Ok(None) };
@@ -212,7 +212,7 @@ impl<'a> Resolver<'a> {
             let sequence = first.saturating_add(index);
             let led = self.place(entry, level)?;
             let found = led.and_then(|led| segment(led, entry.range, Kind::Media));
-            if let Some(found) = found.filter(|_| self.listed < limits::SEGMENTS) {
+            if let Some(found) = found.filter(|_| self.listed < limits::stream::SEGMENTS) {
                 self.listed += 1;
                 segments.push(Segment { duration, sequence, ..found });
             }

@@ -54,11 +54,11 @@ pub enum Framing {
 /// Why a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is larger than [`limits::HEAD`].
+    /// It is larger than [`limits::http::HEAD`].
     TooLarge,
-    /// The request target is larger than [`limits::TARGET`].
+    /// The request target is larger than [`limits::http::TARGET`].
     TargetTooLong,
-    /// More than [`limits::FIELDS`] fields.
+    /// More than [`limits::http::FIELDS`] fields.
     TooManyFields,
     /// A line ends in a bare CR or LF.
     BareLineEnd,
@@ -113,9 +113,9 @@ pub fn end(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
     let from = from.saturating_sub(3);
     let found = bytes[from..].windows(4).position(|four| four == b"\r\n\r\n");
     match found {
-        Some(at) if from + at + 4 <= limits::HEAD => Ok(Some(from + at + 4)),
+        Some(at) if from + at + 4 <= limits::http::HEAD => Ok(Some(from + at + 4)),
         Some(_) => Err(Fault::TooLarge),
-        None if bytes.len() >= limits::HEAD => Err(Fault::TooLarge),
+        None if bytes.len() >= limits::http::HEAD => Err(Fault::TooLarge),
         // A client that ends its lines with LF alone would otherwise wait for ever.
         None if bytes.windows(2).any(|two| two == b"\n\n") => Err(Fault::BareLineEnd),
         None => Ok(None),
@@ -127,7 +127,7 @@ impl RequestHead {
     pub fn parse(head: &[u8]) -> Result<Self, Fault> {
         whole_lines(head)?;
         // A hundred empty fields would be 3 KiB to write for the few that come.
-        let mut slots = [const { MaybeUninit::uninit() }; limits::FIELDS];
+        let mut slots = [const { MaybeUninit::uninit() }; limits::http::FIELDS];
         let mut request = httparse::Request::new(&mut []);
         match request.parse_with_uninit_headers(head, &mut slots) {
             Ok(httparse::Status::Complete(_)) => {}
@@ -135,7 +135,7 @@ impl RequestHead {
             Err(error) => return Err(fault(error)),
         }
         let target = request.path.unwrap_or_default();
-        if target.len() > limits::TARGET {
+        if target.len() > limits::http::TARGET {
             return Err(Fault::TargetTooLong);
         }
         let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
@@ -169,7 +169,7 @@ impl RequestHead {
 impl ResponseHead {
     /// Reads a complete head, the empty line included.
     pub fn parse(head: &[u8]) -> Result<Self, Fault> {
-        let mut slots = [httparse::EMPTY_HEADER; limits::FIELDS];
+        let mut slots = [httparse::EMPTY_HEADER; limits::http::FIELDS];
         let mut response = httparse::Response::new(&mut slots);
         match response.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
@@ -360,17 +360,17 @@ mod tests {
 
     #[test]
     fn heads_are_bounded() {
-        assert_eq!(end(&vec![b'a'; limits::HEAD], 0), Err(Fault::TooLarge));
+        assert_eq!(end(&vec![b'a'; limits::http::HEAD], 0), Err(Fault::TooLarge));
         assert_eq!(end(b"GET / HTTP/1.1\n\n", 0), Err(Fault::BareLineEnd));
         assert_eq!(end(b"GET / HTTP/1.1\r\nHost: a\r\n\r", 0), Ok(None));
         let whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET";
         for seen in 0..=whole.len() {
             assert_eq!(end(whole, seen.min(26)), Ok(Some(27)));
         }
-        let many = "X: 1\r\n".repeat(limits::FIELDS);
+        let many = "X: 1\r\n".repeat(limits::http::FIELDS);
         let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n");
         assert_eq!(request(&text), Err(Fault::TooManyFields));
-        let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(limits::TARGET));
+        let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(limits::http::TARGET));
         assert_eq!(request(&long), Err(Fault::TargetTooLong));
     }
 

@@ -34,7 +34,7 @@ fn structured(fields: &Fields, name: &str) -> Option<Sum> {
     let first = values.next()?;
     let rest: Vec<&str> = values.collect();
     let bytes = rest.iter().fold(first.len(), |sum, value| sum + 2 + value.len());
-    if bytes > limits::DIGEST_FIELD {
+    if bytes > limits::http::DIGEST_FIELD {
         return None;
     }
     // Lines of one field are one dictionary (RFC 9651, 4.2).
@@ -137,7 +137,7 @@ mod tests {
         ] {
             assert_eq!(of(value), None, "{value}");
         }
-        let long = format!("{HELLO};p=\"{}\"", "x".repeat(limits::DIGEST_FIELD));
+        let long = format!("{HELLO};p=\"{}\"", "x".repeat(limits::http::DIGEST_FIELD));
         assert_eq!(of(&long), None);
     }
 

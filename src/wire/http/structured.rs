@@ -17,7 +17,7 @@ pub(super) fn member<'a>(dictionary: &'a str, wanted: &str) -> Option<Value<'a>>
     let mut text = Text(dictionary.trim_matches(' '));
     let mut found = None;
     for count in 0.. {
-        if count == limits::MEMBERS {
+        if count == limits::http::MEMBERS {
             return None;
         }
         let key = text.key()?;
@@ -261,7 +261,7 @@ mod tests {
             assert_eq!(member(&dictionary, "x"), None, "{dictionary}");
         }
         assert_eq!(member("", "x"), None);
-        let many = ["x=:YQ==:"; limits::MEMBERS + 1].join(", ");
+        let many = ["x=:YQ==:"; limits::http::MEMBERS + 1].join(", ");
         assert_eq!(member(&many, "x"), None, "more members than are looked at");
     }
 

@@ -121,7 +121,7 @@ impl Answer {
         if compact.len() % N != 0 {
             return Err(Fault::Malformed);
         }
-        let room = limits::TRACKER_PEERS.saturating_sub(self.peers.len());
+        let room = limits::meeting::TRACKER_PEERS.saturating_sub(self.peers.len());
         let whole = compact.chunks_exact(N).filter_map(|bytes| bytes.first_chunk::<N>());
         self.peers.extend(whole.take(room).map(|bytes| read(*bytes)));
         Ok(())

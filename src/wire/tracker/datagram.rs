@@ -87,7 +87,7 @@ pub fn patience(asked: u32) -> Duration {
 
 /// What stands behind the head of an answer, which must be of this kind and to this question.
 fn body(datagram: &[u8], action: u32, transaction: Transaction) -> Result<&[u8], Fault> {
-    if datagram.len() > limits::TRACKER_DATAGRAM {
+    if datagram.len() > limits::meeting::TRACKER_DATAGRAM {
         return Err(Fault::Long);
     }
     let (head, body) = datagram.split_first_chunk::<8>().ok_or(Fault::Malformed)?;

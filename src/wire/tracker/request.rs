@@ -45,7 +45,7 @@ impl InfoHash {
 impl Answer {
     /// Reads the body of a tracker's answer.
     pub fn parse(body: &[u8]) -> Result<Self, Fault> {
-        if body.len() > limits::TRACKER_BODY {
+        if body.len() > limits::meeting::TRACKER_BODY {
             return Err(Fault::Long);
         }
         let mut answer = Self { interval: USUAL, ..Self::default() };
@@ -90,7 +90,7 @@ impl Answer {
                 Ok(())
             })?;
             if let (Some(address), Some(port)) = (address, port) {
-                if self.peers.len() < limits::TRACKER_PEERS {
+                if self.peers.len() < limits::meeting::TRACKER_PEERS {
                     self.peers.push(SocketAddr::new(address.to_canonical(), port));
                 }
             }
@@ -198,7 +198,7 @@ mod tests {
     fn a_liar_is_bounded() {
         let many = [b"d5:peers6000:".as_slice(), &[7; 6000], b"e"].concat();
         let answer = Answer::parse(&many).expect("an answer");
-        assert_eq!(answer.peers.len(), limits::TRACKER_PEERS);
+        assert_eq!(answer.peers.len(), limits::meeting::TRACKER_PEERS);
         let endless = [b"d5:peers60000:".as_slice(), &[7; 60_000], b"e"].concat();
         assert_eq!(Answer::parse(&endless), Err(Fault::Long));
         assert_eq!(Answer::parse(b"d5:peers7:1234567e"), Err(Fault::Malformed));

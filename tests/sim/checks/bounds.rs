@@ -42,7 +42,7 @@ impl Bounds {
         if fetches > asked + FETCHES {
             self.breaches.add(format!("node {index} runs {fetches} fetches for {asked} players"));
         }
-        if rows > limits::ENTRIES {
+        if rows > limits::cache::ENTRIES {
             self.breaches.add(format!("node {index} has {rows} rows open"));
         }
     }

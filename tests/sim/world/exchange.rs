@@ -171,7 +171,7 @@ impl World {
                 open.let_pass();
                 continue;
             }
-            let slice = u32::try_from(at / limits::SLICE).unwrap_or(u32::MAX);
+            let slice = u32::try_from(at / limits::block::SLICE).unwrap_or(u32::MAX);
             if open.disk.contains_key(&slice) {
                 if !open.loading {
                     open.loading = true;

@@ -308,7 +308,7 @@ impl World {
         }
         let stop = known.stop(None);
         let is_complete = |at: u64| {
-            let block = ByteRange::new(at, at + 1).aligned(limits::BLOCK);
+            let block = ByteRange::new(at, at + 1).aligned(limits::block::BLOCK);
             known.present.covers(block.overlap(ByteRange::new(0, stop)))
         };
         let complete = is_complete(range.start) || is_complete(range.end.saturating_sub(1));

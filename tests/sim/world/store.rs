@@ -164,7 +164,7 @@ impl Row {
     /// What a reader at `at` would have to wait for.
     pub fn missing(&self, at: u64, stop: u64) -> ByteRange {
         let end = self.present.first_gap(ByteRange::new(at, stop)).map_or(stop, |gap| gap.end);
-        let slices = self.disk.keys().map(|slice| u64::from(*slice) * limits::SLICE);
+        let slices = self.disk.keys().map(|slice| u64::from(*slice) * limits::block::SLICE);
         let slice = slices.filter(|start| *start > at).min().unwrap_or(u64::MAX);
         let writers = self.writers.values().map(|(position, _)| *position);
         let writer = writers.filter(|position| *position > at).min().unwrap_or(u64::MAX);
@@ -178,7 +178,7 @@ impl Row {
         }
         let mut wanted = RangeSet::new();
         for position in self.readers.values() {
-            let end = self.present.run_end(*position).max(position + limits::PASS);
+            let end = self.present.run_end(*position).max(position + limits::http::PASS);
             wanted.insert(ByteRange::new(*position, end));
         }
         let all = ByteRange::new(0, u64::MAX);
@@ -205,10 +205,10 @@ impl Row {
 
     /// Brings up to four blocks from the disk; whether there were any.
     pub fn load(&mut self, at: u64) -> Option<u32> {
-        let number = u32::try_from(at / limits::SLICE).ok()?;
+        let number = u32::try_from(at / limits::block::SLICE).ok()?;
         let slice = self.disk.get(&number)?;
-        let start = at / limits::BLOCK * limits::BLOCK;
-        let want = ByteRange::new(start, start + limits::READ_AHEAD * limits::BLOCK);
+        let start = at / limits::block::BLOCK * limits::block::BLOCK;
+        let want = ByteRange::new(start, start + limits::cache::READ_AHEAD * limits::block::BLOCK);
         for (start, piece) in slice.pieces.clone() {
             let part = ByteRange::new(start, piece.end).overlap(want);
             if !part.is_empty() {
@@ -227,6 +227,6 @@ pub fn moved(range: ByteRange, stuff: Stuff) -> ByteRange {
 
 /// The bytes of a row that a slice may hold.
 pub fn window(slice: u32) -> ByteRange {
-    let start = u64::from(slice) * limits::SLICE;
-    ByteRange::new(start, start + limits::SLICE)
+    let start = u64::from(slice) * limits::block::SLICE;
+    ByteRange::new(start, start + limits::block::SLICE)
 }

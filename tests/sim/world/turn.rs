@@ -413,7 +413,7 @@ impl World {
 
     fn check_bounds(&mut self, node: usize) {
         let seat = &self.nodes[node];
-        let slack = seat.downloads.len() as u64 * limits::BLOCK + limits::SLICE;
+        let slack = seat.downloads.len() as u64 * limits::block::BLOCK + limits::block::SLICE;
         let bound = self.scene.seats[node].memory + slack;
         self.checks.bounds.look(node, seat, bound);
     }

@@ -23,7 +23,7 @@ impl Answers {
             *self = Self { since: now, count: 0 };
         }
         self.count += 1;
-        let fits = self.count <= limits::STUN_RATE;
+        let fits = self.count <= limits::meeting::STUN_RATE;
         fits.then(|| Binding::Response(transaction, from).to_bytes())
     }
 }
@@ -42,7 +42,7 @@ mod tests {
             answers.to(&request.to_bytes(), from, now).is_some()
         };
         let count = (0..500).filter(|_| ask(10)).count();
-        assert_eq!(u32::try_from(count), Ok(limits::STUN_RATE));
+        assert_eq!(u32::try_from(count), Ok(limits::meeting::STUN_RATE));
         assert!(!ask(900) && ask(1010));
     }
 }

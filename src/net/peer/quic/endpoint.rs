@@ -392,4 +392,4 @@ const BATCHES: usize = 4;
 /// Sends for one connection before others have their turn.
 const TURNS: usize = 8;
 
-const _: () = assert!(limits::UDP_SEGMENTS * 1500 < 65_507);
+const _: () = assert!(limits::link::UDP_SEGMENTS * 1500 < 65_507);

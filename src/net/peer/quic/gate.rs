@@ -47,13 +47,13 @@ struct Bucket {
 impl Gate {
     /// Judges a first packet, and counts it where it is accepted.
     pub fn judge(&mut self, knock: Knock, now: Instant) -> Verdict {
-        if knock.under_way >= limits::HANDSHAKES {
+        if knock.under_way >= limits::link::HANDSHAKES {
             return Verdict::Ignore;
         }
         let prefix = Prefix::of(knock.from);
         let used = self.prefixes.get(&prefix).map_or(0, |bucket| bucket.used_at(now));
-        let is_spent = used >= limits::PREFIX_HANDSHAKES;
-        if !knock.is_validated && (is_spent || knock.under_way >= limits::RETRY_ABOVE) {
+        let is_spent = used >= limits::link::PREFIX_HANDSHAKES;
+        if !knock.is_validated && (is_spent || knock.under_way >= limits::link::RETRY_ABOVE) {
             // Not counted: whoever forges addresses must not use up what others have.
             return Verdict::Retry;
         }
@@ -65,10 +65,10 @@ impl Gate {
     }
 
     fn count(&mut self, prefix: Prefix, used: u32, now: Instant) {
-        if self.prefixes.len() >= limits::PREFIXES {
+        if self.prefixes.len() >= limits::link::PREFIXES {
             self.prefixes.retain(|_, bucket| bucket.used_at(now) > 0);
         }
-        if self.prefixes.len() >= limits::PREFIXES && !self.prefixes.contains_key(&prefix) {
+        if self.prefixes.len() >= limits::link::PREFIXES && !self.prefixes.contains_key(&prefix) {
             let oldest = self.prefixes.iter().min_by_key(|(_, bucket)| bucket.since);
             let oldest = oldest.map(|(prefix, _)| *prefix);
             oldest.map(|prefix| self.prefixes.remove(&prefix));
@@ -79,7 +79,7 @@ impl Gate {
 
 impl Bucket {
     fn used_at(&self, now: Instant) -> u32 {
-        let back = now.since(self.since).as_millis() / limits::PREFIX_PAUSE.as_millis();
+        let back = now.since(self.since).as_millis() / limits::link::PREFIX_PAUSE.as_millis();
         self.used.saturating_sub(u32::try_from(back).unwrap_or(u32::MAX))
     }
 }
@@ -115,17 +115,17 @@ mod tests {
         let (mut gate, now) = (Gate::default(), Instant::from_micros(1));
         let first = knock("203.0.113.1", false, 0);
         assert_eq!(gate.judge(first, now), Verdict::Accept);
-        let busy = limits::RETRY_ABOVE;
+        let busy = limits::link::RETRY_ABOVE;
         assert_eq!(gate.judge(knock("203.0.113.1", false, busy), now), Verdict::Retry);
         assert_eq!(gate.judge(knock("203.0.113.1", true, busy), now), Verdict::Accept);
-        let full = limits::HANDSHAKES;
+        let full = limits::link::HANDSHAKES;
         assert_eq!(gate.judge(knock("203.0.113.1", true, full), now), Verdict::Ignore);
     }
 
     #[test]
     fn a_prefix_has_its_rate_and_others_have_theirs() {
         let (mut gate, mut now) = (Gate::default(), Instant::from_micros(1));
-        for host in 0..limits::PREFIX_HANDSHAKES {
+        for host in 0..limits::link::PREFIX_HANDSHAKES {
             let from = format!("203.0.113.{}", host % 250);
             assert_eq!(gate.judge(knock(&from, true, 0), now), Verdict::Accept);
         }
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(gate.judge(knock("203.0.113.9", false, 0), now), Verdict::Retry);
         assert_eq!(gate.judge(knock("203.0.114.9", true, 0), now), Verdict::Accept);
         assert_eq!(gate.judge(knock("2001:db8:1::1", true, 0), now), Verdict::Accept);
-        now += limits::PREFIX_PAUSE + Duration::from_millis(1);
+        now += limits::link::PREFIX_PAUSE + Duration::from_millis(1);
         assert_eq!(gate.judge(knock("203.0.113.9", true, 0), now), Verdict::Accept);
         assert_eq!(gate.judge(knock("203.0.113.9", true, 0), now), Verdict::Ignore);
     }
@@ -145,6 +145,6 @@ mod tests {
             let from = IpAddr::from((number << 8).to_be_bytes());
             gate.judge(Knock { from, is_validated: false, under_way: 0 }, now);
         }
-        assert!(gate.prefixes.len() <= limits::PREFIXES);
+        assert!(gate.prefixes.len() <= limits::link::PREFIXES);
     }
 }

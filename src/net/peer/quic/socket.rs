@@ -57,10 +57,10 @@ impl Socket {
             SocketAddr::V6(_) => six(address)?,
         };
         socket.set_nonblocking(true)?;
-        setsockopt(&socket, RcvBuf, &limits::UDP_BUFFER)?;
-        setsockopt(&socket, SndBuf, &limits::UDP_BUFFER)?;
+        setsockopt(&socket, RcvBuf, &limits::link::UDP_BUFFER)?;
+        setsockopt(&socket, SndBuf, &limits::link::UDP_BUFFER)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        let segments = Cell::new(state.max_gso_segments().clamp(1, limits::UDP_SEGMENTS));
+        let segments = Cell::new(state.max_gso_segments().clamp(1, limits::link::UDP_SEGMENTS));
         let (each, count) = if state.gro_segments() > 1 { (JOINED, 2) } else { (SINGLE, 32) };
         let buffers = RefCell::new(Buffers { bytes: vec![0; each * count], each });
         Ok(Self { source: reactor.source(socket)?, state, segments, buffers })

@@ -32,7 +32,7 @@ impl Terms {
         let mut server = ServerConfig::with_crypto(Arc::new(server));
         // A dialler opens the one stream; nobody opens another.
         server.transport_config(Arc::new(transport(1)));
-        server.max_incoming(limits::HANDSHAKES);
+        server.max_incoming(limits::link::HANDSHAKES);
         server.incoming_buffer_size(INCOMING).incoming_buffer_size_total(16 * INCOMING);
         server.migration(true);
         let mut endpoint = EndpointConfig::default();
@@ -45,16 +45,16 @@ impl Terms {
 
 fn transport(streams: u32) -> TransportConfig {
     let mut transport = TransportConfig::default();
-    let idle = u32::try_from(limits::QUIC_IDLE.as_millis()).unwrap_or(u32::MAX);
+    let idle = u32::try_from(limits::link::QUIC_IDLE.as_millis()).unwrap_or(u32::MAX);
     transport
         .max_concurrent_bidi_streams(streams.into())
         .max_concurrent_uni_streams(0_u32.into())
-        .stream_receive_window(limits::QUIC_RECEIVE.into())
-        .receive_window(limits::QUIC_RECEIVE.into())
-        .send_window(limits::QUIC_SEND.into())
+        .stream_receive_window(limits::link::QUIC_RECEIVE.into())
+        .receive_window(limits::link::QUIC_RECEIVE.into())
+        .send_window(limits::link::QUIC_SEND.into())
         .datagram_receive_buffer_size(None)
         .congestion_controller_factory(Arc::new(Courtesy))
-        .initial_rtt(limits::QUIC_FIRST_RTT)
+        .initial_rtt(limits::link::QUIC_FIRST_RTT)
         // Links ask for signs of life while they wait for something, and not otherwise.
         .keep_alive_interval(None)
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle))))

@@ -1,0 +1,45 @@
+//! What peers are given, in which order, and how it is remembered.
+
+use core::time::Duration;
+
+use crate::base::units::Rate;
+
+use super::config;
+
+/// Blocks that one peer may wait for: four pipelines of the greediest.
+pub const WAITING: u32 = 64;
+
+/// Blocks that are on their way to one peer: one in the carrier, one behind it.
+pub const FLIGHT_PEER: u32 = 2;
+
+/// Blocks that are on their way to all peers, read into memory: 512 KiB. While the local player
+/// is busy it is half.
+pub const FLIGHT: u32 = 8;
+
+/// How much of a slow line's time is on its way to peers.
+pub const FLIGHT_TIME: Duration = Duration::from_millis(200);
+
+/// How long one peer has the optimistic slot.
+pub const OPTIMISTIC: Duration = Duration::from_secs(10);
+
+/// In this time what was given and taken counts half.
+pub const FAIR_HALF: Duration = Duration::from_secs(60);
+
+/// Bytes that anyone is given before it counts whether it gives: two segments of a newcomer.
+pub const ADVANCE: u64 = 8 * 1024 * 1024;
+
+/// A peer that gives little, and waits this long while others are served, is told so.
+pub const CHOKE_AFTER: Duration = Duration::from_secs(2);
+
+/// Blocks of which is known how often they were given, so that all are given once first.
+pub const COPIES: usize = 4_096;
+
+/// The most that goes to peers anywhere by itself, where the uplink is fast or not known: two of
+/// a usual line's ten to forty upward.
+pub const WAN_UPLOAD: Rate = Rate(2_000_000);
+
+/// Accounts of the ledger: every origin with its three tiers.
+pub const ACCOUNTS: usize = 3 * config::ORIGINS;
+
+/// Keys of which it is remembered what they gave and were given, when their link has ended.
+pub const REMEMBERED: usize = 1_024;
