@@ -93,9 +93,9 @@ impl Run {
     }
 
     /// Does what an operator says; answers in words.
-    pub fn control(&self, control: Control) -> Told {
+    pub fn control(&self, control: &Control) -> Told {
         self.submit(Input::Control(control.clone()));
-        self.machine.borrow().told(&control)
+        self.machine.borrow().told(control)
     }
 
     /// How it stands.

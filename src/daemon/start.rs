@@ -177,7 +177,7 @@ impl Node {
         if !doors.is_empty() {
             let window = Window {
                 status: Box::new(move || status.status()),
-                control: Box::new(move |control| calls.control(control)),
+                control: Box::new(move |control| calls.control(&control)),
             };
             tasks.push(self.executor.spawn(admin::serve(doors, Rc::new(window))));
         }

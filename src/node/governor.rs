@@ -180,7 +180,7 @@ impl Machine {
                 // the origin, are there.
                 let until = from.unwrap_or(self.now + limits::swarm::DENIED);
                 let Some(swarm) = &mut self.swarm else { return granted };
-                swarm.scheduler.on_held(peer, (segment, rest), until, self.now);
+                swarm.scheduler.on_held(peer, (segment, rest, until), self.now);
                 break;
             }
             self.rule.governor.ask(end, limits::block::BLOCK, self.now);

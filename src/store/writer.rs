@@ -81,9 +81,9 @@ impl Writer {
     /// row's end is reached.
     ///
     /// Waits for its turn: a cached row runs [`limits::cache::AHEAD`] beyond the furthest reader
-    /// that this writer serves (to its end without one), a passing row [`limits::http::PASS`] beyond the
-    /// slowest. Waits for memory below the store's limit, but for the current and the next
-    /// block of a reader: for these the row's own passed bytes are let go.
+    /// that this writer serves (to its end without one), a passing row [`limits::http::PASS`]
+    /// beyond the slowest. Waits for memory below the store's limit, but for the current and the
+    /// next block of a reader: for these the row's own passed bytes are let go.
     pub async fn room(&mut self) -> Result<&mut [u8], Closed> {
         poll_fn(|context| self.poll_room(context)).await?;
         Ok(&mut self.spare)

@@ -51,7 +51,7 @@ fn survives(name: &str, words: impl Fn(u64, &mut Vec<u8>) + Sync + Send) {
     let theatre = Theatre::new();
     let outcome = theatre.plays_through(|| {
         let said = flood(&theatre, words);
-        println!("{name}: {said} said");
+        eprintln!("{name}: {said} said");
         assert!(said >= 64, "{name}");
     });
     outcome.is_calm();

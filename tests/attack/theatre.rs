@@ -101,7 +101,7 @@ impl Theatre {
         let grown = self.daemon.resident().saturating_sub(before);
         let lines = self.daemon.log().lines().count() - said;
         let outcome = Outcome { segments, slowest, grown, lines };
-        println!("{outcome:?}");
+        eprintln!("{outcome:?}");
         outcome
     }
 

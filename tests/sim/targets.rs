@@ -132,7 +132,9 @@ fn a_quorum_of_liars_takes_no_more_than_audits_allow() {
 fn cells() -> Vec<(usize, u64)> {
     let named = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     match (named("DEVICES"), named("SEGMENT")) {
-        (Some(devices), Some(seconds)) => vec![(usize::try_from(devices).unwrap(), seconds)],
+        (Some(devices), Some(seconds)) => {
+            vec![(usize::try_from(devices).expect("a count"), seconds)]
+        }
         _ => vec![(2, 4), (4, 2), (4, 4), (8, 4)],
     }
 }

@@ -87,8 +87,9 @@ fn solve(readings: &[Reading], kinds: &[usize]) -> Result<Vec<f64>, usize> {
         }
         for other in (0..size).filter(|other| *other != at) {
             let factor = all[other][at] / all[at][at];
-            for place in at..=size {
-                all[other][place] -= factor * all[at][place];
+            let row = all[at].clone();
+            for (cell, part) in all[other].iter_mut().zip(&row).skip(at) {
+                *cell -= factor * part;
             }
         }
     }

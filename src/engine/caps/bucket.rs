@@ -155,7 +155,7 @@ mod tests {
             let mut bucket = Bucket::new(rate, burst, at(0));
             let (mut now, mut taken) = (at(0), Vec::new());
             for _ in 0..400 {
-                now = now + Duration::from_micros(rng.below(200_000));
+                now += Duration::from_micros(rng.below(200_000));
                 let tokens = 1 + rng.below(burst);
                 if bucket.take(tokens, now) {
                     taken.push((now, tokens));

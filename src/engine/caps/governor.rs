@@ -121,7 +121,7 @@ impl Governor {
         let bytes = on_wire(block);
         let tree = self.up.when(peer, bytes, now);
         let cause = self.rate_cause(peer.1);
-        self.grant((tree, cause), work, now, (peer.1, bytes))
+        self.grant((tree, cause), (work, peer.1, bytes), now)
     }
 
     /// Takes what a block costs that is given now.
@@ -140,7 +140,7 @@ impl Governor {
         let work = Work { taken: block, ..Work::default() };
         let bytes = on_wire(block);
         let tree = self.down.when(peer, bytes, now);
-        self.grant((tree, Cause::Download), work, now, (peer.1, bytes))
+        self.grant((tree, Cause::Download), (work, peer.1, bytes), now)
     }
 
     /// Takes what a block costs that is asked for now.
@@ -225,9 +225,8 @@ impl Governor {
     fn grant(
         &mut self,
         (tree, rate): (Option<Instant>, Cause),
-        work: Work,
+        (work, tier, bytes): (Work, Tier, u64),
         now: Instant,
-        (tier, bytes): (Tier, u64),
     ) -> Option<Instant> {
         let micros = self.cpu.cost(work);
         let quota = if work.given > 0 { &self.sent } else { &self.received };

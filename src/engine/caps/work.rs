@@ -200,7 +200,7 @@ mod tests {
             }
             // Messages and refusals cost as well and are nowhere foreseen.
             used += 5;
-            now = now + Duration::from_millis(1);
+            now += Duration::from_millis(1);
             if tick % 250 == 249 {
                 cpu.on_reading(used, now);
             }

@@ -132,7 +132,7 @@ impl Meeting {
         }
         let tracker = self.usable(now)?;
         let due = |place: &&mut Place| !place.is_asked && place.next <= now;
-        let ((stream, day), place) = self.places.iter_mut().find(|(_, place)| due(&place))?;
+        let ((stream, day), place) = self.places.iter_mut().find(|(_, place)| due(place))?;
         place.is_asked = true;
         let event = if place.told == Some(tracker) { Event::Going } else { Event::Started };
         let (name, key) = (place.name, place.key);

@@ -11,8 +11,7 @@ impl Scheduler {
     pub fn on_held(
         &mut self,
         peer: PeerId,
-        (segment, blocks): (SegmentId, BlockSet),
-        until: Instant,
+        (segment, blocks, until): (SegmentId, BlockSet, Instant),
         now: Instant,
     ) {
         if let Some(source) = self.peers.get_mut(&peer) {

@@ -115,8 +115,8 @@ mod tests {
             (0..1000).for_each(|_| what());
             clock::now().since(begin).as_micros() / 1000
         };
-        let process = micros(&mut || drop(own.read()));
-        let device = micros(&mut || drop(sensors.read()));
+        let process = micros(&mut || _ = own.read());
+        let device = micros(&mut || _ = sensors.read());
         eprintln!("a reading of the process: {process} us, of the device: {device} us");
     }
 }

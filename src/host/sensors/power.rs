@@ -105,7 +105,8 @@ impl Supply {
         let online = self.files.count("online").is_some_and(|online| online > 0);
         let on_battery =
             self.is_battery() && self.files.text("status").is_some_and(|s| s == "Discharging");
-        if !on_battery && !(online && matches!(&*self.kind, "Mains" | "USB")) {
+        let on_mains = online && matches!(&*self.kind, "Mains" | "USB");
+        if !(on_battery || on_mains) {
             return None;
         }
         let number = |file: &str| self.files.number(file).map(i64::unsigned_abs);

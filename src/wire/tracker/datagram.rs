@@ -73,9 +73,9 @@ pub fn announced(datagram: &[u8], transaction: Transaction, is_v6: bool) -> Resu
         ..Answer::default()
     };
     if is_v6 {
-        answer.take_v6(peers)?
+        answer.take_v6(peers)?;
     } else {
-        answer.take_v4(peers)?
+        answer.take_v4(peers)?;
     }
     Ok(answer)
 }
