@@ -75,7 +75,7 @@ fn the_page_takes_no_calls() {
     let body = r#"{"call":"standby"}"#;
     let length = body.len();
     let mut operator = super::player::Player::new(daemon.admin);
-    operator.send(&format!(
+    operator.send(format!(
         "POST /control HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
     ));
     let reply = operator.reply("POST").expect(403);

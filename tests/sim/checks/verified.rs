@@ -27,7 +27,7 @@ impl Verified {
     }
 
     /// A block of a peer went into a row; `apart`: into one that nobody reads before it is proven.
-    pub fn placed(&mut self, node: usize, range: ByteRange, offer: Offer, apart: bool) {
+    pub fn placed(&mut self, node: usize, (range, offer): (ByteRange, Offer), apart: bool) {
         self.placed += 1;
         self.wrong += u64::from(!offer.good);
         if !offer.good && !apart {

@@ -179,7 +179,7 @@ impl Library {
     /// The bytes that the origin served last as this thing.
     pub fn content_of(&self, thing: Thing) -> Option<ContentId> {
         let found = self.truths.iter().filter(|(_, served)| **served == thing);
-        found.map(|(content, _)| *content).last()
+        found.map(|(content, _)| *content).next_back()
     }
 
     /// What these bytes are, if they ever were the origin's.

@@ -71,7 +71,7 @@ fn last_comes(world: &World) -> Instant {
 }
 
 fn added(shared: &World, direct: &World, segment: Duration) -> (i64, i64) {
-    let micros = |at: Instant| at.as_micros().cast_signed();
+    let micros = |at: Instant| at.as_micros() as i64;
     let whole = i64::try_from(segment.as_micros()).unwrap_or(i64::MAX);
     let percent = |(of, alone): (&(usize, Thing), &Instant)| {
         let with = shared.complete.get(of).copied().unwrap_or(shared.scene.ends);

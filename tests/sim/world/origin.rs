@@ -259,7 +259,7 @@ impl World {
         let from = download.came;
         download.came += bytes;
         let reply = download.reply.as_ref().expect("a body has a head");
-        let shift = reply.range.start.cast_signed() - at.cast_signed();
+        let shift = reply.range.start as i64 - at as i64;
         let mut stuff = Stuff { content: reply.content, shift };
         if self.plant == Some(Plant::WrongBytes) {
             stuff.content.0 ^= 1;
@@ -352,7 +352,7 @@ impl World {
             return self.drop_download(node, fetch);
         };
         if collects {
-            let stuff = Stuff { content: reply.content, shift: -at.cast_signed() };
+            let stuff = Stuff { content: reply.content, shift: -(at as i64) };
             self.fill((node, fetch), row, (ByteRange::new(at, at + length), stuff));
             self.end_fetch((node, fetch), None);
         } else if length == 0 {
@@ -436,7 +436,7 @@ impl World {
 
     /// The system's date at a node.
     pub fn date_at(&self, node: usize) -> Option<Date> {
-        let seconds = (self.now().as_micros() / 1_000_000).cast_signed();
+        let seconds = (self.now().as_micros() / 1_000_000) as i64;
         self.nodes[node].date.map(|offset| Date(TODAY + seconds + offset))
     }
 }

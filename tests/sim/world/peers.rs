@@ -61,7 +61,7 @@ struct Give {
 }
 
 /// A dial under way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Dialled {
     node: usize,
     life: u32,
@@ -509,12 +509,12 @@ impl World {
         let (Some(offer), Some(open)) = (offer, open) else {
             return self.checks.assert(false, || format!("node {node}: no block or no {row:?}"));
         };
-        let shift = offer.start.cast_signed() - range.start.cast_signed();
+        let shift = offer.start as i64 - range.start as i64;
         let stuff = Stuff { content: offer.content, shift };
         // Where enough lie together some of it is placed; how much is what a test counts.
         let together = self.scene.seats.iter().any(|seat| seat.lie.colludes);
         let apart = self.scene.rung == Rung::OriginDigest || together;
-        self.checks.verified.placed(node, range, offer, apart);
+        self.checks.verified.placed(node, (range, offer), apart);
         open.insert(range, stuff);
         self.peer_bytes += range.len();
         self.nodes[node].wakes.insert(row);
