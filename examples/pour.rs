@@ -10,8 +10,7 @@
     reason = "a program of its own, which prints"
 )]
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,17 +21,17 @@ use neap::base::id::RowId;
 use neap::base::limits;
 use neap::base::peer::Tier;
 use neap::base::segment::{BlockSet, SegmentId};
-use neap::host::clock;
-use neap::net::ground::door::Door;
-use neap::net::ground::reactor::Reactor;
-use neap::net::peer::port::Port;
 use neap::net::peer::settings::Settings;
-use neap::node::event::Input;
 use neap::node::peering::{PeerOrder, Peering};
 use neap::store::row::Keep;
 use neap::store::rows::{Options, Store};
 use neap::wire::message::Message;
-use smol::{LocalExecutor, Timer};
+use smol::Timer;
+
+use alone::alone;
+
+#[path = "../benches/link/alone.rs"]
+mod alone;
 
 const ROW: RowId = RowId(1);
 
@@ -77,7 +76,7 @@ fn give(listen: SocketAddr) {
         }
         _ => Vec::new(),
     };
-    run(settings(listen), store, answer, |port| {
+    alone(settings(listen), store, answer, |port| {
         port.listen().expect("a port");
         std::future::pending::<()>()
     });
@@ -108,7 +107,7 @@ fn take(from: SocketAddr, seconds: u64) {
         };
         if due { vec![PeerOrder::Tell { peer, message }] } else { Vec::new() }
     };
-    run(settings(SocketAddr::from(([0, 0, 0, 0], 0))), store, answer, |port| {
+    alone(settings(SocketAddr::from(([0, 0, 0, 0], 0))), store, answer, |port| {
         port.order(PeerOrder::Dial { address: from, key: None, tier: Tier::Wan });
         Timer::after(Duration::from_secs(seconds))
     });
@@ -123,45 +122,4 @@ fn settings(listen: SocketAddr) -> Settings {
         max_peers: 4,
         ..Settings::default()
     }
-}
-
-/// Runs a port until the future that `begin` makes is done.
-fn run<F: Future>(
-    settings: Settings,
-    store: Store,
-    answer: impl FnMut(&Peering) -> Vec<PeerOrder> + 'static,
-    begin: impl FnOnce(&Rc<Port>) -> F,
-) {
-    let (executor, reactor) = (Rc::new(LocalExecutor::new()), Reactor::new().expect("a reactor"));
-    let made: Rc<RefCell<Option<Rc<Port>>>> = Rc::default();
-    let (inbox, turning) = (RefCell::new(VecDeque::new()), Cell::new(false));
-    let (port, answer) = (Rc::clone(&made), RefCell::new(answer));
-    let submit = move |input: Input| {
-        let Input::Peer(peering) = input else { return };
-        inbox.borrow_mut().push_back(*peering);
-        if turning.replace(true) {
-            return;
-        }
-        loop {
-            let Some(peering) = inbox.borrow_mut().pop_front() else { break };
-            let orders = answer.borrow_mut()(&peering);
-            let ours = port.borrow();
-            let ours = ours.as_ref().expect("it is made");
-            orders.into_iter().for_each(|order| ours.order(order));
-        }
-        turning.set(false);
-    };
-    let door = Door {
-        submit: Rc::new(submit),
-        now: clock::now,
-        wall: clock::date,
-        date: clock::trusted_date,
-        store,
-        executor: Rc::clone(&executor),
-        reactor: Rc::clone(&reactor),
-    };
-    let port = Port::new(door, settings).expect("a port");
-    *made.borrow_mut() = Some(Rc::clone(&port));
-    let end = begin(&port);
-    reactor.run(&executor, end);
 }

@@ -10,6 +10,7 @@
     reason = "a bench has a clock, and prints"
 )]
 
+mod alone;
 mod bare;
 mod idle;
 mod node;

@@ -1,8 +1,7 @@
 //! Two nodes, each with its own store, reactor and thread: the taker wants block after block,
 //! compares each with its record's digest and places it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -16,22 +15,15 @@ use neap::base::limits;
 use neap::base::peer::Tier;
 use neap::base::range::ByteRange;
 use neap::base::segment::{BlockSet, SegmentId};
-use neap::host::clock;
-use neap::net::ground::door::Door;
-use neap::net::ground::reactor::Reactor;
-use neap::net::peer::port::Port;
 use neap::net::peer::settings::Settings;
-use neap::node::event::Input;
 use neap::node::peering::{PeerOrder, Peering};
 use neap::store::row::Keep;
 use neap::store::rows::{Options, Store};
 use neap::wire::message::Message;
-use smol::{LocalExecutor, Timer, channel};
+use smol::{Timer, channel};
 
+use crate::alone::alone;
 use crate::{Spent, Watch};
-
-/// What the machine answers to an input.
-type Answer = dyn FnMut(&Peering) -> Vec<PeerOrder>;
 
 /// Segments of the one resource that is given again and again: 32 MiB.
 const SEGMENTS: u32 = 8;
@@ -108,7 +100,7 @@ fn give(address: &mpsc::Sender<SocketAddr>) -> Spent {
         }
         _ => Vec::new(),
     };
-    run_node(store, Box::new(answer), |port| {
+    alone(settings(), store, answer, |port| {
         let _ = address.send(port.listen().expect("a port")[0]);
         async move { end.recv().await.expect("the end") }
     })
@@ -161,7 +153,7 @@ fn take(address: SocketAddr, bytes: u64, tier: Tier) -> Spent {
             _ => Vec::new(),
         }
     };
-    run_node(store, Box::new(answer), move |port| {
+    alone(settings(), store, answer, move |port| {
         port.order(PeerOrder::Dial { address, key: None, tier });
         let port = Rc::clone(port);
         async move {
@@ -172,44 +164,4 @@ fn take(address: SocketAddr, bytes: u64, tier: Tier) -> Spent {
             spent
         }
     })
-}
-
-/// Runs a node until the future that `begin` makes is done.
-fn run_node<F: Future<Output = Spent>>(
-    store: Store,
-    answer: Box<Answer>,
-    begin: impl FnOnce(&Rc<Port>) -> F,
-) -> Spent {
-    let (executor, reactor) = (Rc::new(LocalExecutor::new()), Reactor::new().expect("a reactor"));
-    let made: Rc<RefCell<Option<Rc<Port>>>> = Rc::default();
-    let (inbox, turning) = (RefCell::new(VecDeque::new()), Cell::new(false));
-    let (port, answer) = (Rc::clone(&made), RefCell::new(answer));
-    let submit = move |input: Input| {
-        let Input::Peer(peering) = input else { return };
-        inbox.borrow_mut().push_back(*peering);
-        if turning.replace(true) {
-            return;
-        }
-        loop {
-            let Some(peering) = inbox.borrow_mut().pop_front() else { break };
-            let orders = answer.borrow_mut()(&peering);
-            let ours = port.borrow();
-            let ours = ours.as_ref().expect("it is made");
-            orders.into_iter().for_each(|order| ours.order(order));
-        }
-        turning.set(false);
-    };
-    let door = Door {
-        submit: Rc::new(submit),
-        now: clock::now,
-        wall: clock::date,
-        date: clock::trusted_date,
-        store,
-        executor: Rc::clone(&executor),
-        reactor: Rc::clone(&reactor),
-    };
-    let port = Port::new(door, settings()).expect("a port");
-    *made.borrow_mut() = Some(Rc::clone(&port));
-    let end = begin(&port);
-    reactor.run(&executor, end)
 }

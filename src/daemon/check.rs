@@ -7,7 +7,7 @@ use crate::config::keys::origin::ORIGIN;
 use crate::config::keys::table::{SECTIONS, keys};
 use crate::config::layers::{Flags, Loaded, Paths};
 use crate::config::model::{Config, Origin};
-use crate::config::problem::{Problem, exit_code};
+use crate::config::problem::exit_code;
 use crate::config::show;
 
 /// What a command prints and how it ends.
@@ -23,10 +23,8 @@ pub struct Outcome {
 
 /// Loads the configuration and says what holds; `quiet` leaves only problems and warnings.
 pub fn check(paths: &Paths, flags: &Flags, quiet: bool) -> Outcome {
-    match Config::load(paths, flags) {
-        Err(problems) => {
-            Outcome { out: String::new(), err: complaint(&problems), code: exit_code(&problems) }
-        }
+    match configured(paths, flags) {
+        Err(outcome) => outcome,
         Ok(loaded) => {
             let out = if quiet { String::new() } else { listing(&loaded.config, &loaded.sources) };
             Outcome { out, err: remarks(&loaded), code: 0 }
@@ -34,9 +32,15 @@ pub fn check(paths: &Paths, flags: &Flags, quiet: bool) -> Outcome {
     }
 }
 
-/// The problems as a start or check reports them: one line each.
-pub fn complaint(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("neap: {problem}\n")).collect()
+/// The configuration that a command works with.
+///
+/// # Errors
+/// What the command ends with where the files cannot be used: their problems, one line each.
+pub fn configured(paths: &Paths, flags: &Flags) -> Result<Loaded, Outcome> {
+    Config::load(paths, flags).map_err(|problems| {
+        let err = problems.iter().map(|problem| format!("neap: {problem}\n")).collect();
+        Outcome { err, code: exit_code(&problems), ..Outcome::default() }
+    })
 }
 
 fn remarks(loaded: &Loaded) -> String {

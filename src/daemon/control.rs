@@ -1,20 +1,15 @@
 //! `neap standby`, `neap sharing` and the like: a call to the daemon, and what became of it.
 
-use super::check::{Outcome, complaint};
+use super::check::{Outcome, configured};
 use crate::base::control::Control;
 use crate::config::layers::{Flags, Paths};
-use crate::config::model::Config;
-use crate::config::problem::exit_code;
 use crate::net::admin::client::{self, Error};
 
 /// What the call's command prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags, control: &Control) -> Outcome {
-    let path = match Config::load(paths, flags) {
+    let path = match configured(paths, flags) {
         Ok(loaded) => loaded.config.admin.control,
-        Err(problems) => {
-            let code = exit_code(&problems);
-            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
-        }
+        Err(outcome) => return outcome,
     };
     let Some(path) = path else {
         let err = "neap: the control socket is switched off in the configuration\n".into();

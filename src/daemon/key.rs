@@ -3,12 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::check::{Outcome, complaint};
+use super::check::{Outcome, configured};
 use crate::base::peer::NodeKey;
 use crate::base::time::Date;
 use crate::config::layers::{Flags, Paths};
-use crate::config::model::Config;
-use crate::config::problem::exit_code;
 use crate::host::clock;
 use crate::net::peer::identity::{Identity, KeyFault};
 use crate::wire::switch::Switch;
@@ -67,12 +65,9 @@ pub fn switch(paths: &Paths, flags: &Flags, (percent, days, key): (u8, u32, &Pat
         Ok(operator) => operator,
         Err(fault) => return failed(&fault),
     };
-    let name = match Config::load(paths, flags) {
+    let name = match configured(paths, flags) {
         Ok(loaded) => loaded.config.network.name,
-        Err(problems) => {
-            let code = exit_code(&problems);
-            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
-        }
+        Err(outcome) => return outcome,
     };
     if name.is_empty() {
         let err = "neap: network.name is empty: the switch must say which network it means\n";
@@ -98,12 +93,9 @@ fn with_state(
     flags: &Flags,
     act: impl FnOnce(&Path) -> Result<Outcome, KeyFault>,
 ) -> Outcome {
-    match Config::load(paths, flags) {
+    match configured(paths, flags) {
         Ok(loaded) => act(&loaded.config.network.state).unwrap_or_else(|fault| failed(&fault)),
-        Err(problems) => {
-            let code = exit_code(&problems);
-            Outcome { err: complaint(&problems), code, ..Outcome::default() }
-        }
+        Err(outcome) => outcome,
     }
 }
 

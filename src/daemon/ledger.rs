@@ -2,21 +2,16 @@
 
 use core::fmt::Write;
 
-use super::check::{Outcome, complaint};
+use super::check::{Outcome, configured};
 use crate::config::layers::{Flags, Paths};
-use crate::config::model::Config;
-use crate::config::problem::exit_code;
 use crate::net::admin::{client, words};
 use crate::node::status::{Account, Status};
 
 /// What `neap ledger` prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags) -> Outcome {
-    let control = match Config::load(paths, flags) {
+    let control = match configured(paths, flags) {
         Ok(loaded) => loaded.config.admin.control,
-        Err(problems) => {
-            let code = exit_code(&problems);
-            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
-        }
+        Err(outcome) => return outcome,
     };
     let Some(control) = control else {
         let err = "neap: the control socket is switched off in the configuration\n".into();

@@ -2,11 +2,9 @@
 
 use std::io::{BufRead, Write};
 
-use super::check::{Outcome, complaint};
+use super::check::{Outcome, configured};
 use crate::base::units::Size;
 use crate::config::layers::{Flags, Paths};
-use crate::config::model::Config;
-use crate::config::problem::exit_code;
 use crate::host::notebook;
 use crate::net::peer::identity;
 use crate::store::files::{Fault, Files, Folder};
@@ -21,12 +19,9 @@ pub fn outcome(
     answer: &mut dyn BufRead,
     ask: &mut dyn Write,
 ) -> Outcome {
-    let config = match Config::load(paths, flags) {
+    let config = match configured(paths, flags) {
         Ok(loaded) => loaded.config,
-        Err(problems) => {
-            let code = exit_code(&problems);
-            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
-        }
+        Err(outcome) => return outcome,
     };
     let place = config.cache.path.display().to_string();
     let folder = config.cache.path.exists().then(|| Folder::new(config.cache.path));

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use ring::rand::SecureRandom;
 use smol::{LocalExecutor, Task, Timer, future};
 
-use super::check::{Outcome, complaint};
+use super::check::{Outcome, configured};
 use super::disk::{self, Shelf};
 use super::network::Network;
 use super::notes::Notes;
@@ -18,7 +18,6 @@ use crate::base::limits;
 use crate::config::change::difference;
 use crate::config::layers::{Flags, Loaded, Paths};
 use crate::config::model::Config;
-use crate::config::problem::exit_code;
 use crate::host::notify::{self, Socket};
 use crate::host::signals::{Signal, Watch};
 use crate::host::{clock, log as host_log};
@@ -33,12 +32,9 @@ use crate::store::rows::{Options, Store};
 
 /// Runs a node until a signal ends it.
 pub fn run(paths: &Paths, flags: &Flags) -> Outcome {
-    let loaded = match Config::load(paths, flags) {
+    let loaded = match configured(paths, flags) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            let code = exit_code(&problems);
-            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
-        }
+        Err(outcome) => return outcome,
     };
     host_log::logger::start(&loaded.config.log);
     panic_lines();

@@ -4,10 +4,8 @@ use core::fmt;
 use core::fmt::Write;
 use std::path::Path;
 
-use super::check::{Outcome, complaint};
+use super::check::{Outcome, configured};
 use crate::config::layers::{Flags, Paths};
-use crate::config::model::Config;
-use crate::config::problem::exit_code;
 use crate::net::admin::{client, words};
 use crate::node::status::{Status, Usage};
 
@@ -33,12 +31,9 @@ impl fmt::Display for Error {
 
 /// What `neap status` prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags, json: bool) -> Outcome {
-    let control = match Config::load(paths, flags) {
+    let control = match configured(paths, flags) {
         Ok(loaded) => loaded.config.admin.control,
-        Err(problems) => {
-            let code = exit_code(&problems);
-            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
-        }
+        Err(outcome) => return outcome,
     };
     let asked = match control {
         Some(path) => ask(&path, json).map_err(|error| error.to_string()),

@@ -218,17 +218,8 @@ impl Machine {
         }
         fields.push("Content-Length", statement.length.to_string());
         fields.push("Cache-Control", format!("max-age={}", statement.lifetime.as_secs()));
-        let arrival = Arrival {
-            fetch: id,
-            head: ResponseHead { status: 200, version: Version::Http11, fields },
-            length: Some(statement.length),
-            to_close: false,
-            requested: self.now,
-            date: None,
-            plan: None,
-            warning: None,
-            records: Vec::new(),
-        };
+        let head = ResponseHead { status: 200, version: Version::Http11, fields };
+        let arrival = Arrival::vouched(id, (head, statement.length), self.now);
         if let Some(fetch) = self.fetches.get_mut(&id) {
             fetch.ask.spec = None;
         }

@@ -140,6 +140,23 @@ pub struct Arrival {
     pub records: Vec<Record>,
 }
 
+impl Arrival {
+    /// One that peers make up for: a head and a length that are known to be the origin's.
+    pub fn vouched(fetch: FetchId, (head, length): (ResponseHead, u64), now: Instant) -> Self {
+        Self {
+            fetch,
+            head,
+            length: Some(length),
+            to_close: false,
+            requested: now,
+            date: None,
+            plan: None,
+            warning: None,
+            records: Vec::new(),
+        }
+    }
+}
+
 /// An order to the origin's port.
 #[derive(Clone, Debug)]
 pub struct Order {

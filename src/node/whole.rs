@@ -245,17 +245,7 @@ impl Machine {
     /// It is what the origin states: it becomes a stored response like any other.
     fn adopt(&mut self, resource: Digest, id: FetchId, pending: Pending) {
         let Pending { sum, head, length, row, .. } = pending;
-        let arrival = Arrival {
-            fetch: id,
-            head,
-            length: Some(length),
-            to_close: false,
-            requested: self.now,
-            date: None,
-            plan: None,
-            warning: None,
-            records: Vec::new(),
-        };
+        let arrival = Arrival::vouched(id, (head, length), self.now);
         if let Some(fetch) = self.fetches.get_mut(&id) {
             (fetch.ask.spec, fetch.ask.adopts) = (None, Some(row));
         }

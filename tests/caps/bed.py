@@ -14,10 +14,11 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lab"))
+from broadcast import Inside
 from endpoint import binary
-from namespaces import ORIGIN, enter
+from namespaces import enter
 from node import Node, Nodes
-from origin import Origin, get, wait_for
+from origin import get, wait_for
 
 ROOT = HERE.parent.parent
 RATE = 25_000_000
@@ -43,21 +44,12 @@ def media(segments):
     return folder
 
 
-class Source(Origin):
+class Source(Inside):
     """nginx in the home's internet, with the film."""
 
     def __init__(self, home, segments):
-        super().__init__(media(segments))
-        self.home, self.address, self.wrap, self.segments = home, ORIGIN, home.internet.wrap, segments
-        self.port, self.tls_port = 80, 443
-
-    @property
-    def tls_url(self):
-        return f"https://{ORIGIN}/"
-
-    def _listens(self):
-        listens = super()._listens
-        return self.home.internet.within(listens)
+        super().__init__(home, media(segments))
+        self.segments = segments
 
     def size(self):
         return self.segments * RATE * SECONDS // 8

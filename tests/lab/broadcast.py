@@ -55,11 +55,11 @@ def ffmpeg(folder, *words):
                     *map(str, words)], cwd=folder, check=True)
 
 
-class Broadcast(Origin):
-    """The origin, in the home's internet; `copies` tells how often each segment crossed the line."""
+class Inside(Origin):
+    """An origin in the home's internet, at the address that all of it knows."""
 
-    def __init__(self, home):
-        super().__init__(media())
+    def __init__(self, home, folder):
+        super().__init__(folder)
         self.home, self.address, self.wrap = home, ORIGIN, home.internet.wrap
         self.port, self.tls_port = 80, 443
 
@@ -70,6 +70,13 @@ class Broadcast(Origin):
     def _listens(self):
         listens = super()._listens
         return self.home.internet.within(listens)
+
+
+class Broadcast(Inside):
+    """The home's origin with live streams; `copies` tells how often each segment crossed the line."""
+
+    def __init__(self, home):
+        super().__init__(home, media())
 
     def start_live(self, segment=SEGMENT):
         """Cuts live HLS (TS, two renditions) and live DASH (fMP4) out of the source, in real time.

@@ -6,9 +6,7 @@ use std::path::Path;
 use super::fit::{Fit, KINDS, Reading, fit};
 use super::sample::Sample;
 use crate::config::layers::{Flags, Paths};
-use crate::config::model::Config;
-use crate::config::problem::exit_code;
-use crate::daemon::check::{Outcome, complaint};
+use crate::daemon::check::{Outcome, configured};
 
 /// What `neap calibrate` prints, and its exit code.
 pub fn calibrate(
@@ -17,12 +15,9 @@ pub fn calibrate(
     input: &mut dyn BufRead,
     out: &mut dyn Write,
 ) -> Outcome {
-    let config = match Config::load(paths, flags) {
+    let config = match configured(paths, flags) {
         Ok(loaded) => loaded.config,
-        Err(problems) => {
-            let code = exit_code(&problems);
-            return Outcome { err: complaint(&problems), code, ..Outcome::default() };
-        }
+        Err(outcome) => return outcome,
     };
     let failed =
         |why: String, code| Outcome { err: format!("neap: {why}\n"), code, ..Outcome::default() };
