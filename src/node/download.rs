@@ -250,19 +250,6 @@ impl Machine {
         resource.is_some_and(|resource| swarm.downloads.contains_key(resource))
     }
 
-    /// A response is stored: if a playlist lists it as a segment, peers may have it.
-    pub(super) fn note_segment(&mut self, row: RowId, (ask, length): (&Ask, Option<u64>)) {
-        let listed = self.timeline.listed(&ask.locator, None).filter(|_| self.swarm.is_some());
-        let Some(kin) = listed.and_then(|listed| self.kin_of(&listed)) else { return };
-        let plain = self.index.entry(row).is_some_and(|entry| {
-            entry.status == 200 && !entry.selecting.is_selective() && length.is_some()
-        });
-        let Some(resource) = self.resource_of(&ask.key).filter(|_| plain) else { return };
-        self.note_kin(resource, kin);
-        self.note_shareable(row, resource);
-        self.on_row(resource, row, length);
-    }
-
     /// Ends a download of which all that is wanted is here.
     pub(super) fn settle(&mut self, resource: Digest) {
         let Some(swarm) = &self.swarm else { return };

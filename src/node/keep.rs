@@ -2,13 +2,13 @@
 
 use super::event::Output;
 use super::machine::Machine;
-use super::memo::{self, Memo, Rests};
+use super::memo::{self, Memo};
 use super::report::Counter;
 use crate::base::digest::Digest;
 use crate::base::id::{FetchId, OriginId, RowId};
 use crate::base::limits;
 use crate::base::range::{ByteRange, RangeSet};
-use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::segment::SegmentId;
 use crate::base::url::Locator;
 use crate::engine::cache::evict::Slice;
 use crate::engine::cache::index::{Entry, Key};
@@ -85,6 +85,7 @@ impl Machine {
             policy: entry.policy.to_record(self.now).to_vec(),
             written: self.date(),
             selective: entry.selecting.is_selective(),
+            listed: self.listing(row),
             rests: self.rests_of(row, slice),
         };
         let whole = range_of(slice, memo.length).len();
@@ -93,31 +94,6 @@ impl Machine {
         }
         let (key, header) = (memo.key(), memo.to_bytes());
         self.put(Output::Persist { row, slice: slice.number, header, key });
-    }
-
-    /// What of a slice rests on somebody's word.
-    fn rests_of(&self, row: RowId, slice: Slice) -> Rests {
-        let Some(swarm) = &self.swarm else { return Rests::default() };
-        let resource = swarm.rows.get(&row).or_else(|| swarm.found.get(&row));
-        let Some(resource) = resource else { return Rests::default() };
-        let (segment, first) = place_of_slice(*resource, slice.number);
-        let blocks = u16::try_from(swarm.verifier.resting(segment).0 >> first & 0xffff);
-        match blocks.unwrap_or(0) {
-            0 => Rests::default(),
-            blocks => Rests { blocks, by: swarm.verifier.vouchers(segment) },
-        }
-    }
-
-    /// A slice of an earlier run rests on somebody's word; false where that counts no more.
-    fn may_rest(&mut self, row: RowId, slice: u32, memo: &Memo) -> bool {
-        let resource = crate::base::segment::resource(&memo.origin, &memo.identity);
-        let Some(swarm) = self.swarm.as_mut().filter(|_| memo.rests.blocks > 0) else {
-            return true;
-        };
-        let (segment, first) = place_of_slice(resource, slice);
-        let blocks = BlockSet(u64::from(memo.rests.blocks) << first);
-        swarm.found.insert(row, resource);
-        swarm.verifier.on_found(segment, blocks, &memo.rests.by)
     }
 
     /// A slice is on disk.
@@ -160,7 +136,7 @@ impl Machine {
     pub(super) fn on_found(&mut self, (token, slice, bytes): (u64, u32, u64), header: &[u8]) {
         let memo = Memo::from_bytes(header);
         let row = memo.as_ref().and_then(|memo| self.row_for(memo));
-        let believed = row.zip(memo).is_none_or(|(row, memo)| self.may_rest(row, slice, &memo));
+        let believed = row.zip(memo).is_none_or(|(row, memo)| self.relist(row, slice, &memo));
         let empty = row.filter(|_| !believed);
         let row = row.filter(|_| believed);
         let fits = row.filter(|row| {
@@ -176,6 +152,7 @@ impl Machine {
             self.disk.insert(place, bytes);
         }
         self.put(Output::Adopt { token, row: fits });
+        fits.into_iter().for_each(|row| self.offer_found(row, slice));
         empty.into_iter().for_each(|row| self.drop_if_empty(row));
         self.make_room();
     }
@@ -332,7 +309,7 @@ pub(super) fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slic
 }
 
 /// The segment that a slice lies in, and the first of its blocks there.
-fn place_of_slice(resource: Digest, slice: u32) -> (SegmentId, u32) {
+pub(super) fn place_of_slice(resource: Digest, slice: u32) -> (SegmentId, u32) {
     let start = u64::from(slice) * limits::block::SLICE;
     let segment = SegmentId::holding(resource, start);
     let first = (start - segment.window().start) / limits::block::BLOCK;

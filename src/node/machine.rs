@@ -45,6 +45,8 @@ pub struct Machine {
     pub(super) memory: Evict,
     pub(super) disk: Evict,
     pub(super) rows: BTreeMap<RowId, Row>,
+    /// Rows that peers may have, where a network is configured.
+    pub(super) listed: BTreeMap<RowId, super::listed::Row>,
     pub(super) exchanges: BTreeMap<ExchangeId, Exchange>,
     pub(super) fetches: BTreeMap<FetchId, Fetch>,
     pub(super) health: Vec<Health>,
@@ -107,6 +109,7 @@ impl Machine {
             memory: Evict::new(config.cache.memory.0),
             disk: Evict::new(config.cache.disk.0),
             rows: BTreeMap::new(),
+            listed: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             fetches: BTreeMap::new(),
             health: health.collect(),

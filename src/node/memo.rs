@@ -2,9 +2,10 @@
 //!
 //! Version 2, all numbers little-endian: version (1 byte), flags (1), length (8), date in
 //! seconds (8), then four texts, each with its length in front (4): origin, identity, policy
-//! record, and the fields as `name: value` lines. Then on whose word blocks of the slice were
-//! taken from peers: which of its 16 (2 bytes), and the keys (32 each) of those whose word it was.
-//! Version 1 ends before that.
+//! record, and the fields as `name: value` lines. Then, where a playlist lists the response as a
+//! segment (bit 1 of the flags), its rendition and its stream as peers name them (32 each). Last,
+//! on whose word blocks of the slice were taken from peers: which of its 16 (2 bytes), and the keys
+//! (32 each) of those whose word it was. Version 1 ends behind the texts.
 
 use core::time::Duration;
 
@@ -31,6 +32,9 @@ pub(super) struct Memo {
     pub(super) written: Option<Date>,
     /// Whether request fields chose it; such responses are not written.
     pub(super) selective: bool,
+    /// The rendition and the stream that it is a segment of, if a playlist lists it: then peers
+    /// may have it.
+    pub(super) listed: Option<(Digest, Digest)>,
     /// What of the slice rests on somebody's word.
     pub(super) rests: Rests,
 }
@@ -65,7 +69,9 @@ impl Memo {
 
     /// As it is written.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.written.is_some())];
+        let dated = if self.written.is_some() { DATED } else { 0 };
+        let listed = if self.listed.is_some() { LISTED } else { 0 };
+        let mut out = vec![VERSION, dated | listed];
         out.extend_from_slice(&self.length.to_le_bytes());
         out.extend_from_slice(&self.written.map_or(0, |date| date.0).to_le_bytes());
         let lines = self.fields.iter().map(|(name, value)| format!("{name}: {value}\n"));
@@ -76,6 +82,10 @@ impl Memo {
             out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(0).to_le_bytes());
             out.extend_from_slice(part);
         }
+        if let Some((rendition, stream)) = &self.listed {
+            out.extend_from_slice(&rendition.0);
+            out.extend_from_slice(&stream.0);
+        }
         self.rests.write(&mut out);
         out
     }
@@ -84,7 +94,7 @@ impl Memo {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (head, mut rest) = bytes.split_at_checked(18)?;
         let (&[version, flags], numbers) = head.split_first_chunk::<2>()?;
-        if !(FIRST..=VERSION).contains(&version) || flags > 1 {
+        if !(FIRST..=VERSION).contains(&version) || flags & !(DATED | LISTED) != 0 {
             return None;
         }
         let length = u64::from_le_bytes(numbers[..8].try_into().ok()?);
@@ -103,15 +113,22 @@ impl Memo {
             line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()))
         };
         let fields = lines.lines().map(field).collect::<Option<Fields>>()?;
-        let written = (flags == 1).then_some(Date(date));
+        let written = (flags & DATED != 0).then_some(Date(date));
         let selective = false;
         // The first version did not say on whose word: what it wrote is purged by no key.
+        let mut listed = None;
+        if flags & LISTED != 0 {
+            let (digests, behind) = rest.split_first_chunk::<64>()?;
+            let (rendition, stream) = digests.split_at(32);
+            listed = Some((Digest(rendition.try_into().ok()?), Digest(stream.try_into().ok()?)));
+            rest = behind;
+        }
         let rests = match version {
-            FIRST if rest.is_empty() => Rests::default(),
+            FIRST if rest.is_empty() && listed.is_none() => Rests::default(),
             FIRST => return None,
             _ => Rests::read(rest)?,
         };
-        Some(Self { rests, origin, identity, length, fields, policy, written, selective })
+        Some(Self { listed, rests, origin, identity, length, fields, policy, written, selective })
     }
 }
 
@@ -121,6 +138,12 @@ pub(super) fn policy(memo: &Memo, down_time: Option<Duration>, now: Instant) -> 
 }
 
 const VERSION: u8 = 2;
+
+/// The flag of a response with the date of its writing.
+const DATED: u8 = 1;
+
+/// The flag of a response that a playlist lists.
+const LISTED: u8 = 2;
 
 /// That of 0.1.0, which is still read: an update must not empty a cache.
 const FIRST: u8 = 1;
@@ -139,6 +162,7 @@ mod tests {
             policy: vec![1, 2, 3],
             written: Some(Date(1_700_000_000)),
             selective: false,
+            listed: Some((Digest::of(b"rendition"), Digest::of(b"stream"))),
             rests: Rests { blocks: 0x8001, by: vec![NodeKey([1; 32]), NodeKey([2; 32])] },
         };
         let bytes = memo.to_bytes();
@@ -146,7 +170,7 @@ mod tests {
         for cut in (0..bytes.len()).filter(|cut| ![64, 32].contains(&(bytes.len() - cut))) {
             assert_eq!(Memo::from_bytes(&bytes[..cut]), None, "{cut}");
         }
-        let alone = Memo { rests: Rests::default(), ..memo };
+        let alone = Memo { listed: None, rests: Rests::default(), ..memo };
         assert_eq!(Memo::from_bytes(&alone.to_bytes()).as_ref(), Some(&alone));
         for version in [0, 1, 3] {
             let mut other = bytes.clone();

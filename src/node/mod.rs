@@ -16,6 +16,7 @@ pub mod governor;
 pub mod health;
 mod hearsay;
 pub mod keep;
+mod listed;
 pub mod machine;
 mod meeting;
 pub mod memo;

@@ -121,8 +121,15 @@ impl Machine {
         let votes = swarm.voting.needed.is_some() && sought && !record;
         let wanted = (sought || swarm.proving.audited.contains(&segment)) && record;
         let fetched = swarm.proving.fetched.get(&segment).copied().unwrap_or_default();
-        // A node vouches for what it took itself, and for nothing that it found here.
-        let blocks = if votes && !witness { blocks.and(fetched) } else { blocks };
+        let entry = self.index.entry(row);
+        let fresh = entry.is_some_and(|entry| entry.policy.fresh_until() > self.now);
+        // A node vouches for what it took itself. A witness does for what it took in an earlier
+        // run too, as long as the origin would say the same.
+        let blocks = match (witness, votes) {
+            (true, _) if fresh => blocks.less(swarm.verifier.resting(segment)),
+            (true, _) | (_, true) => blocks.and(fetched),
+            _ => blocks,
+        };
         if !wanted && !witness && !votes || swarm.verifier.is_contested(segment) {
             return;
         }

@@ -40,7 +40,8 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(link) = swarm.links.get_mut(&peer) else { return };
         let seekers = swarm.sought.entry(segment).or_default();
-        if seekers.insert(peer, Told::default()).is_none() {
+        let first = seekers.insert(peer, Told::default()).is_none();
+        if first {
             link.seeks.push_back(segment);
         }
         if link.seeks.len() > limits::swarm::SEEKS {
@@ -54,6 +55,22 @@ impl Machine {
         }
         self.prove_row(segment);
         self.announce(segment);
+        if first && self.lacks_record(segment) {
+            self.tell(peer, Message::Seek { segment, topic: NO_TOPIC });
+        }
+    }
+
+    /// Whether something of a segment is here that only a record is missing for: an earlier run
+    /// took it, and nobody plays it.
+    fn lacks_record(&self, segment: SegmentId) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let is_known = swarm.verifier.record(segment).is_some();
+        let is_busy = swarm.downloads.contains_key(&segment.resource);
+        let row = self.row_of(segment.resource).filter(|_| !is_known && !is_busy);
+        let entry = row.and_then(|row| self.index.entry(row));
+        let length = entry.and_then(|entry| entry.length);
+        let here = entry.zip(length).map(|(entry, length)| blocks_of(entry, segment, length));
+        here.is_some_and(|here| !here.is_empty()) && swarm.role != Role::Witness
     }
 
     /// A peer needs to hear no more of a segment.
@@ -92,6 +109,9 @@ impl Machine {
         match swarm.verifier.on_record(record, date, self.now) {
             Verdict::New => {
                 self.report.add(Counter::Records, 1);
+                if !swarm.downloads.contains_key(&segment.resource) {
+                    self.tell(peer, Message::Done { segment });
+                }
                 self.on_new_record(segment);
             }
             Verdict::Untrusted if differs => self.note_differs(peer, segment),
@@ -263,3 +283,6 @@ impl Machine {
         }
     }
 }
+
+/// The topic of who plays nothing of a segment and wants its record only.
+const NO_TOPIC: Digest = Digest([0; 32]);

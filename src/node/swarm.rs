@@ -64,9 +64,6 @@ pub(super) struct Swarm {
     /// Rows that may be given from, and the resource that each holds.
     pub(super) rows: BTreeMap<RowId, Digest>,
     pub(super) resources: BTreeMap<Digest, RowId>,
-    /// Rows that were found on the disk and rest on somebody's word. Whether a playlist lists them
-    /// is not known yet, so they are not given from.
-    pub(super) found: BTreeMap<RowId, Digest>,
     /// Who wants to hear of a segment, and what each was told of it.
     pub(super) sought: BTreeMap<SegmentId, BTreeMap<PeerId, Told>>,
     pub(super) proving: Proving,
@@ -153,7 +150,6 @@ impl Swarm {
             kin: BTreeMap::new(),
             rows: BTreeMap::new(),
             resources: BTreeMap::new(),
-            found: BTreeMap::new(),
             sought: BTreeMap::new(),
             proving: Proving::default(),
             shadows: BTreeMap::new(),
@@ -324,52 +320,6 @@ impl Machine {
         Some(resource(&origin.name, &key.identity))
     }
 
-    /// The row of a stored resource, and the resource.
-    pub(super) fn row_of(&self, resource: Digest) -> Option<RowId> {
-        self.swarm.as_ref()?.resources.get(&resource).copied()
-    }
-
-    /// Drops what of a resource is stored, be it known as a segment or found on the disk.
-    pub(super) fn purge(&mut self, resource: Digest) {
-        let Some(swarm) = &self.swarm else { return };
-        let found = swarm.found.iter().filter(|(_, found)| **found == resource);
-        let rows: Vec<RowId> = found.map(|(row, _)| *row).chain(self.row_of(resource)).collect();
-        for row in rows {
-            self.report.add(Counter::Purges, 1);
-            self.drop_entry(row);
-        }
-    }
-
-    /// Notes that a row holds what may be given to peers.
-    pub(super) fn note_shareable(&mut self, row: RowId, resource: Digest) {
-        let Some(swarm) = &mut self.swarm else { return };
-        if let Some(old) = swarm.resources.insert(resource, row) {
-            swarm.rows.remove(&old);
-        }
-        swarm.rows.insert(row, resource);
-    }
-
-    /// A row is out of the index: nothing more is given from it.
-    pub(super) fn forget_shareable(&mut self, row: RowId) {
-        let Some(swarm) = &mut self.swarm else { return };
-        swarm.found.remove(&row);
-        let Some(resource) = swarm.rows.remove(&row) else { return };
-        swarm.resources.remove(&resource);
-        swarm.proving.forget(resource);
-        swarm.sums.forget(row, resource);
-        self.end_download(resource);
-        let Some(swarm) = &mut self.swarm else { return };
-        let first = SegmentId { resource, number: 0 };
-        let last = SegmentId { resource, number: u32::MAX };
-        let told: Vec<SegmentId> = swarm.sought.range(first..=last).map(|(id, _)| *id).collect();
-        for segment in told {
-            if let Some(swarm) = &mut self.swarm {
-                swarm.verifier.unprove(segment, BlockSet::first(64));
-            }
-            self.announce(segment);
-        }
-    }
-
     /// Takes over that sharing was switched, or the network changed.
     pub(super) fn configure_swarm(&mut self) {
         let Some(keys) = self.own else { return };
@@ -379,6 +329,7 @@ impl Machine {
             return;
         }
         self.put(Output::Share { on });
+        self.keep_words();
         if let Some(swarm) = self.swarm.take() {
             self.leave_meetings(swarm.meeting);
             for download in swarm.downloads.into_values() {
@@ -390,6 +341,7 @@ impl Machine {
         } else {
             let rng = self.rng.fork();
             self.swarm = Some(Swarm::new(&self.config, keys, rng));
+            self.relist_all();
             for address in self.config.network.peers.clone() {
                 let tier = self.config.network.near.tier(address.ip(), &[]);
                 let found = Peering::Found { address, key: None, tier, by: FoundBy::Config };

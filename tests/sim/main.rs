@@ -8,6 +8,7 @@
 
 mod checks;
 mod planted;
+mod returning;
 mod targets;
 mod world;
 mod worlds;

@@ -1,5 +1,7 @@
 //! One request of a player as the port follows it: answered, read from its row, left.
 
+use std::time::Duration;
+
 use neap::base::id::{ExchangeId, OriginId, RowId};
 use neap::base::limits;
 use neap::base::range::ByteRange;
@@ -43,7 +45,7 @@ pub struct Outcome {
     pub whole: bool,
     pub got: Vec<(ContentId, ByteRange)>,
     pub bytes: u64,
-    pub took: core::time::Duration,
+    pub took: Duration,
 }
 
 impl World {
@@ -190,6 +192,17 @@ impl World {
         }
     }
 
+    /// Brings up from the disk what of a range is only there.
+    pub fn bring_up(&mut self, node: usize, row: RowId, range: ByteRange) {
+        let Some(open) = self.nodes[node].store.rows.get_mut(&row) else { return };
+        let slice = open.present.first_gap(range).and_then(|gap| open.load(gap.start));
+        if let Some(slice) = slice {
+            let present = open.present.clone();
+            let disk = neap::node::disk::Disk::Loaded { row, slice, present };
+            self.later(node, Duration::ZERO, Input::Disk(disk));
+        }
+    }
+
     /// Blocks have come up from the disk.
     pub fn on_loaded(&mut self, node: usize, row: RowId, at: u64) {
         let Some(open) = self.nodes[node].store.rows.get_mut(&row) else { return };
@@ -256,4 +269,4 @@ impl World {
 }
 
 /// How long the disk takes to bring up a few blocks.
-const LOAD: core::time::Duration = core::time::Duration::from_millis(5);
+const LOAD: Duration = Duration::from_millis(5);

@@ -446,6 +446,7 @@ impl World {
     /// A block's turn has come: its bytes are read and sent, if they are still here.
     fn give_now(&mut self, (node, peer): (usize, PeerId), flow: FlowId, give: Give) {
         let Give { segment, block, row, range } = give;
+        self.bring_up(node, row, range);
         let stuff = self.nodes[node].store.rows.get(&row).and_then(|row| row.stuff(range));
         let lie = self.scene.seats[node].lie;
         let bytes = stuff.map_or(0, |_| u32::try_from(range.len()).unwrap_or(u32::MAX));
@@ -522,6 +523,7 @@ impl World {
     }
 
     fn prove(&mut self, node: usize, row: RowId, range: ByteRange) {
+        self.bring_up(node, row, range);
         let digest = self.nodes[node].store.rows.get(&row).and_then(|row| row.digest(range));
         let proven = Peering::Proven { row, range, digest };
         self.later(node, Duration::from_millis(2), Input::Peer(Box::new(proven)));

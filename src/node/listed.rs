@@ -1,0 +1,170 @@
+//! What of the store peers may have: segments that a playlist lists, and where they belong. It
+//! outlives the swarm, and with the slices on disk it outlives a restart.
+
+use super::fetch::Ask;
+use super::keep::place_of_slice;
+use super::machine::Machine;
+use super::memo::{Memo, Rests};
+use super::policy::Kin;
+use super::report::Counter;
+use crate::base::digest::Digest;
+use crate::base::id::RowId;
+use crate::base::peer::NodeKey;
+use crate::base::segment::{BlockSet, SegmentId, resource};
+use crate::engine::cache::evict::Slice;
+
+/// A row that holds what a playlist lists as a segment.
+#[derive(Debug)]
+pub(super) struct Row {
+    kin: Kin,
+    /// What of it rests on whose word, while no swarm is there to know.
+    words: Vec<(SegmentId, BlockSet, Vec<NodeKey>)>,
+}
+
+impl Machine {
+    /// A response is stored: if a playlist lists it as a segment, peers may have it.
+    pub(super) fn note_segment(&mut self, row: RowId, (ask, length): (&Ask, Option<u64>)) {
+        let shares = self.config.network.exists();
+        let listed = self.timeline.listed(&ask.locator, None).filter(|_| shares);
+        let Some(kin) = listed.and_then(|listed| self.kin_of(&listed)) else { return };
+        let plain = self.index.entry(row).is_some_and(|entry| {
+            entry.status == 200 && !entry.selecting.is_selective() && length.is_some()
+        });
+        let Some(resource) = self.resource_of(&ask.key).filter(|_| plain) else { return };
+        self.listed.insert(row, Row { kin, words: Vec::new() });
+        self.note_kin(resource, kin);
+        self.note_shareable(row, resource);
+        self.on_row(resource, row, length);
+    }
+
+    /// Where a row's resource belongs, if a playlist lists it: the rendition and the stream.
+    pub(super) fn listing(&self, row: RowId) -> Option<(Digest, Digest)> {
+        self.listed.get(&row).map(|row| (row.kin.topic, row.kin.stream))
+    }
+
+    /// What of a slice rests on somebody's word.
+    pub(super) fn rests_of(&self, row: RowId, slice: Slice) -> Rests {
+        let Some(swarm) = &self.swarm else { return Rests::default() };
+        let Some(resource) = swarm.rows.get(&row) else { return Rests::default() };
+        let (segment, first) = place_of_slice(*resource, slice.number);
+        let blocks = u16::try_from(swarm.verifier.resting(segment).0 >> first & 0xffff);
+        match blocks.unwrap_or(0) {
+            0 => Rests::default(),
+            blocks => Rests { blocks, by: swarm.verifier.vouchers(segment) },
+        }
+    }
+
+    /// A slice of an earlier run may be given to peers; false where it rests on the word of
+    /// somebody that counts no more.
+    pub(super) fn relist(&mut self, row: RowId, slice: u32, memo: &Memo) -> bool {
+        let Some((topic, stream)) = memo.listed else { return true };
+        let origin = self.index.key(row).map(|key| key.origin);
+        let Some(origin) = origin.filter(|_| self.config.network.exists()) else { return true };
+        let kin = Kin { origin, topic, stream };
+        let listed = self.listed.entry(row).or_insert(Row { kin, words: Vec::new() });
+        let resource = resource(&memo.origin, &memo.identity);
+        let (segment, first) = place_of_slice(resource, slice);
+        let blocks = BlockSet(u64::from(memo.rests.blocks) << first);
+        let Some(swarm) = &mut self.swarm else {
+            if !blocks.is_empty() {
+                listed.words.push((segment, blocks, memo.rests.by.clone()));
+            }
+            return true;
+        };
+        if !blocks.is_empty() && !swarm.verifier.on_found(segment, blocks, &memo.rests.by) {
+            return false;
+        }
+        self.note_kin(resource, kin);
+        self.note_shareable(row, resource);
+        true
+    }
+
+    /// A slice of an earlier run is here: who seeks it may have it.
+    pub(super) fn offer_found(&mut self, row: RowId, slice: u32) {
+        let Some(swarm) = &self.swarm else { return };
+        let Some(resource) = swarm.rows.get(&row) else { return };
+        let (segment, _) = place_of_slice(*resource, slice);
+        if swarm.sought.contains_key(&segment) {
+            self.prove_row(segment);
+            self.announce(segment);
+        }
+    }
+
+    /// A swarm is there again: what the store has may be given, and what of it rests on a word
+    /// that counts no more goes.
+    pub(super) fn relist_all(&mut self) {
+        for row in self.listed.keys().copied().collect::<Vec<_>>() {
+            let resource = self.index.key(row).and_then(|key| self.resource_of(key));
+            let (Some(resource), Some(listed)) = (resource, self.listed.get_mut(&row)) else {
+                continue;
+            };
+            let (kin, words) = (listed.kin, core::mem::take(&mut listed.words));
+            self.note_kin(resource, kin);
+            self.note_shareable(row, resource);
+            let Some(swarm) = &mut self.swarm else { return };
+            let mut words = words.into_iter();
+            if !words.all(|(segment, blocks, by)| swarm.verifier.on_found(segment, blocks, &by)) {
+                self.drop_entry(row);
+            }
+        }
+    }
+
+    /// The swarm goes: what rests on whose word is kept until there is one again.
+    pub(super) fn keep_words(&mut self) {
+        let Some(swarm) = &self.swarm else { return };
+        for (row, resource) in &swarm.rows {
+            let length = self.index.entry(*row).and_then(|entry| entry.length).unwrap_or_default();
+            let Some(listed) = self.listed.get_mut(row) else { continue };
+            let last = SegmentId::holding(*resource, length.saturating_sub(1)).number;
+            for number in 0..=last {
+                let segment = SegmentId { resource: *resource, number };
+                let blocks = swarm.verifier.resting(segment);
+                if !blocks.is_empty() {
+                    listed.words.push((segment, blocks, swarm.verifier.vouchers(segment)));
+                }
+            }
+        }
+    }
+
+    /// The row of a stored resource that peers may have.
+    pub(super) fn row_of(&self, resource: Digest) -> Option<RowId> {
+        self.swarm.as_ref()?.resources.get(&resource).copied()
+    }
+
+    /// Drops what of a resource is stored.
+    pub(super) fn purge(&mut self, resource: Digest) {
+        let Some(row) = self.row_of(resource) else { return };
+        self.report.add(Counter::Purges, 1);
+        self.drop_entry(row);
+    }
+
+    /// Notes that a row holds what may be given to peers.
+    fn note_shareable(&mut self, row: RowId, resource: Digest) {
+        let Some(swarm) = &mut self.swarm else { return };
+        if let Some(old) = swarm.resources.insert(resource, row) {
+            swarm.rows.remove(&old);
+        }
+        swarm.rows.insert(row, resource);
+    }
+
+    /// A row is out of the index: nothing more is given from it.
+    pub(super) fn forget_shareable(&mut self, row: RowId) {
+        self.listed.remove(&row);
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(resource) = swarm.rows.remove(&row) else { return };
+        swarm.resources.remove(&resource);
+        swarm.proving.forget(resource);
+        swarm.sums.forget(row, resource);
+        self.end_download(resource);
+        let Some(swarm) = &mut self.swarm else { return };
+        let first = SegmentId { resource, number: 0 };
+        let last = SegmentId { resource, number: u32::MAX };
+        let told: Vec<SegmentId> = swarm.sought.range(first..=last).map(|(id, _)| *id).collect();
+        for segment in told {
+            if let Some(swarm) = &mut self.swarm {
+                swarm.verifier.unprove(segment, BlockSet::first(64));
+            }
+            self.announce(segment);
+        }
+    }
+}
