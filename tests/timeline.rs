@@ -1,10 +1,10 @@
 //! The timeline as the machine uses it: plans and requests in, segments to fetch and to drop out.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use neap::base::id::OriginId;
 use neap::base::limits;
+use neap::base::map::Map;
 use neap::base::range::ByteRange;
 use neap::base::time::{Date, Instant};
 use neap::base::url::{Locator, Place, Places, Url};
@@ -28,7 +28,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let ignored = BTreeMap::from([(OriginId(0), vec!["token".to_owned()])]);
+        let ignored = Map::from([(OriginId(0), vec!["token".to_owned()])]);
         let bases = vec![Url::parse("https://cdn.example/live/").expect("a fixture of this test")];
         let places = Places(vec![Place { name: "tv".into(), bases, hosts: Vec::new() }]);
         Self { timeline: Timeline::new(ignored), places }

@@ -1,7 +1,8 @@
 //! Byte ranges, half open, and sets of them: what of a resource is wanted, here or missing.
 
 use core::fmt;
-use std::collections::BTreeMap;
+
+use super::map::Map;
 
 /// Bytes `start..end` of a resource; `end` is the first byte not in the range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,12 +54,12 @@ impl fmt::Display for ByteRange {
 
 /// Ranges that neither overlap nor touch, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RangeSet(BTreeMap<u64, u64>);
+pub struct RangeSet(Map<u64, u64>);
 
 impl RangeSet {
     /// The set without a byte.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Map::new())
     }
 
     /// Adds a range, joining those that it overlaps or touches.

@@ -1,11 +1,10 @@
 //! Layer over layer: what each file and flag sets, and everything that is wrong with it.
 
-use std::collections::BTreeMap;
-
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::base::limits;
+use crate::base::map::Map;
 
 use super::file::{Parsed, Text};
 use super::keys::key::{Key, Sources};
@@ -136,7 +135,7 @@ impl Merge {
     }
 
     fn origins(&mut self, reading: &mut Reading<'_>, list: &DeArray<'_>) {
-        let mut seen = BTreeMap::new();
+        let mut seen = Map::new();
         for item in list {
             let Some(table) = item.get_ref().as_table() else {
                 let fault = Fault::expected(item, "[[origin]]");

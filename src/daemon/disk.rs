@@ -1,13 +1,13 @@
 //! The disk tier's life: read at the start, worked in the background, its news handed in.
 
 use core::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
 
 use super::run::Run;
 use crate::base::id::RowId;
+use crate::base::map::Map;
 use crate::base::time::Plain;
 use crate::host::clock;
 use crate::node::disk::Disk;
@@ -20,7 +20,7 @@ use crate::store::scan::Found;
 /// Files that were found and still have no row.
 #[derive(Default)]
 pub struct Shelf {
-    found: RefCell<BTreeMap<u64, Found>>,
+    found: RefCell<Map<u64, Found>>,
     last: Cell<u64>,
 }
 

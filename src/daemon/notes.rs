@@ -2,13 +2,13 @@
 //! thread of the pool, since a sync on worn flash may take a second.
 
 use core::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
 use smol::LocalExecutor;
 
 use super::run::Run;
+use crate::base::map::Map;
 use crate::base::page::Page;
 use crate::host::notebook::Notebook;
 use crate::node::event::Input;
@@ -17,7 +17,7 @@ use crate::node::event::Input;
 pub struct Notes {
     notebook: Notebook,
     executor: Rc<LocalExecutor<'static>>,
-    pending: RefCell<BTreeMap<Page, String>>,
+    pending: RefCell<Map<Page, String>>,
     writing: Cell<bool>,
     /// Whether it was said already that pages cannot be written.
     failed: Cell<bool>,

@@ -1,8 +1,6 @@
 //! A resource on its way here by way of the swarm: from peers block by block, from the origin
 //! what they do not bring in time.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::event::{Arrival, Output};
 use super::fetch::{Ask, By};
 use super::machine::Machine;
@@ -11,8 +9,10 @@ use super::whole::Pending;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::set::Set;
 use crate::base::time::Instant;
 use crate::engine::schedule::want::Want;
 use crate::wire::http::fields::Fields;
@@ -38,11 +38,11 @@ pub(super) struct Download {
     /// The fetch that players wait for while nothing is known yet.
     pub(super) waits: Option<FetchId>,
     /// Those who wait at a hole, and where.
-    pub(super) holes: BTreeMap<ExchangeId, u64>,
+    pub(super) holes: Map<ExchangeId, u64>,
     /// Fetches from the origin under way, with the segments that each is for.
-    pub(super) fetches: BTreeMap<FetchId, Vec<SegmentId>>,
+    pub(super) fetches: Map<FetchId, Vec<SegmentId>>,
     /// Segments that peers know this node to seek.
-    pub(super) sought: BTreeSet<SegmentId>,
+    pub(super) sought: Set<SegmentId>,
     /// What is kept apart until it is proven by the origin's word on the whole.
     pub(super) pending: Option<Pending>,
     /// Whether the origin was asked for that word.
@@ -104,9 +104,9 @@ impl Machine {
                 row: None,
                 length: None,
                 waits: Some(waits),
-                holes: BTreeMap::new(),
-                fetches: BTreeMap::new(),
-                sought: BTreeSet::new(),
+                holes: Map::new(),
+                fetches: Map::new(),
+                sought: Set::new(),
                 pending: None,
                 asked_sum: false,
                 stated: None,

@@ -1,7 +1,5 @@
 //! The end of a fetch: whole, broken off and resumed, failed over, or answered from what is stale.
 
-use std::collections::BTreeSet;
-
 use super::answer::Note;
 use super::event::{Output, Trouble};
 use super::fetch::{Fetch, Stream};
@@ -9,6 +7,7 @@ use super::machine::Machine;
 use super::report::{Counter, FaultKind, Source};
 use super::serve::if_range;
 use crate::base::id::{ExchangeId, FetchId};
+use crate::base::set::Set;
 use crate::base::url::{Locator, without_query};
 use crate::wire::http::range::Spec;
 
@@ -150,7 +149,7 @@ impl Machine {
     }
 }
 
-fn fetch_followers(fetch: Option<Fetch>) -> BTreeSet<ExchangeId> {
+fn fetch_followers(fetch: Option<Fetch>) -> Set<ExchangeId> {
     fetch.map(|fetch| fetch.followers).unwrap_or_default()
 }
 

@@ -1,7 +1,6 @@
 //! Requests to origins: begun, shared by those who wait, given up when nobody needs them.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use super::event::{Order, Output};
 use super::exchange::Exchange;
@@ -12,6 +11,7 @@ use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
 use crate::base::range::ByteRange;
+use crate::base::set::Set;
 use crate::base::time::Instant;
 use crate::base::url::Locator;
 use crate::engine::cache::index::Key;
@@ -66,7 +66,7 @@ pub(super) struct Fetch {
     /// Exchanges that found a hole which this is to fill.
     pub(super) holes: Vec<ExchangeId>,
     /// Exchanges whose row this fills.
-    pub(super) followers: BTreeSet<ExchangeId>,
+    pub(super) followers: Set<ExchangeId>,
     /// Its body, once the head is here.
     pub(super) stream: Option<Stream>,
     /// Who brings it.
@@ -180,7 +180,7 @@ impl Machine {
             resumed: 0,
             waiting: Vec::new(),
             holes: Vec::new(),
-            followers: BTreeSet::new(),
+            followers: Set::new(),
             stream: None,
             by,
             begun: self.now,

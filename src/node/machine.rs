@@ -3,7 +3,7 @@
 //! The law: `handle` one input, then `poll_output` until it is empty, then nothing happens
 //! before the next input or the moment that `poll_timeout` names. No I/O, no clock, no dice.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
@@ -19,8 +19,10 @@ use super::pace::Paces;
 use super::report::{Counter, FaultKind, Report, Source};
 use super::swarm::Swarm;
 use crate::base::id::{ExchangeId, FetchId, OriginId, RowId};
+use crate::base::map::Map;
 use crate::base::peer::NodeKey;
 use crate::base::rng::Rng;
+use crate::base::set::Set;
 use crate::base::time::{Date, Instant};
 use crate::base::url::Places;
 use crate::config::model::Config;
@@ -39,20 +41,20 @@ pub struct Machine {
     pub(super) dated: Option<(Instant, Date)>,
     pub(super) index: Index,
     /// The field lines of stored responses, ready to send.
-    pub(super) lines: BTreeMap<RowId, Bytes>,
+    pub(super) lines: Map<RowId, Bytes>,
     /// Stored responses that were fetched ahead and that no player has asked for yet.
-    pub(super) unasked: BTreeSet<RowId>,
+    pub(super) unasked: Set<RowId>,
     pub(super) memory: Evict,
     pub(super) disk: Evict,
-    pub(super) rows: BTreeMap<RowId, Row>,
+    pub(super) rows: Map<RowId, Row>,
     /// Rows that peers may have, where a network is configured.
-    pub(super) listed: BTreeMap<RowId, super::listed::Row>,
-    pub(super) exchanges: BTreeMap<ExchangeId, Exchange>,
-    pub(super) fetches: BTreeMap<FetchId, Fetch>,
+    pub(super) listed: Map<RowId, super::listed::Row>,
+    pub(super) exchanges: Map<ExchangeId, Exchange>,
+    pub(super) fetches: Map<FetchId, Fetch>,
     pub(super) health: Vec<Health>,
     pub(super) timeline: Timeline,
     /// Query parameters that do not count for what a resource is.
-    pub(super) ignored: BTreeMap<OriginId, Vec<String>>,
+    pub(super) ignored: Map<OriginId, Vec<String>>,
     pub(super) report: Report,
     /// What has to do with peers; none while sharing is off.
     pub(super) swarm: Option<Swarm>,
@@ -104,14 +106,14 @@ impl Machine {
             now,
             dated: None,
             index: Index::new(Bounds::default(), seed),
-            lines: BTreeMap::new(),
-            unasked: BTreeSet::new(),
+            lines: Map::new(),
+            unasked: Set::new(),
             memory: Evict::new(config.cache.memory.0),
             disk: Evict::new(config.cache.disk.0),
-            rows: BTreeMap::new(),
-            listed: BTreeMap::new(),
-            exchanges: BTreeMap::new(),
-            fetches: BTreeMap::new(),
+            rows: Map::new(),
+            listed: Map::new(),
+            exchanges: Map::new(),
+            fetches: Map::new(),
             health: health.collect(),
             timeline: Timeline::new(ignored(&config)),
             paces: Paces::default(),
@@ -342,7 +344,7 @@ impl Machine {
 
 /// The query parameters that do not count, by origin: the configured ones and CMCD, which is
 /// said about a request and no part of what it asks for (CTA-5004, 4).
-fn ignored(config: &Config) -> BTreeMap<OriginId, Vec<String>> {
+fn ignored(config: &Config) -> Map<OriginId, Vec<String>> {
     let of = |(place, origin): (usize, &crate::config::model::Origin)| {
         let mut names = origin.ignore_query.clone();
         names.push("CMCD".into());

@@ -7,13 +7,13 @@
 //! little.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use super::event::{Answer, Content};
 use super::fetch::{Fetch, Stream};
 use super::machine::Machine;
 use crate::base::id::{ExchangeId, OriginId};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 use crate::base::units;
@@ -27,7 +27,7 @@ use crate::wire::plan::Kind;
 /// What was seen of the ways on which media comes here.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
-    origins: BTreeMap<OriginId, Meter>,
+    origins: Map<OriginId, Meter>,
     peers: Meter,
 }
 

@@ -1,17 +1,17 @@
 //! Bytes that came from the origin, proven against the record before any peer gets them; and the
 //! records that a witness makes of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::machine::Machine;
 use super::peering::PeerOrder;
 use super::report::{Counter, FaultKind};
 use crate::base::digest::Digest;
 use crate::base::id::RowId;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::Role;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::set::Set;
 use crate::engine::cache::index::Entry;
 use crate::engine::schedule::scheduler::Arrival;
 use crate::engine::verify::verifier::{Check, From, Verdict};
@@ -20,13 +20,13 @@ use crate::wire::record::{Record, Statement};
 /// Which blocks are being proven, and the digests that a witness has taken.
 #[derive(Debug, Default)]
 pub(super) struct Proving {
-    asked: BTreeMap<SegmentId, BlockSet>,
-    taken: BTreeMap<SegmentId, BTreeMap<u8, Digest>>,
-    signing: BTreeSet<SegmentId>,
+    asked: Map<SegmentId, BlockSet>,
+    taken: Map<SegmentId, Map<u8, Digest>>,
+    signing: Set<SegmentId>,
     /// Blocks that this very run took from the origin: they judge a record, others do not.
-    fetched: BTreeMap<SegmentId, BlockSet>,
+    fetched: Map<SegmentId, BlockSet>,
     /// Segments of which a block is taken from the origin to judge who vouches for them.
-    audited: BTreeSet<SegmentId>,
+    audited: Set<SegmentId>,
 }
 
 impl Proving {

@@ -1,7 +1,5 @@
 //! A response that stands for itself: stored and shared, or passed on to the one who asked.
 
-use std::collections::BTreeSet;
-
 use super::answer::{self, Note};
 use super::event::{Arrival, Output};
 use super::exchange::forwarded;
@@ -10,6 +8,7 @@ use super::machine::Machine;
 use super::report::Counter;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::range::{ByteRange, RangeSet};
+use crate::base::set::Set;
 use crate::engine::cache::freshness::Policy;
 use crate::engine::cache::index::{Entry, Key};
 use crate::engine::cache::merge::{self, Bearing};
@@ -97,7 +96,7 @@ impl Machine {
     fn insert(&mut self, key: Key, entry: Entry) -> RowId {
         let (row, length) = (entry.row, entry.length);
         self.change_row(row, |row| row.stored = true);
-        let busy: BTreeSet<RowId> =
+        let busy: Set<RowId> =
             self.fetches.values().filter_map(|f| f.stream).map(|s| s.row).collect();
         let out = self.index.insert(key, entry, |row| busy.contains(&row));
         out.into_iter().for_each(|row| self.unstore(row));

@@ -1,8 +1,6 @@
 //! What origins state of whole objects: of what is held here it is proven, so that it may be given
 //! to peers who hear the same of the origin.
 
-use std::collections::BTreeMap;
-
 use super::fetch::Ask;
 use super::machine::Machine;
 use super::peering::PeerOrder;
@@ -11,6 +9,7 @@ use super::whole::Blame;
 use crate::base::digest::{Digest, Sum};
 use crate::base::id::{OriginId, RowId};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
@@ -24,15 +23,15 @@ pub(super) struct Sums {
     /// Whether an origin's word on the whole counts here.
     pub(super) on: bool,
     /// What is held whole, and was summed up to what the origin states.
-    proven: BTreeMap<Digest, Sum>,
+    proven: Map<Digest, Sum>,
     /// Rows that are being summed up, for which resource, and to what.
-    under_way: BTreeMap<RowId, (Digest, Sum)>,
+    under_way: Map<RowId, (Digest, Sum)>,
     /// Which peers say to have a segment that is wanted here, of the representation of that sum.
-    pub(super) offers: BTreeMap<(SegmentId, PeerId), Sum>,
+    pub(super) offers: Map<(SegmentId, PeerId), Sum>,
     /// Who gave what of an object that was not what its origin states.
-    pub(super) blames: BTreeMap<Digest, Blame>,
+    pub(super) blames: Map<Digest, Blame>,
     /// Origins that stated nothing, how often in a row, and until when they are left alone.
-    pub(super) silent: BTreeMap<OriginId, (u8, Instant)>,
+    pub(super) silent: Map<OriginId, (u8, Instant)>,
 }
 
 impl Sums {

@@ -1,7 +1,7 @@
 //! The part of the machine that deals with peers: who they are, what is wanted of them, what
 //! they want. None of it exists while sharing is off.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::download::Download;
 use super::event::Output;
@@ -16,9 +16,11 @@ use super::voting::Voting;
 use crate::base::digest::Digest;
 use crate::base::id::{OriginId, RowId};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId, resource};
+use crate::base::set::Set;
 use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
 use crate::config::model::{Config, Rung};
@@ -56,26 +58,26 @@ pub(super) struct Swarm {
     pub(super) verifier: Verifier,
     pub(super) sums: Sums,
     pub(super) voting: Voting,
-    pub(super) links: BTreeMap<PeerId, Link>,
+    pub(super) links: Map<PeerId, Link>,
     /// Resources that are on their way here by way of the swarm.
-    pub(super) downloads: BTreeMap<Digest, Download>,
+    pub(super) downloads: Map<Digest, Download>,
     /// Where resources belong, so that it is known with whom they are shared.
-    pub(super) kin: BTreeMap<Digest, Kin>,
+    pub(super) kin: Map<Digest, Kin>,
     /// Rows that may be given from, and the resource that each holds.
-    pub(super) rows: BTreeMap<RowId, Digest>,
-    pub(super) resources: BTreeMap<Digest, RowId>,
+    pub(super) rows: Map<RowId, Digest>,
+    pub(super) resources: Map<Digest, RowId>,
     /// Who wants to hear of a segment, and what each was told of it.
-    pub(super) sought: BTreeMap<SegmentId, BTreeMap<PeerId, Told>>,
+    pub(super) sought: Map<SegmentId, Map<PeerId, Told>>,
     pub(super) proving: Proving,
     /// Streams that a witness follows for those who watch them.
-    pub(super) shadows: BTreeMap<Digest, Shadow>,
+    pub(super) shadows: Map<Digest, Shadow>,
     /// When records were last looked through for those that are over.
     pub(super) looked: Instant,
     /// Origins that had no record file when they were asked, how often, and until when they are
     /// left alone.
-    pub(super) unsigned: BTreeMap<OriginId, (u8, Instant)>,
+    pub(super) unsigned: Map<OriginId, (u8, Instant)>,
     /// Streams whose segments may not be kept, so that no peer can have them.
-    pub(super) unkept: BTreeSet<Digest>,
+    pub(super) unkept: Set<Digest>,
     /// The segment that a player of ours asked for last.
     pub(super) watched: Option<Locator>,
 }
@@ -145,17 +147,17 @@ impl Swarm {
             verifier: Verifier::new(&trusted),
             sums: Sums::new(config),
             voting: Voting::new(quorum),
-            links: BTreeMap::new(),
-            downloads: BTreeMap::new(),
-            kin: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            resources: BTreeMap::new(),
-            sought: BTreeMap::new(),
+            links: Map::new(),
+            downloads: Map::new(),
+            kin: Map::new(),
+            rows: Map::new(),
+            resources: Map::new(),
+            sought: Map::new(),
             proving: Proving::default(),
-            shadows: BTreeMap::new(),
+            shadows: Map::new(),
             looked: Instant::default(),
-            unsigned: BTreeMap::new(),
-            unkept: BTreeSet::new(),
+            unsigned: Map::new(),
+            unkept: Set::new(),
             watched: None,
         }
     }

@@ -1,16 +1,16 @@
 //! What nodes say that they took from the origin themselves: counted where they are, and held
 //! against the origin by blocks that are taken from there for that alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::machine::Machine;
 use super::peering::Parting;
 use super::report::{Counter, FaultKind};
 use super::swarm::Swarm;
 use crate::base::digest::Digest;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{Ground, NodeKey, PeerId, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::set::Set;
 use crate::engine::schedule::want::Have;
 use crate::engine::verify::ballots::Reach;
 use crate::engine::verify::verifier::Vote;
@@ -22,11 +22,11 @@ pub(super) struct Voting {
     /// In how many places nodes must say the same; none where they do not count.
     pub(super) needed: Option<usize>,
     /// What nodes elsewhere said to have, while too few said so.
-    held: BTreeMap<SegmentId, BTreeMap<PeerId, Have>>,
+    held: Map<SegmentId, Map<PeerId, Have>>,
     /// Peers whose word on a segment is another one than what is believed.
-    differ: BTreeSet<(SegmentId, PeerId)>,
+    differ: Set<(SegmentId, PeerId)>,
     /// Blocks that were not as a quorum says, and who gave them: either lies.
-    doubts: BTreeMap<(SegmentId, u8), NodeKey>,
+    doubts: Map<(SegmentId, u8), NodeKey>,
 }
 
 impl Voting {
@@ -124,7 +124,7 @@ impl Machine {
         let says = |have: &Have| !have.here.or(have.coming).is_empty() && have.hops == 0;
         let saying = held.iter().filter(|(_, have)| says(have)).map(|(peer, _)| peer);
         let grounds = saying.filter_map(|peer| swarm.links.get(peer)).map(|link| link.ground);
-        if grounds.collect::<BTreeSet<Ground>>().len() >= needed {
+        if grounds.collect::<Set<Ground>>().len() >= needed {
             self.release_haves(have.segment);
         }
         true

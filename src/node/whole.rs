@@ -1,8 +1,6 @@
 //! Objects that come from peers on the origin's word on the whole: kept apart until all is here and
 //! its sum is what the origin states. Nobody reads them before, and no deadline rests on them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::event::{Arrival, Output};
 use super::fetch::Ask;
 use super::machine::Machine;
@@ -11,9 +9,11 @@ use super::report::{Counter, FaultKind};
 use crate::base::digest::{Digest, Sum};
 use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{NodeKey, PeerId};
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::set::Set;
 use crate::engine::peers::trust::Sentence;
 use crate::engine::schedule::scheduler::Arrival as Block;
 use crate::engine::schedule::want::Have;
@@ -32,7 +32,7 @@ pub(super) struct Pending {
 }
 
 /// Which blocks came, from whom, and what they were.
-type Came = BTreeMap<(SegmentId, u8), (NodeKey, Digest)>;
+type Came = Map<(SegmentId, u8), (NodeKey, Digest)>;
 
 /// What is held against peers until the origin's own bytes tell who lied.
 #[derive(Debug)]
@@ -281,7 +281,7 @@ impl Machine {
             Blame { sum: pending.sum, came }
         });
         if let Some(blame) = blame {
-            let keys: BTreeSet<NodeKey> = blame.came.values().map(|(key, _)| *key).collect();
+            let keys: Set<NodeKey> = blame.came.values().map(|(key, _)| *key).collect();
             if swarm.sums.blames.len() < limits::record::SUMS {
                 swarm.sums.blames.insert(resource, blame);
             }

@@ -1,9 +1,10 @@
 //! The count of RAM that the store holds, by allocation, and the writers that wait for some.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::Waker;
+
+use crate::base::map::Map;
 
 /// Bytes held now, the hard stop, and who waits.
 #[derive(Debug)]
@@ -11,7 +12,7 @@ pub(super) struct Memory {
     held: Cell<u64>,
     limit: Cell<u64>,
     readers: Cell<u64>,
-    waiting: RefCell<BTreeMap<u64, Waker>>,
+    waiting: RefCell<Map<u64, Waker>>,
 }
 
 /// One allocation in the count: it leaves the count when the last piece of it is dropped.

@@ -2,10 +2,11 @@
 
 use core::fmt;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::task::Waker;
 
 use crate::base::id::RowId;
+use crate::base::map::Map;
 use crate::base::time::Instant;
 
 use super::files::Fault;
@@ -91,8 +92,8 @@ pub(super) struct Notices(RefCell<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    loaded: BTreeMap<(RowId, u32), u64>,
-    shed: BTreeMap<(RowId, u32), u64>,
+    loaded: Map<(RowId, u32), u64>,
+    shed: Map<(RowId, u32), u64>,
     rest: VecDeque<Notice>,
     waker: Option<Waker>,
 }

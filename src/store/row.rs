@@ -1,13 +1,14 @@
 //! One representation's bytes: pieces on the block grid in RAM, and which slices the disk has.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::base::id::RowId;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::range::{ByteRange, RangeSet};
+use crate::base::set::Set;
 
 use super::flow::Seats;
 use super::load::Sheets;
@@ -36,9 +37,9 @@ pub(super) struct Row {
     /// Slices that the disk has.
     pub(super) sheets: Sheets,
     /// Slices on their way to the disk, with the serial number of their file.
-    pub(super) pending: BTreeMap<u32, u64>,
+    pub(super) pending: Map<u32, u64>,
     /// Blocks on their way from the disk.
-    pub(super) loading: BTreeSet<u64>,
+    pub(super) loading: Set<u64>,
     shelves: Vec<Shelf>,
 }
 
@@ -75,8 +76,8 @@ impl Row {
             seats: Seats::default(),
             present: RangeSet::new(),
             sheets: Sheets::default(),
-            pending: BTreeMap::new(),
-            loading: BTreeSet::new(),
+            pending: Map::new(),
+            loading: Set::new(),
             shelves: Vec::new(),
         }
     }

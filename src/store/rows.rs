@@ -2,7 +2,6 @@
 
 use core::fmt;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -13,6 +12,7 @@ use bytes::BytesMut;
 
 use crate::base::id::RowId;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::range::{ByteRange, RangeSet};
 
 use super::disk::Disk;
@@ -44,7 +44,7 @@ pub(super) struct Inner {
     pub(super) memory: Rc<Memory>,
     pub(super) notices: Notices,
     pub(super) disk: Disk,
-    rows: RefCell<BTreeMap<RowId, Rc<RefCell<Row>>>>,
+    rows: RefCell<Map<RowId, Rc<RefCell<Row>>>>,
     ids: Cell<u64>,
 }
 

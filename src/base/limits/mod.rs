@@ -6,6 +6,7 @@ pub mod config;
 pub mod device;
 pub mod http;
 pub mod link;
+pub mod map;
 pub mod meeting;
 pub mod operator;
 pub mod record;

@@ -27,7 +27,7 @@ impl<T> Key<T> {
 
 /// Where the value of a key came from, beside the key: `cache.memory`, `origin.tv.url`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources(pub std::collections::BTreeMap<String, Source>);
+pub struct Sources(pub crate::base::map::Map<String, Source>);
 
 impl Sources {
     /// The source of a key; built in where nothing else set it.

@@ -1,6 +1,5 @@
 //! Which files are to get records: those of a folder, those that a playlist lists, or those named.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::fault::{Fault, shown};
 use super::naming::Naming;
 use crate::base::limits;
+use crate::base::map::Map;
+use crate::base::set::Set;
 use crate::base::url::Locator;
 use crate::wire::dash::template::matched;
 use crate::wire::plan::{Addressing, Kind, MediaPlan, Plan, Rendition, Segment, Template};
@@ -28,11 +29,11 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) struct Listing<'a> {
     naming: &'a Naming,
-    pub(super) items: BTreeMap<PathBuf, Item>,
+    pub(super) items: Map<PathBuf, Item>,
     pub(super) faults: Vec<Fault>,
     /// Files of a folder that are no media as far as their names tell.
     pub(super) skipped: usize,
-    read: BTreeSet<PathBuf>,
+    read: Set<PathBuf>,
 }
 
 /// The folder that names are relative to, and a playlist in it.
@@ -43,7 +44,7 @@ struct Playlist<'a> {
 
 impl<'a> Listing<'a> {
     pub(super) fn new(naming: &'a Naming, paths: &[PathBuf]) -> Self {
-        let (items, faults, read) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let (items, faults, read) = (Map::new(), Vec::new(), Set::new());
         let mut listing = Self { naming, items, faults, skipped: 0, read };
         for path in paths {
             match fs::metadata(path) {

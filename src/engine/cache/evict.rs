@@ -311,7 +311,7 @@ const EMPTY: Queue = Queue { newest: NONE, oldest: NONE, bytes: 0 };
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use crate::base::map::Map;
 
     use super::*;
     use crate::base::rng::Rng;
@@ -392,7 +392,7 @@ mod tests {
     fn the_account_agrees_with_a_model_on_any_script() {
         for seed in 0..100 {
             let mut rng = Rng::new(seed);
-            let (mut evict, mut model) = (Evict::new(400), BTreeMap::<Slice, u64>::new());
+            let (mut evict, mut model) = (Evict::new(400), Map::<Slice, u64>::new());
             for _ in 0..400 {
                 let at = slice(rng.below(12), u32::try_from(rng.below(6)).unwrap());
                 let weight = rng.below(30);

@@ -306,8 +306,9 @@ const LINKS: usize = 96;
 
 #[cfg(test)]
 mod tests {
+    use crate::base::map::Map;
+    use crate::base::set::Set;
     use core::time::Duration;
-    use std::collections::{BTreeMap, BTreeSet};
 
     use super::super::freshness::{Exchange, MediaRule, Times, Verdict, judge};
     use super::*;
@@ -459,7 +460,7 @@ mod tests {
         for seed in 0..60 {
             let mut rng = Rng::new(seed);
             let mut index = Index::new(Bounds::default(), seed);
-            let mut model = BTreeMap::<u64, (String, BTreeSet<u64>)>::new();
+            let mut model = Map::<u64, (String, Set<u64>)>::new();
             for step in 0..200 {
                 let identity = format!("/{}", rng.below(12));
                 let row = rng.below(step + 1);
@@ -467,7 +468,7 @@ mod tests {
                     0 | 1 => {
                         put(&mut index, &identity, entry(step, &[], &[]));
                         model.retain(|_, (old, _)| *old != identity);
-                        model.insert(step, (identity, BTreeSet::new()));
+                        model.insert(step, (identity, Set::new()));
                     }
                     2 => {
                         let gone = index.remove(RowId(row)).is_some();
@@ -486,7 +487,7 @@ mod tests {
                     assert_eq!(found(&mut index, identity, &[]), Some(*row), "seed {seed}");
                     let entry = index.entry(RowId(*row)).expect("held");
                     let here = (0..40).filter(|b| entry.present.covers(ByteRange::new(*b, b + 1)));
-                    assert_eq!(here.collect::<BTreeSet<_>>(), *bytes, "seed {seed}");
+                    assert_eq!(here.collect::<Set<_>>(), *bytes, "seed {seed}");
                 }
                 let sum: usize = index.slots.iter().flatten().map(|slot| slot.bytes).sum();
                 assert_eq!(sum, index.metadata_bytes(), "seed {seed}");

@@ -1,9 +1,8 @@
 //! Rates as a tree: all peers, their tier, each peer; what is taken is taken of all three.
 
-use std::collections::BTreeMap;
-
 use super::bucket::Bucket;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{PeerId, Tier};
 use crate::base::time::Instant;
 use crate::base::units::Rate;
@@ -14,7 +13,7 @@ pub struct Tree {
     all: Option<Bucket>,
     tiers: [Option<Bucket>; 3],
     each: Option<Rate>,
-    peers: BTreeMap<PeerId, Bucket>,
+    peers: Map<PeerId, Bucket>,
 }
 
 /// The rates of one direction; none for no cap.
@@ -36,7 +35,7 @@ impl Tree {
             all: bucket(rates.all),
             tiers: rates.tiers.map(bucket),
             each: rates.each,
-            peers: BTreeMap::new(),
+            peers: Map::new(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Which cap holds something back, and when it last did.
 
-use std::collections::BTreeMap;
-
+use crate::base::map::Map;
 use crate::base::time::Instant;
 
 /// A cap.
@@ -55,7 +54,7 @@ impl Cause {
 
 /// When each cap last held something back.
 #[derive(Clone, Debug, Default)]
-pub struct Held(BTreeMap<Cause, Instant>);
+pub struct Held(Map<Cause, Instant>);
 
 impl Held {
     /// It does now.

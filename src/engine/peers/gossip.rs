@@ -1,23 +1,24 @@
 //! What linked nodes tell each other of others (peer exchange): whom, how often, how many.
 
 use core::net::SocketAddr;
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{NodeKey, PeerId};
+use crate::base::set::Set;
 use crate::base::time::Instant;
 
 /// What was told to whom, and when somebody last told us.
 #[derive(Debug, Default)]
 pub struct Gossip {
-    links: BTreeMap<PeerId, Link>,
+    links: Map<PeerId, Link>,
     looked: Instant,
 }
 
 #[derive(Debug)]
 struct Link {
     key: NodeKey,
-    told: BTreeSet<SocketAddr>,
+    told: Set<SocketAddr>,
     /// When the next word may go there.
     next: Instant,
     /// When the last word came from there.
@@ -37,7 +38,7 @@ impl Gossip {
     /// A link beyond the home stands.
     pub fn on_joined(&mut self, peer: PeerId, key: NodeKey, now: Instant) {
         let next = now + limits::meeting::GOSSIP_FIRST;
-        self.links.insert(peer, Link { key, told: BTreeSet::new(), next, heard: None });
+        self.links.insert(peer, Link { key, told: Set::new(), next, heard: None });
     }
 
     /// It is no more.
@@ -83,7 +84,7 @@ impl Gossip {
             if link.told.len() >= limits::meeting::GOSSIP_TOLD {
                 link.told.clear();
             }
-            link.told.extend(&new);
+            link.told.extend(new.iter().copied());
             return Some((*peer, new));
         }
         None

@@ -1,11 +1,12 @@
 //! A peer that waits for blocks: what for, and what it had and gave before.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{NodeKey, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::set::Set;
 use crate::base::time::Instant;
 
 /// A peer that asked for something.
@@ -14,8 +15,8 @@ pub(super) struct Guest {
     /// Whose, where it is known, and how near.
     pub(super) key: Option<NodeKey>,
     pub(super) tier: Tier,
-    pub(super) wants: BTreeMap<SegmentId, Asked>,
-    pub(super) flying: BTreeSet<(SegmentId, u8)>,
+    pub(super) wants: Map<SegmentId, Asked>,
+    pub(super) flying: Set<(SegmentId, u8)>,
     /// Bytes that it was given and that it gave; both fade.
     pub(super) had: u64,
     pub(super) gave: u64,
@@ -52,8 +53,8 @@ impl Guest {
         Self {
             key: None,
             tier: Tier::Home,
-            wants: BTreeMap::new(),
-            flying: BTreeSet::new(),
+            wants: Map::new(),
+            flying: Set::new(),
             had: 0,
             gave: 0,
             faded: now,

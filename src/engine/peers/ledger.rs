@@ -2,15 +2,15 @@
 //! device, shown to its owner, and forgotten when he says so.
 
 use core::fmt::Write;
-use std::collections::BTreeMap;
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::Tier;
 
 /// All accounts of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    accounts: BTreeMap<(String, Tier), Account>,
+    accounts: Map<(String, Tier), Account>,
     changed: bool,
 }
 

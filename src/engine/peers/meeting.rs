@@ -5,12 +5,12 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use ring::hmac;
 
 use crate::base::digest::Digest;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::NodeKey;
 use crate::base::rng::Rng;
 use crate::base::time::{Date, Instant};
@@ -21,8 +21,8 @@ pub struct Meeting {
     key: hmac::Key,
     rng: Rng,
     trackers: Vec<Tracker>,
-    streams: BTreeMap<Digest, Stream>,
-    places: BTreeMap<(Digest, i64), Place>,
+    streams: Map<Digest, Stream>,
+    places: Map<(Digest, i64), Place>,
     /// What is still to be said of places that were left.
     leaving: Vec<Call>,
 }
@@ -88,8 +88,8 @@ impl Meeting {
             key: hmac::Key::new(hmac::HMAC_SHA256, &key.0),
             rng,
             trackers: vec![Tracker::default(); trackers],
-            streams: BTreeMap::new(),
-            places: BTreeMap::new(),
+            streams: Map::new(),
+            places: Map::new(),
             leaving: Vec::new(),
         }
     }
@@ -424,7 +424,7 @@ mod tests {
     #[test]
     fn a_name_lasts_a_day_and_both_hold_around_its_end() {
         let mut bench = bench(1);
-        let mut heard: BTreeMap<InfoHash, (u64, u64)> = BTreeMap::new();
+        let mut heard: Map<InfoHash, (u64, u64)> = Map::new();
         while let Some((at, call)) = bench.next(2 * 86_400) {
             if call.announce.event == Event::Stopped {
                 continue;

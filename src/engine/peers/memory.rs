@@ -1,19 +1,18 @@
 //! What keys gave and were given before their link ended: who comes back is who he was.
 
-use std::collections::BTreeMap;
-
 use super::guest::Guest;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::NodeKey;
 use crate::base::time::Instant;
 
 /// The accounts of keys that are not linked now.
 #[derive(Debug, Default)]
-pub(super) struct Memory(BTreeMap<NodeKey, (u64, u64, Instant)>);
+pub(super) struct Memory(Map<NodeKey, (u64, u64, Instant)>);
 
 impl Memory {
     pub(super) const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Map::new())
     }
 
     /// A guest with this key goes. What is nothing is not kept; when there are too many, the one

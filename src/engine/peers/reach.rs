@@ -4,23 +4,25 @@
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::PeerId;
+use crate::base::set::Set;
 use crate::base::time::Instant;
 use crate::wire::punch::{Mapping, Punch};
 
 /// What a node knows of being reached.
 #[derive(Debug, Default)]
 pub struct Reach {
-    links: BTreeMap<PeerId, Seen>,
+    links: Map<PeerId, Seen>,
     /// Dials that are under way, and how far their meeting has come.
-    dials: BTreeMap<SocketAddr, Dial>,
+    dials: Map<SocketAddr, Dial>,
     /// Addresses that were met in vain, and since when.
-    hopeless: BTreeMap<SocketAddr, Instant>,
+    hopeless: Map<SocketAddr, Instant>,
     /// Meetings in which a peer had us take part, or that it had us arrange, lately.
-    meetings: BTreeMap<PeerId, VecDeque<Instant>>,
+    meetings: Map<PeerId, VecDeque<Instant>>,
     moves: VecDeque<Move>,
     /// Where a router lets others in.
     mapped: Option<SocketAddr>,
@@ -41,7 +43,7 @@ struct Seen {
 struct Dial {
     since: Instant,
     /// Whom it was asked of.
-    asked: BTreeSet<PeerId>,
+    asked: Set<PeerId>,
     is_arranged: bool,
 }
 
@@ -90,7 +92,7 @@ impl Reach {
         if self.mapped.is_some() {
             return self.mapped;
         }
-        let mut by: BTreeMap<SocketAddr, BTreeSet<[u8; 6]>> = BTreeMap::new();
+        let mut by: Map<SocketAddr, Set<[u8; 6]>> = Map::new();
         for (address, prefix) in self.said() {
             by.entry(address).or_default().insert(prefix);
         }
@@ -100,13 +102,13 @@ impl Reach {
 
     /// What kind of router stands before this node, by what peers of different addresses saw.
     pub fn mapping(&self) -> Mapping {
-        let observers: BTreeSet<IpAddr> = self
+        let observers: Set<IpAddr> = self
             .links
             .values()
             .filter(|link| link.sees.is_some())
             .map(|link| link.at.ip())
             .collect();
-        let addresses: BTreeSet<SocketAddr> = self.said().map(|(address, _)| address).collect();
+        let addresses: Set<SocketAddr> = self.said().map(|(address, _)| address).collect();
         match (observers.len(), addresses.len()) {
             (0 | 1, _) => Mapping::Unknown,
             (_, 1) => Mapping::Independent,
@@ -120,7 +122,7 @@ impl Reach {
 
     /// An address beyond the home is being dialled.
     pub fn on_dialled(&mut self, address: SocketAddr, now: Instant) {
-        let dial = Dial { since: now, asked: BTreeSet::new(), is_arranged: false };
+        let dial = Dial { since: now, asked: Set::new(), is_arranged: false };
         self.dials.entry(address).or_insert(dial);
     }
 
@@ -220,8 +222,7 @@ impl Reach {
             self.dials.iter().filter(|(_, dial)| is_due(dial)).map(|(to, _)| *to).collect();
         for address in late {
             let relays = self.links.iter().filter(|(_, link)| link.is_met && link.at != address);
-            let relays: BTreeSet<_> =
-                relays.map(|(id, _)| *id).take(limits::meeting::RELAYS).collect();
+            let relays: Set<_> = relays.map(|(id, _)| *id).take(limits::meeting::RELAYS).collect();
             let Some(dial) = self.dials.get_mut(&address) else { continue };
             if relays.is_empty() {
                 // Nobody to ask: it stands by itself, or it does not.

@@ -2,10 +2,10 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use super::strangers::Strangers;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
@@ -85,9 +85,9 @@ pub struct Roster {
     own: NodeKey,
     pub(super) max_peers: usize,
     rng: Rng,
-    pub(super) addresses: BTreeMap<SocketAddr, Address>,
-    pub(super) links: BTreeMap<PeerId, Linked>,
-    bans: BTreeMap<NodeKey, Instant>,
+    pub(super) addresses: Map<SocketAddr, Address>,
+    pub(super) links: Map<PeerId, Linked>,
+    bans: Map<NodeKey, Instant>,
     strangers: Strangers,
 }
 
@@ -112,9 +112,9 @@ impl Roster {
             own,
             max_peers,
             rng,
-            addresses: BTreeMap::new(),
-            links: BTreeMap::new(),
-            bans: BTreeMap::new(),
+            addresses: Map::new(),
+            links: Map::new(),
+            bans: Map::new(),
             strangers: Strangers::new(),
         }
     }
@@ -392,7 +392,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use crate::base::set::Set;
     use std::fmt::Write;
 
     use super::*;
@@ -583,7 +583,7 @@ mod tests {
                     (Duration::from_secs(300)..=Duration::from_secs(600)).contains(wait)
                 })
         );
-        assert!(late.iter().collect::<BTreeSet<_>>().len() > 50, "no two in step");
+        assert!(late.iter().collect::<Set<_>>().len() > 50, "no two in step");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! first the blocks that were given least.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::guest::{Asked, Guest};
 use super::memory::Memory;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId};
@@ -49,10 +50,10 @@ pub struct Slots {
     flying: u32,
     /// How long a block takes to leave, and when the last one left or the first one began to.
     pace: (Duration, Instant),
-    pub(super) guests: BTreeMap<PeerId, Guest>,
+    pub(super) guests: Map<PeerId, Guest>,
     memory: Memory,
     /// How often a block was given, and the order in which that is forgotten.
-    copies: BTreeMap<(SegmentId, u8), u16>,
+    copies: Map<(SegmentId, u8), u16>,
     given: VecDeque<(SegmentId, u8)>,
     /// Who has the optimistic slot, and until when.
     optimistic: Option<(PeerId, Instant)>,
@@ -77,9 +78,9 @@ impl Slots {
             is_busy: false,
             flying: 0,
             pace: (Duration::ZERO, Instant::from_micros(0)),
-            guests: BTreeMap::new(),
+            guests: Map::new(),
             memory: Memory::new(),
-            copies: BTreeMap::new(),
+            copies: Map::new(),
             given: VecDeque::new(),
             optimistic: None,
             answers: VecDeque::new(),
@@ -401,8 +402,8 @@ mod tests {
     }
 
     /// Gives until `until`, one block a `pace` of milliseconds, and answers how many each got.
-    fn serve(slots: &mut Slots, (from, until, pace): (u64, u64, u64)) -> BTreeMap<u64, u32> {
-        let (mut served, mut flying) = (BTreeMap::new(), VecDeque::new());
+    fn serve(slots: &mut Slots, (from, until, pace): (u64, u64, u64)) -> Map<u64, u32> {
+        let (mut served, mut flying) = (Map::new(), VecDeque::new());
         for millis in (from..until).step_by(usize::try_from(pace).unwrap()) {
             if let Some((peer, segment, block)) = flying.pop_front() {
                 slots.on_given(peer, (segment, block, BYTES), at(millis));
@@ -498,7 +499,7 @@ mod tests {
     #[test]
     fn a_witness_gives_without_return() {
         let mut slots = Slots::new(Rng::new(7), Role::Witness);
-        let mut served = BTreeMap::new();
+        let mut served = Map::new();
         for round in 0..20 {
             (1..=2).for_each(|peer| want(&mut slots, (peer, round, 64), 100, at(0)));
             slots.on_taken(PeerId(1), 1_000_000, at(0));

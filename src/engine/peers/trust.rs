@@ -1,8 +1,7 @@
 //! Who gave what was not so: suspected after the first bad block, banned after a few.
 
-use std::collections::BTreeMap;
-
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::NodeKey;
 use crate::base::time::Instant;
 
@@ -18,7 +17,7 @@ pub enum Sentence {
 /// What is held against keys. A new link with the same key starts no new life.
 #[derive(Debug, Default)]
 pub struct Trust {
-    faults: BTreeMap<NodeKey, (u32, Instant)>,
+    faults: Map<NodeKey, (u32, Instant)>,
 }
 
 impl Trust {

@@ -1,13 +1,14 @@
 //! What is done for one segment now: pull from peers, take a turn at the origin, or wait.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::rank::{self, Member};
 use super::rate::Rate;
 use super::sources::Source;
 use super::want::{Pursuit, Step, Why};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{PeerId, Role, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
@@ -16,7 +17,7 @@ use crate::base::time::Instant;
 pub(super) struct View<'a> {
     pub(super) segment: SegmentId,
     pub(super) pursuit: &'a mut Pursuit,
-    pub(super) peers: &'a mut BTreeMap<PeerId, Source>,
+    pub(super) peers: &'a mut Map<PeerId, Source>,
     pub(super) own: Member,
     pub(super) origin: &'a Rate,
     /// Bytes that the own fetches of all segments have before them.

@@ -1,12 +1,12 @@
 //! Which blocks are asked of which peers: shortest queue first, rarest block first.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use super::decide::View;
 use super::rank;
 use super::want::{Asked, Step};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{PeerId, Tier};
 use crate::base::segment::BlockSet;
 use crate::base::time::Instant;
@@ -120,7 +120,7 @@ impl View<'_> {
         let now = self.now;
         let late: Vec<Asked> =
             self.pursuit.asked.iter().filter(|asked| asked.late <= now).copied().collect();
-        let mut cancelled: BTreeMap<PeerId, BlockSet> = BTreeMap::new();
+        let mut cancelled: Map<PeerId, BlockSet> = Map::new();
         for asked in late {
             let Some(source) = self.peers.get_mut(&asked.peer) else { continue };
             if source.stalls() <= now || source.rest.0 > now {
@@ -190,7 +190,7 @@ impl View<'_> {
 
     /// Takes back what was asked of peers and is not needed any more.
     pub(super) fn cancel(&mut self, blocks: BlockSet) {
-        let mut cancelled: BTreeMap<PeerId, BlockSet> = BTreeMap::new();
+        let mut cancelled: Map<PeerId, BlockSet> = Map::new();
         for asked in self.pursuit.asked.extract(blocks) {
             if let Some(source) = self.peers.get_mut(&asked.peer) {
                 source.on_settled();

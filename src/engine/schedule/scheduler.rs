@@ -1,7 +1,7 @@
 //! All wanted segments at once: what happened is noted, and what follows from it is handed out.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::decide::View;
 use super::rank::Member;
@@ -10,9 +10,11 @@ use super::sources::{Source, back_off};
 use super::want::{Have, Link, Pursuit, Step, Want};
 use crate::base::digest::Digest;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{NodeKey, PeerId, Role};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId};
+use crate::base::set::Set;
 use crate::base::time::Instant;
 
 /// Decides for every wanted segment whence its blocks come. One change, then `poll` until it is
@@ -21,19 +23,19 @@ use crate::base::time::Instant;
 pub struct Scheduler {
     rng: Rng,
     own: Member,
-    pub(super) peers: BTreeMap<PeerId, Source>,
-    pub(super) wants: BTreeMap<SegmentId, Pursuit>,
+    pub(super) peers: Map<PeerId, Source>,
+    pub(super) wants: Map<SegmentId, Pursuit>,
     origin: Rate,
     /// Bytes of a usual segment.
     usual: u64,
     steps: VecDeque<Step>,
-    alarms: BTreeSet<(Instant, SegmentId)>,
+    alarms: Set<(Instant, SegmentId)>,
     /// Bytes that the own fetches have before them, for each segment that has one.
-    fetching: BTreeMap<SegmentId, u64>,
+    fetching: Map<SegmentId, u64>,
     /// Peers that may be asked for more than before.
-    pub(super) freed: BTreeSet<PeerId>,
+    pub(super) freed: Set<PeerId>,
     /// Peers that a cap holds back, and until when.
-    pub(super) held: BTreeSet<(Instant, PeerId)>,
+    pub(super) held: Set<(Instant, PeerId)>,
 }
 
 /// A good block that came.
@@ -53,15 +55,15 @@ impl Scheduler {
         Self {
             rng,
             own: Member { key: own, role },
-            peers: BTreeMap::new(),
-            wants: BTreeMap::new(),
+            peers: Map::new(),
+            wants: Map::new(),
             origin: Rate::new(limits::swarm::ORIGIN_GUESS),
             usual: limits::block::SEGMENT / 4,
             steps: VecDeque::new(),
-            alarms: BTreeSet::new(),
-            fetching: BTreeMap::new(),
-            freed: BTreeSet::new(),
-            held: BTreeSet::new(),
+            alarms: Set::new(),
+            fetching: Map::new(),
+            freed: Set::new(),
+            held: Set::new(),
         }
     }
 
@@ -89,9 +91,8 @@ impl Scheduler {
             return false;
         }
         let (least, most) = limits::swarm::RANK_WAIT;
-        let span = u64::try_from((most - least).as_micros()).unwrap_or(0);
-        let wait = Duration::from_micros(self.rng.below(span));
-        let mut pursuit = Pursuit::new(want, least + wait, now);
+        let wait = self.rng.below(u64::try_from((most - least).as_micros()).unwrap_or(0));
+        let mut pursuit = Pursuit::new(want, least + Duration::from_micros(wait), now);
         for (peer, source) in &mut self.peers {
             if let Some(have) = source.early(segment) {
                 pursuit.on_have(*peer, have, now);

@@ -1,15 +1,17 @@
 //! Peers as sources: how fast each is, what it still owes, whether it may be asked.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::rank::Member;
 use super::rate::{Delay, Rate};
 use super::want::{Have, Link};
 use crate::base::digest::Digest;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::Tier;
 use crate::base::segment::SegmentId;
+use crate::base::set::Set;
 use crate::base::time::Instant;
 
 /// A linked peer.
@@ -39,11 +41,11 @@ pub(super) struct Source {
     pub(super) rest: (Instant, u32),
     /// Until when a cap lets nothing be asked of it.
     pub(super) held: Option<Instant>,
-    topics: BTreeMap<Digest, Instant>,
+    topics: Map<Digest, Instant>,
     /// What it has of segments that are not wanted yet.
     early: VecDeque<Have>,
     /// Wanted segments of which it has something, by deadline, for when it may be asked more.
-    pub(super) useful: BTreeSet<(Instant, SegmentId)>,
+    pub(super) useful: Set<(Instant, SegmentId)>,
 }
 
 impl Source {
@@ -64,9 +66,9 @@ impl Source {
             liar: false,
             rest: (now, 0),
             held: None,
-            topics: BTreeMap::new(),
+            topics: Map::new(),
             early: VecDeque::new(),
-            useful: BTreeSet::new(),
+            useful: Set::new(),
         }
     }
 

@@ -1,11 +1,11 @@
 //! One segment that is wanted: what is here, what was asked of whom, who offers what.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use super::rank;
 use crate::base::digest::Digest;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{NodeKey, PeerId, Role, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
@@ -128,7 +128,7 @@ pub(super) struct Pursuit {
     /// When that fetch should be over.
     pub(super) own_due: Instant,
     pub(super) asked: Vec<Asked>,
-    pub(super) offers: BTreeMap<PeerId, Offer>,
+    pub(super) offers: Map<PeerId, Offer>,
     pub(super) groups: Vec<Group>,
     pub(super) begun: Instant,
     /// What each rank waits for the one before.
@@ -187,7 +187,7 @@ impl Pursuit {
             own: BlockSet::NONE,
             own_due: now,
             asked: Vec::new(),
-            offers: BTreeMap::new(),
+            offers: Map::new(),
             groups: Vec::new(),
             begun: now,
             step,

@@ -1,7 +1,6 @@
 //! The playlists that players use, followed: fed with plans and requests, asked what comes next.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{Arrival, Life, Listed, Playing, Wanted};
 use super::index::{Index, Place};
@@ -10,7 +9,9 @@ use super::row::{Content, is_at};
 use super::stream::{Change, Stream};
 use crate::base::id::OriginId;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::range::ByteRange;
+use crate::base::set::Set;
 use crate::base::time::Instant;
 use crate::base::url::{Locator, identity};
 use crate::wire::dash::template::matched;
@@ -20,13 +21,13 @@ use crate::wire::plan::{Kind, Plan, Segment};
 #[derive(Debug, Default)]
 pub struct Timeline {
     /// Query parameters that tell no resources apart, by origin.
-    ignored: BTreeMap<OriginId, Vec<String>>,
-    streams: BTreeMap<u32, Stream>,
+    ignored: Map<OriginId, Vec<String>>,
+    streams: Map<u32, Stream>,
     next_id: u32,
     index: Index,
     leaving: Leaving,
     /// Rows whose player asked lately.
-    active: BTreeSet<(u32, u32)>,
+    active: Set<(u32, u32)>,
 }
 
 /// A segment as it was found.
@@ -39,7 +40,7 @@ struct Found {
 
 impl Timeline {
     /// A timeline without a stream; `ignored` names the query parameters that tell nothing apart.
-    pub fn new(ignored: BTreeMap<OriginId, Vec<String>>) -> Self {
+    pub fn new(ignored: Map<OriginId, Vec<String>>) -> Self {
         Self { ignored, ..Self::default() }
     }
 
@@ -365,7 +366,7 @@ impl Timeline {
 
     /// Keeps within the limits, the stream used longest ago leaving first.
     fn bound(&mut self, newest: u32) {
-        let listed = |streams: &BTreeMap<u32, Stream>| streams.values().map(Stream::len).sum();
+        let listed = |streams: &Map<u32, Stream>| streams.values().map(Stream::len).sum();
         let mut sum: usize = listed(&self.streams);
         while self.streams.len() > limits::stream::STREAMS || sum > limits::stream::LISTED {
             let others = self.streams.iter().filter(|(id, _)| **id != newest);
@@ -389,7 +390,7 @@ impl Timeline {
     }
 }
 
-fn name(ignored: &BTreeMap<OriginId, Vec<String>>, locator: &Locator) -> Locator {
+fn name(ignored: &Map<OriginId, Vec<String>>, locator: &Locator) -> Locator {
     let ignored = ignored.get(&locator.origin).map_or(&[][..], Vec::as_slice);
     Locator { origin: locator.origin, target: identity(&locator.target, ignored) }
 }

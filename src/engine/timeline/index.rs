@@ -1,7 +1,6 @@
 //! Which followed playlist lists a resource: found by a digest, checked by the name itself.
 
-use std::collections::BTreeMap;
-
+use crate::base::map::Map;
 use crate::base::url::Locator;
 
 /// Where a segment is listed: stream, row in the stream, position in the row.
@@ -17,7 +16,7 @@ pub(super) struct Place {
 /// Two names with one digest hide each other, so that one of them counts as unknown: what is
 /// found is always compared by name.
 #[derive(Debug, Default)]
-pub(super) struct Index(BTreeMap<u64, Place>);
+pub(super) struct Index(Map<u64, Place>);
 
 impl Index {
     /// Notes a place for a name, with the first byte of its range if it has one. The first place

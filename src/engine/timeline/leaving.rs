@@ -1,16 +1,16 @@
 //! Segments that left a live window, until no player may ask for them (RFC 8216, 6.2.2).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::base::limits;
+use crate::base::map::Map;
+use crate::base::set::Set;
 use crate::base::time::Instant;
 use crate::base::url::Locator;
 
 /// When which segment is gone; bounded by `limits::stream::LEAVING`, the first to go leaving first.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
-    queue: BTreeSet<(Instant, Locator)>,
-    moments: BTreeMap<Locator, Instant>,
+    queue: Set<(Instant, Locator)>,
+    moments: Map<Locator, Instant>,
 }
 
 impl Leaving {

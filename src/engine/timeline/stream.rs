@@ -2,11 +2,12 @@
 
 use core::ops::Range;
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::playhead::Playhead;
 use super::row::{Content, Named, Pace, Play, Row};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::time::{Date, Instant};
 use crate::base::url::{Locator, without_query};
 use crate::wire::plan::{
@@ -28,7 +29,7 @@ pub(super) struct Stream {
     pub(super) variants: Vec<Variant>,
     pub(super) keys: Vec<Locator>,
     /// The buffers of its player: of each set of renditions that replace each other.
-    pub(super) heads: BTreeMap<u32, Playhead>,
+    pub(super) heads: Map<u32, Playhead>,
 }
 
 /// What a new plan changed: rows and their segments that came or went.
@@ -51,7 +52,7 @@ impl Stream {
             rows: Vec::new(),
             variants: Vec::new(),
             keys: Vec::new(),
-            heads: BTreeMap::new(),
+            heads: Map::new(),
         }
     }
 

@@ -4,10 +4,9 @@
 //! count again, and once for each place: all of this node's home are one, and so are all behind
 //! one IPv4 /24 or one IPv6 /48. Keys cost nothing where a secret alone admits; places do.
 
-use std::collections::BTreeMap;
-
 use super::signers::Place;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::Ground;
 use crate::base::segment::SegmentId;
 use crate::wire::record::Record;
@@ -24,8 +23,8 @@ pub enum Reach {
 /// The votes on segments, of the most recent ones.
 #[derive(Debug, Default)]
 pub(super) struct Ballots {
-    open: BTreeMap<SegmentId, (u64, Vec<Candidate>)>,
-    order: BTreeMap<u64, SegmentId>,
+    open: Map<SegmentId, (u64, Vec<Candidate>)>,
+    order: Map<u64, SegmentId>,
     next: u64,
 }
 

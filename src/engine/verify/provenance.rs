@@ -1,17 +1,16 @@
 //! Provenance: which blocks came from peers, and on whose word they were taken.
 
-use std::collections::BTreeMap;
-
 use super::signers::Place;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::segment::{BlockSet, SegmentId};
 
 /// A bounded ledger: it outlives the records themselves, so that a signer who is caught late is
 /// still known by what rests on it.
 #[derive(Debug, Default)]
 pub(super) struct Provenance {
-    rests: BTreeMap<SegmentId, Rest>,
-    order: BTreeMap<u64, SegmentId>,
+    rests: Map<SegmentId, Rest>,
+    order: Map<u64, SegmentId>,
     next: u64,
 }
 

@@ -1,10 +1,9 @@
 //! The records in memory: as many as the bounds allow, least recently used going first.
 
-use std::collections::BTreeMap;
-
 use super::ballots::Reach;
 use super::signers::Place;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 use crate::wire::record::Record;
@@ -39,8 +38,8 @@ pub(super) enum Word {
 /// Segments and what is known of them.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
-    entries: BTreeMap<SegmentId, (u64, Entry)>,
-    order: BTreeMap<u64, SegmentId>,
+    entries: Map<SegmentId, (u64, Entry)>,
+    order: Map<u64, SegmentId>,
     next: u64,
     bytes: usize,
 }

@@ -1,9 +1,8 @@
 //! What the device draws, and what it runs on: power supplies (ABI/testing/sysfs-class-power),
 //! hwmon's power sensors and RAPL's counters (powercap/powercap.rst).
 
-use std::collections::BTreeMap;
-
 use super::tree::Tree;
+use crate::base::map::Map;
 use crate::engine::caps::readings::{Battery, Energy, Power};
 
 /// What is drawn now: of a supply that tells, which sees the whole device, else of the hwmon
@@ -30,7 +29,7 @@ pub fn battery(sys: &Tree) -> Option<Battery> {
 /// Counters of energy, added up from where each stood at the first reading.
 #[derive(Debug, Default)]
 pub struct Counters {
-    last: BTreeMap<String, u64>,
+    last: Map<String, u64>,
     sum: u64,
 }
 

@@ -1,15 +1,15 @@
 //! Who is announced in the local network: what is told of it, within bounds.
 
 use core::net::SocketAddr;
-use std::collections::BTreeMap;
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{FoundBy, Tier};
 use crate::node::peering::Peering;
 
 /// The nodes that are announced now, each with the addresses that were told.
 #[derive(Debug, Default)]
-pub struct Sightings(BTreeMap<String, Vec<SocketAddr>>);
+pub struct Sightings(Map<String, Vec<SocketAddr>>);
 
 /// What one node announces.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 use core::cell::{Cell, RefCell};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::UdpSocket;
 use std::rc::Rc;
@@ -13,6 +12,7 @@ use smol::{Async, Timer, future};
 
 use super::web;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::rng::Rng;
 use crate::base::time::Instant;
 use crate::config::tracker::{Tracker, Way};
@@ -29,9 +29,9 @@ pub struct Wan {
     /// Where this node awaits others; none yet, none announced.
     port: Cell<Option<u16>>,
     /// Connections of BEP 15 that still hold, and since when.
-    connections: RefCell<BTreeMap<SocketAddr, (Connection, Instant)>>,
+    connections: RefCell<Map<SocketAddr, (Connection, Instant)>>,
     /// What trackers believe of this node, so that it can be taken back when the program ends.
-    told: RefCell<BTreeMap<(usize, InfoHash), Announce>>,
+    told: RefCell<Map<(usize, InfoHash), Announce>>,
     rng: RefCell<Rng>,
 }
 

@@ -1,7 +1,6 @@
 //! One order to an origin, carried out: asked, redirected, read into the store.
 
 use core::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
@@ -14,6 +13,7 @@ use super::request::Outgoing;
 use super::tls::Trust;
 use crate::base::id::{FetchId, OriginId, RowId};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::url::{Places, Scheme, Url};
 use crate::config::model::{Config, Origin};
 use crate::net::ground::door::Door;
@@ -33,7 +33,7 @@ pub(super) struct Inner {
     pub(super) dialer: Dialer,
     pub(super) pool: Pool,
     pub(super) origins: RefCell<Rc<Origins>>,
-    pub(super) running: RefCell<BTreeMap<FetchId, Running>>,
+    pub(super) running: RefCell<Map<FetchId, Running>>,
 }
 
 /// The origins as configured, with what was built for them.
@@ -41,7 +41,7 @@ pub(super) struct Origins {
     pub(super) list: Vec<Origin>,
     pub(super) places: Places,
     /// Built when the first connection in TLS needs it: the roots take memory.
-    trust: RefCell<BTreeMap<OriginId, Trust>>,
+    trust: RefCell<Map<OriginId, Trust>>,
 }
 
 pub(super) struct Running {

@@ -3,7 +3,6 @@
 use core::cell::RefCell;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpStream;
 
@@ -11,6 +10,7 @@ use smol::lock::Semaphore;
 use smol::{Timer, future};
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::time::Instant;
 use crate::net::ground::reactor;
 use crate::node::event::{Trouble, TroubleKind};
@@ -18,7 +18,7 @@ use crate::node::event::{Trouble, TroubleKind};
 /// Finds addresses and connects to them.
 pub struct Dialer {
     now: fn() -> Instant,
-    known: RefCell<BTreeMap<String, (Instant, Vec<IpAddr>)>>,
+    known: RefCell<Map<String, (Instant, Vec<IpAddr>)>>,
     lookups: Semaphore,
 }
 

@@ -1,11 +1,11 @@
 //! Connections that wait for their next request, newest first, bounded in number and age.
 
 use core::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 
 use super::connection::Connection;
 use crate::base::id::OriginId;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::time::Instant;
 use crate::base::url::{Scheme, Url};
 
@@ -14,7 +14,7 @@ pub type Server = (OriginId, Scheme, String, u16);
 
 /// The idle connections of every server.
 #[derive(Default)]
-pub struct Pool(RefCell<BTreeMap<Server, Vec<(Instant, Connection)>>>, Cell<bool>);
+pub struct Pool(RefCell<Map<Server, Vec<(Instant, Connection)>>>, Cell<bool>);
 
 impl Pool {
     /// The server that a URL of an origin is at.

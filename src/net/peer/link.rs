@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::base::limits;
 use crate::base::peer::{NodeKey, PeerId};
 use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
+use crate::base::set::Set;
 use crate::base::time::Instant;
 use crate::net::ground::patience::Patience;
 use crate::node::event::Input;
@@ -56,7 +57,7 @@ struct Queue {
     pong: bool,
     ping: bool,
     /// Segments that were sought and are not done with.
-    sought: BTreeSet<SegmentId>,
+    sought: Set<SegmentId>,
     end: Option<End>,
 }
 

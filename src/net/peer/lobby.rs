@@ -2,21 +2,21 @@
 //! in a time of one network. Nobody can hold a place against those behind the same address.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 
 use smol::Task;
 
 use super::budget::Budget;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{Ground, Tier};
 use crate::base::time::Instant;
 
 /// Those who are being greeted.
 #[derive(Default)]
 pub struct Lobby {
-    here: BTreeMap<u64, Guest>,
+    here: Map<u64, Guest>,
     last: u64,
-    networks: BTreeMap<Ground, Budget>,
+    networks: Map<Ground, Budget>,
 }
 
 struct Guest {

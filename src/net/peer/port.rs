@@ -2,7 +2,6 @@
 
 use core::cell::{Cell, RefCell};
 use core::net::SocketAddr;
-use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
@@ -22,6 +21,7 @@ use super::secure::Secure;
 use super::settings::Settings;
 use super::tcp;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{NodeKey, PeerId, Role};
 use crate::base::time::Instant;
 use crate::net::ground::door::Door;
@@ -38,7 +38,7 @@ pub struct Port {
     pub(super) terms: Rc<Terms>,
     pub(super) quics: RefCell<Vec<Rc<Quic>>>,
     pub(super) settings: Settings,
-    links: RefCell<BTreeMap<PeerId, Rc<Link>>>,
+    links: RefCell<Map<PeerId, Rc<Link>>>,
     last: Cell<u64>,
     /// Those who are making links to this node.
     pub(super) lobby: RefCell<Lobby>,
@@ -46,7 +46,7 @@ pub struct Port {
     hand: RefCell<Option<BytesMut>>,
     doors: RefCell<Vec<Task<()>>>,
     /// When the log last heard of strangers, by its sentence.
-    lines: RefCell<BTreeMap<&'static str, Instant>>,
+    lines: RefCell<Map<&'static str, Instant>>,
     stopping: Cell<bool>,
 }
 

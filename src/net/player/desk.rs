@@ -3,14 +3,14 @@
 use core::cell::RefCell;
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
-use std::collections::BTreeMap;
 
 use crate::base::id::{ExchangeId, RowId};
+use crate::base::map::Map;
 use crate::node::event::Answer;
 
 /// The exchanges that wait or are being answered.
 #[derive(Default)]
-pub struct Desk(RefCell<BTreeMap<ExchangeId, Slot>>);
+pub struct Desk(RefCell<Map<ExchangeId, Slot>>);
 
 /// What an exchange is told.
 #[derive(Debug)]

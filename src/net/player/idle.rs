@@ -2,7 +2,8 @@
 
 use core::cell::{Cell, RefCell};
 use core::task::{Context, Waker};
-use std::collections::BTreeMap;
+
+use crate::base::map::Map;
 
 /// Connections that wait for a request.
 #[derive(Default)]
@@ -10,7 +11,7 @@ pub struct Idle {
     last: Cell<u64>,
     /// Whether those who were answered once are not waited for any more.
     resting: Cell<bool>,
-    waiting: RefCell<BTreeMap<u64, Waker>>,
+    waiting: RefCell<Map<u64, Waker>>,
 }
 
 /// One connection among them.

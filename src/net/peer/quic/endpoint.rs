@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::net::{IpAddr, SocketAddr};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use super::line::Line;
 use super::socket::{Came, Socket};
 use super::terms::Terms;
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::net::ground::door::Door;
 use crate::node::peering::Parting;
 use crate::wire::stun;
@@ -33,7 +34,7 @@ pub struct Quic {
     socket: Socket,
     endpoint: RefCell<Endpoint>,
     terms: Rc<Terms>,
-    lines: RefCell<BTreeMap<usize, Rc<Line>>>,
+    lines: RefCell<Map<usize, Rc<Line>>>,
     /// Those with something to send or to tell.
     dirty: RefCell<Vec<Rc<Line>>>,
     driver: RefCell<Option<Waker>>,

@@ -1,15 +1,15 @@
 //! Who may begin a QUIC handshake now: address validation and a rate for each prefix.
 
 use core::net::IpAddr;
-use std::collections::BTreeMap;
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::time::Instant;
 
 /// The gate in front of the handshakes of one socket.
 #[derive(Default)]
 pub struct Gate {
-    prefixes: BTreeMap<Prefix, Bucket>,
+    prefixes: Map<Prefix, Bucket>,
 }
 
 /// What becomes of a first packet.
