@@ -140,6 +140,7 @@ corpora! {
     no_record_is_believed_but_as_it_was_signed: "record", link::record;
     a_stun_datagram_reads_as_it_is_written: "stun", reach::stun;
     a_router_s_answer_is_ours_or_none: "pcp", reach::pcp;
+    a_gateway_names_no_place_but_its_own: "igd", reach::igd;
     a_tracker_is_bounded_whatever_it_answers: "tracker", link::tracker;
     a_record_file_has_each_record_in_its_place: "record_file", link::record_file;
 }

@@ -6,6 +6,7 @@ pub mod dash;
 pub mod frame;
 pub mod hls;
 pub mod http;
+pub mod igd;
 pub mod membership;
 pub mod message;
 pub mod pcp;

@@ -37,10 +37,15 @@ KINDS = {
     "cgnat": "masquerade",
     "pcp": "masquerade",
     "no udp": "masquerade",
+    "upnp": "masquerade",
 }
+# Kinds that let others in at a port which the node asked for.
+MAPPED = ("pcp", "upnp")
+# The others are tried each with each.
+PAIRS = [*itertools.combinations_with_replacement([kind for kind in KINDS if kind != "upnp"], 2), ("upnp", "random")]
 # Pairs that can: both map independently of the other end, or one has a port that anybody may send to.
 CAN = {frozenset(p) for p in (("plain",), ("plain", "cgnat"), ("cgnat",), ("pcp",), ("pcp", "plain"),
-                              ("pcp", "random"), ("pcp", "cgnat"), ("pcp", "no udp"))}
+                              ("pcp", "random"), ("pcp", "cgnat"), ("pcp", "no udp"), ("upnp", "random"))}
 
 
 class Internet(Home):
@@ -107,20 +112,27 @@ class Router:
         self.device.ip("address", "add", "192.168.1.10/24", "dev", "eth0")
         self.device.ip("route", "add", "default", "via", "192.168.1.1")
         rules(self.router, kind)
-        if kind == "pcp":
-            self.pcp(internet)
+        if kind in MAPPED:
+            self.mapping(internet)
 
-    def pcp(self, internet):
+    def mapping(self, internet):
+        """Starts what maps ports."""
+        pcp, upnp = ("yes", "no") if self.kind == "pcp" else ("no", "yes")
         folder = internet.folder / self.router.name
         folder.mkdir()
         (folder / "conf").write_text(
-            f"ext_ifname=wan0\next_ip={self.outer}\nlistening_ip=lan0\nenable_natpmp=yes\nenable_upnp=no\n"
+            f"ext_ifname=wan0\next_ip={self.outer}\nlistening_ip=lan0\nenable_natpmp={pcp}\nenable_upnp={upnp}\n"
             f"uuid=6e656170-0000-4000-8000-000000000000\nlease_file={folder}/leases\n"
             "upnp_table_name=filter\nupnp_nat_table_name=nat\nupnp_forward_chain=upnp\n"
             "upnp_nat_chain=upnp_dnat\nupnp_nat_postrouting_chain=upnp_snat\nsecure_mode=yes\n"
             "allow 1024-65535 192.168.1.0/24 1024-65535\n")
         self.router.start(["miniupnpd", "-d", "-f", folder / "conf", "-P", folder / "pid"],
                           stdout=open(folder / "log", "w"), stderr=subprocess.STDOUT)
+
+
+    def mapped(self):
+        """What the router lets in."""
+        return run(*self.router.wrap, "nft", "list", "chain", "inet", "nat", "upnp_dnat")
 
 
 def forward(host):
@@ -180,13 +192,13 @@ def pair(internet, thirds, kinds, number):
     nodes = []
     try:
         for home, other in ((one, two), (two, one)):
-            mapping = f"port-mapping = {str(home.kind == 'pcp').lower()}"
+            mapping = f"port-mapping = {str(home.kind in MAPPED).lower()}"
             node = Quiet(internet, home.device, peers=[*third, f"{other.outer}:8644"], discovery=False,
                          extra=mapping, level="debug")
             nodes.append(node)
         nodes[0].start(None)
         wait_for(lambda: len(nodes[0].linked()) >= 2, 15, f"the first home ({kinds[0]}) at both thirds")
-        if "pcp" in kinds[:1]:
+        if kinds[0] in MAPPED:
             wait_for(lambda: "lets others in" in nodes[0].output(), 10, "a mapped port")
         nodes[1].start(None)
         begin = time.monotonic()
@@ -202,12 +214,15 @@ def pair(internet, thirds, kinds, number):
     finally:
         for node in nodes:
             node.drop()
+        left = one.mapped() if kinds[0] in MAPPED else ""
         for child in internet.children[children:]:
             stop(child, 5)
         del internet.children[children:]
         for host in internet.hosts[begun:]:
             run("ip", "netns", "del", host.space, check=False)
         del internet.hosts[begun:]
+        if "dnat to" in left:
+            raise AssertionError(f"the router still lets others in: {left}")
 
 
 def pairs(report, internet, show):
@@ -215,9 +230,9 @@ def pairs(report, internet, show):
     try:
         for node in thirds:
             node.start(None)
-        for number, kinds in enumerate(itertools.combinations_with_replacement(KINDS, 2)):
+        for number, kinds in enumerate(PAIRS):
             # The one that others reach is there first.
-            kinds = sorted(kinds, key=lambda kind: kind != "pcp")
+            kinds = sorted(kinds, key=lambda kind: kind not in MAPPED)
 
             def one():
                 took, slowest, _ = pair(internet, thirds, kinds, number)

@@ -70,6 +70,13 @@ pub const NAT_RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::
 /// How long a router has for its first answer; doubled for each further one (RFC 6886, 3.1).
 pub const NAT_ANSWER: Duration = Duration::from_millis(250);
 
+/// How long a router has for each answer by UPnP: to a search it may wait one second (MX), and
+/// its web server is the slowest part of it.
+pub const UPNP_ANSWER: Duration = Duration::from_secs(3);
+
+/// Bytes of a router's description by UPnP: they have 2 to 20 KB.
+pub const UPNP_BODY: usize = 64 * 1024;
+
 /// STUN requests that are answered a second: each costs as many bytes as it brings, about.
 pub const STUN_RATE: u32 = 50;
 

@@ -4,5 +4,6 @@ pub mod lan;
 pub mod links;
 pub mod nat;
 pub mod sightings;
+mod upnp;
 pub mod wan;
 mod web;

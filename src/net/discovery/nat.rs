@@ -1,15 +1,17 @@
-//! Ports of the home's router, by PCP or NAT-PMP: asked for while the node runs, renewed at half
-//! their life, given back at the end.
+//! Ports of the home's router, by PCP, NAT-PMP or UPnP: asked for while the node runs, renewed at
+//! half their life, given back at the end.
 
 use core::cell::RefCell;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
 use std::net::UdpSocket;
+use std::rc::Rc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use smol::{Async, Timer, future};
 
+use super::upnp::Gateway;
 use crate::base::limits;
 use crate::wire::pcp::{self, Protocol, Said, Want};
 
@@ -17,17 +19,26 @@ use crate::wire::pcp::{self, Protocol, Said, Want};
 pub struct Mappings {
     port: u16,
     nonce: [u8; 12],
-    /// What the router has given: its socket, and its port for each protocol.
+    /// What the router has given: its port for each protocol.
     held: RefCell<Vec<(Protocol, u16)>>,
+    /// The router, where it does UPnP and nothing better.
+    gateway: RefCell<Option<Rc<Gateway>>>,
+}
+
+/// How the router is asked.
+enum Way {
+    /// By PCP or NAT-PMP.
+    Pcp(Async<UdpSocket>),
+    /// By UPnP.
+    Upnp(Rc<Gateway>),
 }
 
 impl Mappings {
     /// Mappings of that port, of which there are none yet.
     pub fn new(port: u16) -> Self {
-        let mut nonce = [0; 12];
         // Without chance it would be guessable by others in the home, which may map as well.
-        let _ = SystemRandom::new().fill(&mut nonce);
-        Self { port, nonce, held: RefCell::default() }
+        let nonce = chance();
+        Self { port, nonce, held: RefCell::default(), gateway: RefCell::default() }
     }
 
     /// Asks for the port and keeps it; tells where others can reach it each time that changes.
@@ -58,24 +69,56 @@ impl Mappings {
 
     /// Gives back what the router has given.
     pub async fn leave(&self) {
-        let held = self.held.take();
-        let Ok(socket) = router() else { return };
+        let (held, gateway) = (self.held.take(), self.gateway.take());
         for (protocol, suggested) in held {
             let want = Want { protocol, port: self.port, suggested, lifetime: Duration::ZERO };
-            let _ = self.ask(&socket, want, 1).await;
+            if let Some(gateway) = &gateway {
+                let _ = gateway.unmap(want).await;
+            } else if let Ok(socket) = router() {
+                let _ = self.ask(&socket, want, 1).await;
+            }
         }
     }
 
-    /// Both protocols' mappings for their whole life; answers where UDP is reached.
+    /// Both protocols' mappings for their whole life, by the way that the router knows; answers
+    /// where UDP is reached.
     async fn keep(&self) -> io::Result<(Option<SocketAddr>, Duration)> {
+        let known = self.gateway.take();
+        if let Some(gateway) = known {
+            let kept = self.keep_by(&Way::Upnp(Rc::clone(&gateway))).await;
+            if kept.is_ok() {
+                *self.gateway.borrow_mut() = Some(gateway);
+                return kept;
+            }
+        }
         let socket = router()?;
+        let ends = (socket.get_ref().peer_addr()?.ip(), socket.get_ref().local_addr()?.ip());
+        let error = match self.keep_by(&Way::Pcp(socket)).await {
+            Ok(kept) => return Ok(kept),
+            Err(error) => error,
+        };
+        let (IpAddr::V4(router), IpAddr::V4(own)) = ends else { return Err(error) };
+        let gateway = Gateway::find(router, own).await;
+        let gateway = gateway.map_err(|other| both(&error, &other))?;
+        let gateway = Rc::new(gateway);
+        let kept = self.keep_by(&Way::Upnp(Rc::clone(&gateway))).await;
+        let kept = kept.map_err(|other| both(&error, &other))?;
+        *self.gateway.borrow_mut() = Some(gateway);
+        Ok(kept)
+    }
+
+    async fn keep_by(&self, way: &Way) -> io::Result<(Option<SocketAddr>, Duration)> {
         let (mut address, mut least) = (None, limits::meeting::NAT_LIFE);
         for protocol in [Protocol::Udp, Protocol::Tcp] {
             let held = self.held.borrow().iter().find(|held| held.0 == protocol).map(|held| held.1);
             let suggested = held.unwrap_or(self.port);
             let want =
                 Want { protocol, port: self.port, suggested, lifetime: limits::meeting::NAT_LIFE };
-            let (outside, at, lifetime) = match self.ask(&socket, want, TRIES).await {
+            let mapped = match way {
+                Way::Pcp(socket) => self.ask(socket, want, TRIES).await,
+                Way::Upnp(gateway) => gateway.map(want, || u16::from_ne_bytes(chance())).await,
+            };
+            let (outside, at, lifetime) = match mapped {
                 Ok(mapped) => mapped,
                 // QUIC is what others come by; TCP is for those who have no UDP.
                 Err(_) if protocol == Protocol::Tcp => continue,
@@ -148,6 +191,16 @@ impl Mappings {
         }
         Err(io::ErrorKind::TimedOut.into())
     }
+}
+
+fn both(by_pcp: &io::Error, by_upnp: &io::Error) -> io::Error {
+    io::Error::other(format!("by PCP: {by_pcp}; by UPnP: {by_upnp}"))
+}
+
+fn chance<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let _ = SystemRandom::new().fill(&mut bytes);
+    bytes
 }
 
 /// A socket that only the router can send to: whoever else answers is not heard.

@@ -1,4 +1,5 @@
-//! One question to a tracker over HTTP: a connection, a request, an answer of a few KiB.
+//! One question over HTTP, to a tracker or to the home's router: a connection, a request, an
+//! answer of a few KiB.
 
 use core::net::SocketAddr;
 use std::io;
@@ -23,17 +24,23 @@ pub(super) async fn ask(
         Timer::after(limits::meeting::TRACKER_TIME).await;
         Err(io::ErrorKind::TimedOut.into())
     };
-    let body = future::or(fetch(tracker, at, announce), late).await?;
-    Answer::parse(&body).map_err(|fault| io::Error::other(fault.to_string()))
-}
-
-async fn fetch(tracker: &Tracker, at: SocketAddr, announce: &Announce) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(at).await?;
     let (target, host) = (announce.target(&tracker.target), tracker.authority());
     let request = format!(
         "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: neap\r\n\
          Accept: */*\r\nConnection: close\r\n\r\n"
     );
+    let answer = talk(at, &request, limits::meeting::TRACKER_BODY);
+    let (status, body) = future::or(answer, late).await?;
+    if status != 200 {
+        return Err(odd(&format!("it answers with status {status}")));
+    }
+    Answer::parse(&body).map_err(|fault| io::Error::other(fault.to_string()))
+}
+
+/// Sends a request and hears its answer, of whose content there may be `most` bytes; answers with
+/// its status and content.
+pub(super) async fn talk(at: SocketAddr, request: &str, most: usize) -> io::Result<(u16, Vec<u8>)> {
+    let mut stream = TcpStream::connect(at).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut heard = Vec::new();
     let end = loop {
@@ -45,26 +52,23 @@ async fn fetch(tracker: &Tracker, at: SocketAddr, announce: &Announce) -> io::Re
         }
     };
     let head = ResponseHead::parse(&heard[..end]).map_err(|fault| odd(&fault.to_string()))?;
-    if head.status != 200 {
-        return Err(odd(&format!("it answers with status {}", head.status)));
-    }
     let framing = head.framing("GET").map_err(|fault| odd(&fault.to_string()))?;
     heard.drain(..end);
-    content(&mut stream, heard, Body::new(framing)).await
+    Ok((head.status, content((&mut stream, heard), Body::new(framing), most).await?))
 }
 
 /// The content of an answer, out of what came with its head and what follows.
 async fn content(
-    stream: &mut TcpStream,
-    mut heard: Vec<u8>,
+    (stream, mut heard): (&mut TcpStream, Vec<u8>),
     mut body: Body,
+    most: usize,
 ) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     loop {
         let needs_more = match body.step() {
             Step::End => return Ok(content),
-            Step::Content(most) => {
-                let some = usize::try_from(most).unwrap_or(usize::MAX).min(heard.len());
+            Step::Content(left) => {
+                let some = usize::try_from(left).unwrap_or(usize::MAX).min(heard.len());
                 content.extend(heard.drain(..some));
                 body.took(some as u64);
                 some == 0
@@ -77,7 +81,7 @@ async fn content(
                 None => true,
             },
         };
-        if content.len() > limits::meeting::TRACKER_BODY {
+        if content.len() > most {
             return Err(odd("its answer is longer than any may be"));
         }
         if needs_more && more(stream, &mut heard).await? == 0 {
