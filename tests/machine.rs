@@ -183,7 +183,7 @@ impl World {
                     row.disk.remove(&slice);
                 }
             }
-            Output::Adopt { .. } | Output::Say { .. } | Output::Peer(_) | Output::Announce(_) => {}
+            Output::Adopt { .. } | Output::Say(..) | Output::Peer(_) | Output::Announce(_) => {}
             Output::Note { .. } | Output::Sense(_) => {}
             Output::Share { .. } | Output::Rest | Output::Wake => {}
         }

@@ -93,6 +93,7 @@ fn meaning(store: &Store, notice: Notice) -> Option<Disk> {
             Some(Disk::Loaded { row, slice, present: store.taken(row) })
         }
         Notice::Persisted { row, slice, bytes } => Some(Disk::Persisted { row, slice, bytes }),
+        Notice::Wrote { ordered, bytes } => Some(Disk::Wrote { ordered, bytes }),
         Notice::Refused { reason, .. } => {
             log::debug!("a slice was not written: {reason}");
             None

@@ -103,10 +103,11 @@ impl Ports {
             Output::End { row, length } => self.store.end(row, length),
             Output::Close { row } => self.close(row),
             Output::Evict { row, slice } => drop(self.store.evict(row, slice)),
-            Output::Persist { row, slice, header, key } => {
+            Output::Persist { row, slice, header, key, bytes } => {
                 let what = Persist { row, slice, key, header };
                 if let Err(reason) = self.store.persist(what, clock::now()) {
                     log::debug!("a slice is not written: {reason}");
+                    self.store.spare(bytes);
                 }
             }
             Output::Adopt { token, row } => self.shelf.adopt(&self.store, token, row),
@@ -127,7 +128,7 @@ impl Ports {
             }
             Output::Rest => self.rest(true),
             Output::Wake => self.rest(false),
-            Output::Say { level, line } => log::log!(level, "{line}"),
+            Output::Say(level, line) => log::log!(level, "{line}"),
         }
     }
 

@@ -37,6 +37,13 @@ pub enum Disk {
         /// Bytes that the file takes.
         bytes: u64,
     },
+    /// Of what [`super::event::Output::Persist`] ordered, so much is under way no more.
+    Wrote {
+        /// Bytes of slices, as they were ordered.
+        ordered: u64,
+        /// Bytes that went to the disk for them, with their heads; none for those not taken.
+        bytes: u64,
+    },
     /// A slice could not be written, or what was read was not what had been written.
     Lost {
         /// Which row.

@@ -317,8 +317,10 @@ pub enum Output {
         slice: u32,
         /// Metadata that comes back with the slice.
         header: Vec<u8>,
-        /// The name of the file.
+        /// The file's name.
         key: Digest,
+        /// Bytes of the slice, until [`Disk::Wrote`].
+        bytes: u64,
     },
     /// A slice that was found becomes a row's.
     Adopt {
@@ -357,13 +359,8 @@ pub enum Output {
     Wake,
     /// A tracker is told something; [`Peering::Announced`] follows.
     Announce(Box<Call>),
-    /// A line for the log.
-    Say {
-        /// How important.
-        level: log::Level,
-        /// In words.
-        line: String,
-    },
+    /// A line for the log: how important, and in words.
+    Say(log::Level, String),
 }
 
 /// How an exchange is answered.

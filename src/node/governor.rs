@@ -200,14 +200,15 @@ impl Machine {
         self.rule.governor.tell(end, bytes, self.now);
     }
 
-    /// Whether a slice may be written to disk, which is then counted.
+    /// Whether a slice may be written to disk; its bytes are set aside until [`Self::on_wrote`].
     pub(super) fn may_write(&mut self, bytes: u64) -> bool {
-        let may = self.rule.governor.may_write(bytes, self.now);
-        if may {
-            self.rule.governor.write(bytes, self.now);
-            self.rule.is_new = true;
-        }
-        may
+        self.rule.governor.may_write(bytes, self.now)
+    }
+
+    /// What was set aside is under way no more: what the disk got counts.
+    pub(super) fn on_wrote(&mut self, ordered: u64, bytes: u64) {
+        self.rule.governor.on_wrote((ordered, bytes), self.now);
+        self.rule.is_new |= bytes > 0;
     }
 
     /// Notes work that was done for peers or players.

@@ -138,7 +138,7 @@ mod tests {
         let mut seen = serde_json::to_string(&machine.status(now, Figures::default())).unwrap();
         for output in outputs(&mut machine) {
             match output {
-                Output::Say { level, line } if level <= log::Level::Info => seen += &line,
+                Output::Say(level, line) if level <= log::Level::Info => seen += &line,
                 Output::Note { text, .. } => seen += &text,
                 _ => {}
             }

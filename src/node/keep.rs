@@ -88,12 +88,12 @@ impl Machine {
             listed: self.listing(row),
             rests: self.rests_of(row, slice),
         };
-        let whole = range_of(slice, memo.length).len();
-        if memo.selective || !self.may_write(whole) {
+        let bytes = range_of(slice, memo.length).len();
+        if memo.selective || !self.may_write(bytes) {
             return;
         }
         let (key, header) = (memo.key(), memo.to_bytes());
-        self.put(Output::Persist { row, slice: slice.number, header, key });
+        self.put(Output::Persist { row, slice: slice.number, header, key, bytes });
     }
 
     /// A slice is on disk.

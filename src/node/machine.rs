@@ -258,6 +258,7 @@ impl Machine {
             }
             Disk::Loaded { row, slice, present } => self.on_loaded(row, slice, &present),
             Disk::Persisted { row, slice, bytes } => self.on_persisted(row, slice, bytes),
+            Disk::Wrote { ordered, bytes } => self.on_wrote(ordered, bytes),
             Disk::Lost { row, slice } => self.on_lost(row, slice),
             Disk::Fault(fault) => {
                 if let Some(text) = &fault {
@@ -281,7 +282,7 @@ impl Machine {
 
     /// Says something in the log.
     pub(super) fn say(&mut self, level: log::Level, line: String) {
-        self.put(Output::Say { level, line });
+        self.put(Output::Say(level, line));
     }
 
     /// A row that nobody has used before.

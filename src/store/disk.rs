@@ -62,6 +62,11 @@ impl Store {
         Ok(())
     }
 
+    /// Tells with the next news that so many bytes were to be written and will not be.
+    pub fn spare(&self, ordered: u64) {
+        self.0.notices.push(Notice::Wrote { ordered, bytes: 0 });
+    }
+
     /// Drops a slice's file, and its way to the disk.
     pub fn unlink(&self, row: RowId, slice: u32) {
         self.with(row, |row| {
@@ -163,7 +168,8 @@ struct Shift<'a> {
 impl Drop for Shift<'_> {
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
-            self.inner.settle(&job, Err(Refusal::Off));
+            // Nobody can tell how much of it was written.
+            self.inner.settle(&job, (u64::from(job.payload()), Err(Refusal::Off)));
         }
         self.inner.disk.rest();
     }
@@ -306,15 +312,17 @@ impl Inner {
                 Err(Refusal::Off)
             }
         };
-        self.settle(job, result);
+        self.settle(job, (done.bytes, result));
         if result.is_err() {
             let rest = std::mem::take(&mut self.disk.state.borrow_mut().jobs);
-            rest.iter().for_each(|job| self.settle(job, Err(Refusal::Off)));
+            rest.iter().for_each(|job| self.settle(job, (0, Err(Refusal::Off))));
         }
     }
 
     /// Tells the row and the caller how a job ended; what nobody wants any more is removed.
-    fn settle(&self, job: &Job, result: Result<u32, Refusal>) {
+    fn settle(&self, job: &Job, (bytes, result): (u64, Result<u32, Refusal>)) {
+        let ordered = u64::from(job.payload());
+        self.notices.push(Notice::Wrote { ordered, bytes });
         let (id, slice) = (job.what.row, job.what.slice);
         let mut row = job.row.borrow_mut();
         let wanted = row.pending.get(&slice) == Some(&job.name.serial);

@@ -23,6 +23,9 @@ pub enum Notice {
     Persisted { row: RowId, slice: u32, bytes: u64 },
     /// The slice that was taken for writing is not on disk.
     Refused { row: RowId, slice: u32, reason: Refusal },
+    /// What became of slices that were to be written: of `ordered` bytes in all nothing is under
+    /// way any more, and `bytes` went to the disk for them, also for those that failed.
+    Wrote { ordered: u64, bytes: u64 },
     /// The slice on disk could not be read or was not what had been written; it is dropped.
     Lost { row: RowId, slice: u32, cause: Loss },
     /// Files in the folder that are not ours and are left alone; said once a scan.
@@ -86,7 +89,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// The queue of news; growth and shedding of one slice add up to one notice.
+/// The queue of news; growth and shedding of one slice add up to one notice, and writes do.
 #[derive(Debug, Default)]
 pub(super) struct Notices(RefCell<Queue>);
 
@@ -95,6 +98,8 @@ struct Queue {
     loaded: Map<(RowId, u32), u64>,
     shed: Map<(RowId, u32), u64>,
     rest: VecDeque<Notice>,
+    /// Bytes that were ordered and are under way no more, and those that were written for them.
+    wrote: (u64, u64),
     waker: Option<Waker>,
 }
 
@@ -107,6 +112,10 @@ impl Notices {
             }
             Notice::Shed { row, slice, bytes } => {
                 *queue.shed.entry((row, slice)).or_default() += bytes;
+            }
+            Notice::Wrote { ordered, bytes } => {
+                queue.wrote.0 += ordered;
+                queue.wrote.1 += bytes;
             }
             other => queue.rest.push_back(other),
         }
@@ -124,13 +133,18 @@ impl Notices {
         if let Some(((row, slice), bytes)) = queue.shed.pop_first() {
             return Some(Notice::Shed { row, slice, bytes });
         }
-        queue.rest.pop_front()
+        if let Some(notice) = queue.rest.pop_front() {
+            return Some(notice);
+        }
+        let (ordered, bytes) = core::mem::take(&mut queue.wrote);
+        (ordered > 0).then_some(Notice::Wrote { ordered, bytes })
     }
 
     /// Whether there is news; otherwise `waker` is woken by the next.
     pub(super) fn ready(&self, waker: &Waker) -> bool {
         let mut queue = self.0.borrow_mut();
-        let some = !(queue.loaded.is_empty() && queue.shed.is_empty() && queue.rest.is_empty());
+        let none = queue.loaded.is_empty() && queue.shed.is_empty() && queue.rest.is_empty();
+        let some = !none || queue.wrote.0 > 0;
         if !some {
             queue.waker = Some(waker.clone());
         }

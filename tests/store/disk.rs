@@ -84,7 +84,20 @@ pub fn scan(store: &Store) -> Result<Vec<Found>, Fault> {
 }
 
 pub fn notices(store: &Store) -> Vec<Notice> {
+    news(store).into_iter().filter(|notice| !matches!(notice, Notice::Wrote { .. })).collect()
+}
+
+/// The same, and what became of slices that were to be written.
+pub fn news(store: &Store) -> Vec<Notice> {
     std::iter::from_fn(|| store.poll_notice()).collect()
+}
+
+/// What became of slices that were to be written: bytes ordered and bytes written.
+fn wrote(store: &Store) -> (u64, u64) {
+    news(store).into_iter().fold((0, 0), |(all, gone), notice| match notice {
+        Notice::Wrote { ordered, bytes } => (all + ordered, gone + bytes),
+        _ => (all, gone),
+    })
 }
 
 /// Fills row `seed` with `length` bytes in RAM.
@@ -324,6 +337,27 @@ fn a_full_disk_is_said_once_and_tried_again_after_its_time() {
     store.persist(persist(3, 0, 700), late + DISK_RETRY).unwrap();
     working(&store, store.drained());
     assert!(matches!(notices(&store)[..], [Notice::DiskBack, Notice::Persisted { .. }]));
+}
+
+#[test]
+fn every_slice_that_was_ordered_is_accounted_for_whatever_becomes_of_it() {
+    let files = Scripted::default();
+    let store = Store::with_files(PLENTY, Some(Arc::new(files.clone()) as Arc<dyn Files>));
+    scan(&store).unwrap();
+    (1..=4).for_each(|seed| fill(&store, seed, 700));
+    (1..=2).for_each(|seed| store.persist(persist(seed, 0, 700), NOW).unwrap());
+    // Nobody wants it any more, and it is written all the same.
+    store.unlink(RowId(2), 0);
+    working(&store, store.drained());
+    let both = store.written();
+    assert_eq!(wrote(&store), (1400, both));
+    assert!(both > 1400, "heads count as well");
+    store.spare(900);
+    assert_eq!(wrote(&store), (900, 0), "what was not even taken");
+    files.set_trouble(Some((0, Trouble::From(Errno::ENOSPC))));
+    (3..=4).for_each(|seed| store.persist(persist(seed, 0, 700), NOW).unwrap());
+    working(&store, store.drained());
+    assert_eq!(wrote(&store), (1400, store.written() - both), "the second one never began");
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct Governor {
     pub(super) received: Quota,
     /// Bytes written to the disk tier.
     pub(super) written: Quota,
+    /// Bytes that are on their way there.
+    writing: u64,
     pub(super) cpu: Cpu,
     pub(super) energy: Energy,
     pub(super) heat: Level,
@@ -57,6 +59,7 @@ impl Governor {
             sent: Quota::new((None, None), now),
             received: Quota::new((None, None), now),
             written: Quota::new((None, None), now),
+            writing: 0,
             cpu: Cpu::new(caps.cpu, now),
             energy: Energy::new(caps.model, (caps.power, caps.energy), now),
             heat: Level::default(),
@@ -184,18 +187,24 @@ impl Governor {
         level.0 == WHOLE && !self.on_battery && self.ram.pressure() < SHORT
     }
 
-    /// Whether a slice of so many bytes may be written to disk.
+    /// Whether a slice of so many bytes may be written to disk: they are set aside until
+    /// [`Self::on_wrote`] tells what became of them.
     pub fn may_write(&mut self, bytes: u64, now: Instant) -> bool {
         let worn = self.device.wear.as_ref().is_some_and(|w| w.permille >= self.caps.flash_wear.0);
-        let room = self.written.has(bytes, now);
+        let payload = self.writing.saturating_add(bytes);
+        let room = self.written.has(payload.saturating_add(payload / HEADS), now);
         if worn || !room {
             self.held.note(Cause::FlashWrites, now);
         }
-        room && !worn && self.level().0 > 0
+        let may = room && !worn && self.level().0 > 0;
+        self.writing = if may { payload } else { self.writing };
+        may
     }
 
-    /// Notes what is written to disk.
-    pub fn write(&mut self, bytes: u64, now: Instant) {
+    /// Of what was set aside `ordered` bytes are under way no more, for which `bytes` went to the
+    /// disk.
+    pub fn on_wrote(&mut self, (ordered, bytes): (u64, u64), now: Instant) {
+        self.writing = self.writing.saturating_sub(ordered);
         self.written.add(bytes, now);
     }
 
@@ -380,8 +389,37 @@ impl Governor {
     }
 }
 
+/// Heads of files take less than this part of what follows them.
+const HEADS: u64 = 128;
+
 /// Thousandths of time waited for memory at which nothing is fetched ahead.
 const SHORT: u16 = 100;
 
 /// How long a cap counts as holding something back after it did.
 pub(super) const RECENT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::units::{PerDay, Size};
+
+    const SLICE: u64 = 1 << 20;
+
+    #[test]
+    fn writes_count_when_they_are_made_and_are_set_aside_before() {
+        let now = Instant::from_micros(0);
+        let flash_writes = Some(PerDay(Size(4 * SLICE)));
+        let mut governor = Governor::new(Caps { flash_writes, ..Caps::default() }, now);
+        for _ in 0..3 {
+            assert!(governor.may_write(SLICE, now));
+        }
+        assert!(!governor.may_write(SLICE, now), "three are under way, and heads come on top");
+        governor.on_wrote((3 * SLICE, 0), now);
+        for _ in 0..3 {
+            assert!(governor.may_write(SLICE, now), "what was not written is there again");
+            governor.on_wrote((SLICE, SLICE + 2000), now);
+        }
+        assert!(!governor.may_write(SLICE, now));
+        assert_eq!(governor.written.used(now).0, 3 * (SLICE + 2000));
+    }
+}

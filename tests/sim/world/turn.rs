@@ -315,7 +315,7 @@ impl World {
                 }
             }
             Output::Peer(order) => self.on_peer_order(node, *order),
-            Output::Say { .. } | Output::Share { .. } | Output::Rest | Output::Wake => {}
+            Output::Say(..) | Output::Share { .. } | Output::Rest | Output::Wake => {}
             Output::Note { .. } | Output::Sense(_) => {}
             Output::Announce(call) => {
                 self.checks.assert(false, || format!("node {node} tells a tracker {call:?}"));
@@ -356,7 +356,9 @@ impl World {
                 Some(open) => open.remove(super::store::window(slice)),
                 None => fault = Some("a closed row loses a slice"),
             },
-            Output::Persist { row, slice, header, .. } => self.persist(node, (row, slice), header),
+            Output::Persist { row, slice, header, bytes, .. } => {
+                self.persist(node, (row, slice, bytes), header);
+            }
             Output::Unlink { row, slice } => {
                 if let Some(open) = rows.get_mut(&row) {
                     open.disk.remove(&slice);
@@ -370,13 +372,17 @@ impl World {
         }
     }
 
-    fn persist(&mut self, node: usize, (row, slice): (RowId, u32), header: Vec<u8>) {
-        let Some(open) = self.nodes[node].store.rows.get_mut(&row) else { return };
-        let Some(sheet) = open.slice(slice, header) else { return };
-        let bytes = sheet.bytes;
-        open.disk.insert(slice, sheet);
-        let disk = Disk::Persisted { row, slice, bytes };
-        self.later(node, Duration::from_millis(20), Input::Disk(disk));
+    fn persist(&mut self, node: usize, (row, slice, ordered): (RowId, u32, u64), header: Vec<u8>) {
+        let open = self.nodes[node].store.rows.get_mut(&row);
+        let sheet = open.and_then(|open| Some((open.slice(slice, header)?, open)));
+        let bytes = sheet.as_ref().map_or(0, |(sheet, _)| sheet.bytes);
+        if let Some((sheet, open)) = sheet {
+            open.disk.insert(slice, sheet);
+            let disk = Disk::Persisted { row, slice, bytes };
+            self.later(node, Duration::from_millis(20), Input::Disk(disk));
+        }
+        let wrote = Disk::Wrote { ordered, bytes };
+        self.later(node, Duration::from_millis(20), Input::Disk(wrote));
     }
 
     fn adopt(&mut self, node: usize, token: u64, row: Option<RowId>) {
