@@ -6,7 +6,7 @@ use super::event::Output;
 use super::machine::Machine;
 use crate::base::limits;
 use crate::base::page::Page;
-use crate::base::peer::PeerId;
+use crate::base::peer::{PeerId, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 use crate::config::model::Config;
@@ -198,6 +198,13 @@ impl Machine {
             _ => USUAL_MESSAGE,
         };
         self.rule.governor.tell(end, bytes, self.now);
+    }
+
+    /// The way to a peer was seen to carry so much: beyond the home it leads over the uplink.
+    pub(super) fn on_carried(&mut self, peer: PeerId, (bits, is_full): (u64, bool)) {
+        if let Some(end) = self.end_of(peer).filter(|(_, tier)| *tier != Tier::Home) {
+            self.rule.is_new |= self.rule.governor.on_carried(end, (bits, is_full), self.now);
+        }
     }
 
     /// Whether a slice may be written to disk; its bytes are set aside until [`Self::on_wrote`].

@@ -71,6 +71,7 @@ impl Machine {
             | Peering::Said { .. }
             | Peering::Block { .. }
             | Peering::Given { .. }
+            | Peering::Carried { .. }
             | Peering::Proven { .. }
             | Peering::Signed(_)
             | Peering::Summed { .. }

@@ -105,6 +105,15 @@ pub enum Peering {
         /// Bytes that left; zero when they were not here any more.
         bytes: u32,
     },
+    /// Blocks before it have shown what the way to a peer carries.
+    Carried {
+        /// To whom.
+        peer: PeerId,
+        /// Bits a second.
+        bits: u64,
+        /// Whether it carries no more; else it may.
+        is_full: bool,
+    },
     /// A block of a row was read and its digest taken.
     Proven {
         /// Which row.

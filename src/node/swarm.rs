@@ -73,8 +73,7 @@ pub(super) struct Swarm {
     pub(super) shadows: Map<Digest, Shadow>,
     /// When records were last looked through for those that are over.
     pub(super) looked: Instant,
-    /// Origins that had no record file when they were asked, how often, and until when they are
-    /// left alone.
+    /// Origins that had no record file, how often, and until when they are left alone.
     pub(super) unsigned: Map<OriginId, (u8, Instant)>,
     /// Streams whose segments may not be kept, so that no peer can have them.
     pub(super) unkept: Set<Digest>,
@@ -203,6 +202,7 @@ impl Machine {
             Peering::Given { peer, segment, block, bytes } => {
                 self.on_given(peer, (segment, block), bytes);
             }
+            Peering::Carried { peer, bits, is_full } => self.on_carried(peer, (bits, is_full)),
             Peering::Proven { row, range, digest } => self.on_proven(row, range, digest),
             Peering::Signed(record) => self.on_signed(*record),
             Peering::Summed { row, sum } => self.on_summed(row, sum),

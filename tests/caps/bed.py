@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lab"))
 from broadcast import Inside
 from endpoint import binary
-from namespaces import enter
+from namespaces import ORIGIN, enter, plain
 from node import Node, Nodes
 from origin import get, wait_for
 
@@ -127,11 +127,15 @@ class Bed(Nodes):
         self.giver = self.add(self.home.devices[0], **{"memory": "256 MiB", "caps": caps, **more})
         self.witness = self.add(self.home.gateway, role="witness", memory="256 MiB", caps='cpu = ""')
         hosts = [self.home.internet] if far else self.home.devices[1:1 + takers]
+        # The interface is to count packets as they are on a wire, not as the kernel joins them.
+        self.giver.host.within(lambda: plain("eth0"))
         for host in hosts:
-            extra = {"peers": [f"{self.giver.host.address}:8644"], "discovery": False} if far else {}
+            extra = {"peers": [], "discovery": False} if far else {}
             self.takers.append(self.add(host, memory="8 MiB", caps='cpu = ""', **extra))
         if far:
-            self.giver.more = {"peers": [f"{self.home.gateway.address}:8644"], "discovery": False, **self.giver.more}
+            # Who is dialled at a public address is linked over QUIC.
+            near, beyond = f"{self.home.gateway.address}:8644", f"{ORIGIN}:8644"
+            self.giver.more = {"peers": [near, beyond], "discovery": False, **self.giver.more}
             self.witness.more = {"peers": [f"{self.giver.host.address}:8644"], "discovery": False, **self.witness.more}
         self.start()
         for taker in self.takers:

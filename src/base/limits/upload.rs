@@ -38,6 +38,9 @@ pub const COPIES: usize = 4_096;
 /// a usual line's ten to forty upward.
 pub const WAN_UPLOAD: Rate = Rate(2_000_000);
 
+/// How long it is believed what the uplink was measured to carry: lines are changed by the month.
+pub const UPLINK_KNOWN: Duration = Duration::from_secs(28 * 24 * 3600);
+
 /// Accounts of the ledger: every origin with its three tiers.
 pub const ACCOUNTS: usize = 3 * config::ORIGINS;
 

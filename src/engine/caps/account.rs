@@ -1,13 +1,15 @@
 //! Every cap in plain words: its limit, what is used now and in its period, what it holds back.
 
+use core::time::Duration;
+
 use super::cause::Cause;
 use super::governor::{Governor, RECENT};
 use super::level::WHOLE;
 use super::quota::Quota;
 use crate::base::peer::Tier;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Plain};
 use crate::base::units::{Celsius, Power, Rate, Share, Size};
-use crate::config::caps::{Battery, Policy};
+use crate::config::caps::{Battery, Policy, WanUpload};
 
 /// One cap as an operator reads it; what there is not to say is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,10 +89,22 @@ impl Governor {
             holds: self.holds(cause, now, what),
             ..Line::default()
         };
-        [
-            line(Cause::Upload, &self.up, 0, "blocks for other nodes wait for their rate"),
-            line(Cause::Download, &self.down, 1, "blocks of other nodes are asked for later"),
-        ]
+        let up = line(Cause::Upload, &self.up, 0, "blocks for other nodes wait for their rate");
+        let down =
+            line(Cause::Download, &self.down, 1, "blocks of other nodes are asked for later");
+        [Line { period: self.uplink_words(now), ..up }, down]
+    }
+
+    /// What the uplink was measured to carry, where a cap follows from it.
+    fn uplink_words(&self, now: Instant) -> String {
+        match (self.caps.rates.upload_wan, self.uplink.bits(now), self.uplink.age(now)) {
+            (WanUpload::Auto, Some(bits), Some(age)) => {
+                let (bits, age) = (rounded(bits), about(age.as_secs()));
+                format!("the uplink carries {bits}, measured {age} ago")
+            }
+            (WanUpload::Auto, ..) => "no narrow uplink was measured".into(),
+            _ => String::new(),
+        }
     }
 
     fn volume_lines(&self, now: Instant) -> Vec<Line> {
@@ -249,6 +263,16 @@ fn rounded(bits: u64) -> String {
         1_000_000..=9_999_999 => format!("{}.{} Mbit/s", bits / 1_000_000, bits / 100_000 % 10),
         _ => Rate(bits / 1_000_000 * 1_000_000).to_string(),
     }
+}
+
+/// Seconds in the largest unit of which there are two at least.
+fn about(seconds: u64) -> Plain {
+    let unit = match seconds {
+        0..120 => 1,
+        120..7200 => 60,
+        _ => 3600,
+    };
+    Plain(Duration::from_secs(seconds / unit * unit))
 }
 
 fn size(bytes: u64) -> String {

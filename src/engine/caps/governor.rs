@@ -12,13 +12,12 @@ use super::meter::Meter;
 use super::quota::Quota;
 use super::ram::Ram;
 use super::readings::{Device, Readings};
+use super::uplink::Uplink;
 use super::work::{Cpu, Work};
-use crate::base::limits;
 use crate::base::peer::{PeerId, Tier};
 use crate::base::time::Instant;
-use crate::base::units::{Rate, Share};
-use crate::config::caps::{Battery, Caps, Policy, WanUpload, is_named};
-use crate::config::hours::Scheduled;
+use crate::base::units::Share;
+use crate::config::caps::{Battery, Caps};
 
 /// Everything that is held below its cap.
 #[derive(Debug)]
@@ -33,6 +32,7 @@ pub struct Governor {
     pub(super) written: Quota,
     /// Bytes that are on their way there.
     writing: u64,
+    pub(super) uplink: Uplink,
     pub(super) cpu: Cpu,
     pub(super) energy: Energy,
     pub(super) heat: Level,
@@ -60,6 +60,7 @@ impl Governor {
             received: Quota::new((None, None), now),
             written: Quota::new((None, None), now),
             writing: 0,
+            uplink: Uplink::default(),
             cpu: Cpu::new(caps.cpu, now),
             energy: Energy::new(caps.model, (caps.power, caps.energy), now),
             heat: Level::default(),
@@ -72,7 +73,7 @@ impl Governor {
             caps,
         };
         governor.configure(governor.caps.clone(), now);
-        let (up, down) = governor.rates();
+        let (up, down) = governor.rates(now);
         (governor.up, governor.down) = (Tree::new(up, now), Tree::new(down, now));
         governor
     }
@@ -167,8 +168,19 @@ impl Governor {
         }
     }
 
+    /// The way to a peer beyond the home was seen to carry so many bits a second, and no more
+    /// where it `is_full`. Answers whether the uplink is known to be another.
+    pub fn on_carried(&mut self, peer: End, (bits, is_full): (u64, bool), now: Instant) -> bool {
+        let differs = self.uplink.on_carried(peer.0, (bits, is_full), now);
+        if differs {
+            self.apply(now);
+        }
+        differs
+    }
+
     /// A link is no more.
     pub fn forget(&mut self, peer: PeerId) {
+        self.uplink.forget(peer);
         self.up.forget(peer);
         self.down.forget(peer);
     }
@@ -286,103 +298,8 @@ impl Governor {
         }
     }
 
-    /// What is done over the default route.
-    pub(super) fn policy(&self) -> (Policy, &'static str) {
-        let interfaces = &self.caps.interfaces;
-        let Some(route) = &self.device.route else { return (Policy::Share, "") };
-        let name = &route.interface;
-        let metered = route.metered || is_named(&interfaces.metered_names, name);
-        let vpn = route.vpn || is_named(&interfaces.vpn_names, name);
-        let all = [
-            (metered, interfaces.metered, "metered"),
-            (vpn, interfaces.vpn, "a tunnel"),
-            (route.roaming, interfaces.roaming, "roaming"),
-        ];
-        let held = all.into_iter().filter(|(is, ..)| *is).map(|(_, policy, why)| (policy, why));
-        held.max_by_key(|(policy, _)| *policy).unwrap_or((Policy::Share, ""))
-    }
-
-    /// The rates that hold by now, there and back.
-    fn rates(&self) -> (Rates, Rates) {
-        let rates = &self.caps.rates;
-        let wan = match rates.upload_wan {
-            WanUpload::Rate(rate) => Some(rate),
-            WanUpload::Free => None,
-            WanUpload::Auto => {
-                let quarter = self.device.uplink.map(|bits| Rate(bits / 4));
-                Some(quarter.map_or(limits::upload::WAN_UPLOAD, |rate| {
-                    rate.min(limits::upload::WAN_UPLOAD)
-                }))
-            }
-        };
-        let hours = |key, rate| self.scheduled(key, rate);
-        let (policy, _) = self.policy();
-        let far = |rate, is_off: bool| if is_off { Some(Rate(0)) } else { rate };
-        let (no_up, no_down) = (policy != Policy::Share, policy == Policy::Off);
-        let up = Rates {
-            all: hours(Scheduled::Upload, rates.upload),
-            tiers: [
-                self.eased(Tier::Home, hours(Scheduled::UploadHome, rates.upload_home)),
-                self.eased(Tier::Isp, far(hours(Scheduled::UploadIsp, rates.upload_isp), no_up)),
-                self.eased(Tier::Wan, far(hours(Scheduled::UploadWan, wan), no_up)),
-            ],
-            each: rates.upload_peer,
-        };
-        let down = Rates {
-            all: hours(Scheduled::Download, rates.download),
-            tiers: [
-                hours(Scheduled::DownloadHome, rates.download_home),
-                far(hours(Scheduled::DownloadIsp, rates.download_isp), no_down),
-                far(hours(Scheduled::DownloadWan, rates.download_wan), no_down),
-            ],
-            each: None,
-        };
-        (up, down)
-    }
-
-    /// What the hours make of a rate; without a clock the smallest that any hour names.
-    fn scheduled(&self, key: Scheduled, rate: Option<Rate>) -> Option<Rate> {
-        let named = |window: &crate::config::hours::Window| {
-            window.rates.iter().find(|(other, _)| *other == key).map(|(_, rate)| *rate)
-        };
-        let mut windows = self.caps.schedule.iter();
-        match self.device.wall {
-            Some(wall) => {
-                let holding = windows.filter(|window| window.holds(wall.weekday, wall.minute));
-                holding.filter_map(named).next().or(rate)
-            }
-            None => windows.by_ref().filter_map(named).chain(rate).min(),
-        }
-    }
-
-    /// What a level leaves of a tier's upload: those far away go first.
-    fn eased(&self, tier: Tier, rate: Option<Rate>) -> Option<Rate> {
-        let level = self.level().0;
-        let (from, to) = match tier {
-            Tier::Home => (0, 300),
-            Tier::Isp => (300, 600),
-            Tier::Wan => (600, WHOLE),
-        };
-        let left = u64::from(level.clamp(from, to) - from) * 1000 / u64::from(to - from);
-        match rate {
-            _ if left == 0 => Some(Rate(0)),
-            Some(rate) => Some(Rate(rate.0 / 1000 * left + rate.0 % 1000)),
-            None => None,
-        }
-    }
-
-    fn rate_cause(&self, tier: Tier) -> Cause {
-        if tier != Tier::Home && self.policy().0 != Policy::Share {
-            Cause::Interface
-        } else if self.level().0 < WHOLE {
-            self.level().1
-        } else {
-            Cause::Upload
-        }
-    }
-
-    fn apply(&mut self, now: Instant) {
-        let (up, down) = self.rates();
+    pub(super) fn apply(&mut self, now: Instant) {
+        let (up, down) = self.rates(now);
         self.up.set(up, now);
         self.down.set(down, now);
         self.cpu.set(self.caps.cpu, self.level().0, now);

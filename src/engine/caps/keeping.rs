@@ -1,4 +1,5 @@
-//! What outlives a start: volumes, writes and energy, as the page `Caps` of the notebook.
+//! What outlives a start: volumes, writes, energy and what the uplink carries, as the page `Caps`
+//! of the notebook.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -13,6 +14,9 @@ impl Governor {
         let mut text = format!("{HEAD}\n");
         if let Some(Date(seconds)) = date {
             let _ = writeln!(text, "date {seconds}");
+        }
+        if let Some(words) = self.uplink.to_words(now) {
+            let _ = writeln!(text, "uplink {words}");
         }
         for (name, quota) in [
             ("sent", &self.sent),
@@ -49,6 +53,10 @@ impl Governor {
                 "received" => Some(&mut self.received),
                 "written" => Some(&mut self.written),
                 "energy" => Some(self.energy.day_mut()),
+                "uplink" => {
+                    good &= self.uplink.restore(rest, passed, now).is_some();
+                    continue;
+                }
                 // A later version may note more.
                 _ => None,
             };
@@ -57,6 +65,7 @@ impl Governor {
                 known += 1;
             }
         }
+        self.apply(now);
         good && known == 4
     }
 

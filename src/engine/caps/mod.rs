@@ -11,5 +11,7 @@ pub mod level;
 pub mod meter;
 pub mod quota;
 pub mod ram;
+pub mod rates;
 pub mod readings;
+pub mod uplink;
 pub mod work;

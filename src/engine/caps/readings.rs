@@ -59,8 +59,6 @@ pub struct Device {
     /// Connections in the kernel's table, and how many there may be
     /// (`net.netfilter.nf_conntrack_count` and `_max`).
     pub conntrack: Option<(u64, u64)>,
-    /// Bits a second that the uplink was seen to carry, where that was measured.
-    pub uplink: Option<u64>,
     /// The date where the clock is set.
     pub date: Option<Date>,
     /// The time on the wall where the clock is set.

@@ -49,7 +49,6 @@ impl Sensors {
             wear: wear::read(proc, sys, &self.cache),
             conntrack: route::conntrack(proc),
             // What the line carries nobody on this device knows.
-            uplink: None,
             date: clock::date(),
             wall: clock::date().map(wall::at),
             ..Device::default()

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::outlet::Outlet;
 use super::quic::halves::{Ear, Mouth};
+use super::quic::train::Carried;
 use super::records::Records;
 use crate::net::ground::patience::Patience;
 use crate::node::peering::Parting;
@@ -76,6 +77,14 @@ impl Outbound {
         match self {
             Self::Outlet(outlet) => outlet.patience(),
             Self::Mouth(mouth) => mouth.patience(),
+        }
+    }
+
+    /// What the way was seen to carry since it was last asked for; the kernel's TCP does not tell.
+    pub fn carried(&self) -> Option<Carried> {
+        match self {
+            Self::Outlet(_) => None,
+            Self::Mouth(mouth) => mouth.carried(),
         }
     }
 

@@ -16,6 +16,7 @@ use super::goodbye::{code, meaning};
 use super::greeting::lost;
 use super::hearing::{Heard, Hearing};
 use super::port::Port;
+use super::quic::train::Carried;
 use crate::base::id::RowId;
 use crate::base::limits;
 use crate::base::peer::{NodeKey, PeerId};
@@ -244,6 +245,9 @@ async fn give(
     if !link.ended.get() {
         let given = Peering::Given { peer: link.id, segment, block, bytes: length };
         port.submit(given);
+        if let Some(Carried { bits, is_full }) = outlet.carried() {
+            port.submit(Peering::Carried { peer: link.id, bits, is_full });
+        }
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::endpoint::Quic;
 use super::line::Line;
+use super::train::Carried;
 use crate::base::time::Instant;
 use crate::net::ground::patience::Patience;
 use crate::node::peering::Parting;
@@ -159,6 +160,11 @@ fn ended(line: &Line, context: &Context<'_>) -> Poll<io::Result<usize>> {
 }
 
 impl Mouth {
+    /// What the way was seen to carry since it was last asked for.
+    pub fn carried(&self) -> Option<Carried> {
+        self.hold.line.seen.take()
+    }
+
     /// The bound on waiting, for whoever waits for something to say.
     pub const fn patience(&mut self) -> &mut Patience {
         &mut self.patience

@@ -138,7 +138,7 @@ impl Ledbat {
     }
 
     /// Time that packets spend in queues: the round trip beyond the least that was seen.
-    fn queued(&self) -> Duration {
+    pub fn queued(&self) -> Duration {
         let current = self.recent.iter().copied().chain(self.batch).min().unwrap_or_default();
         current.saturating_sub(self.base.least())
     }

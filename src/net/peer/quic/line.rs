@@ -8,12 +8,15 @@ use quinn_proto::{
     TransportError,
 };
 
+use super::courtesy::Seen;
 use crate::node::peering::{Parting, Stranger};
 
 /// A connection with who waits for it.
 pub struct Line {
     pub(super) handle: ConnectionHandle,
     pub(super) connection: RefCell<Connection>,
+    /// What its way carries.
+    pub(super) seen: Seen,
     /// When its next timer is due.
     pub(super) due: Cell<Option<std::time::Instant>>,
     /// It waits to be driven.
@@ -34,6 +37,7 @@ impl Line {
     pub(super) fn new(handle: ConnectionHandle, connection: Connection) -> Self {
         Self {
             handle,
+            seen: Seen::of(connection.congestion_state()),
             connection: RefCell::new(connection),
             due: Cell::default(),
             is_dirty: Cell::default(),

@@ -11,3 +11,4 @@ pub mod ledbat;
 pub mod line;
 pub mod socket;
 pub mod terms;
+pub mod train;
