@@ -1,5 +1,7 @@
 //! Every file of the fuzz corpus and every sample, and every prefix of each, through the entries.
 
+#[path = "../fuzz/caps.rs"]
+mod caps;
 #[path = "../fuzz/entry.rs"]
 mod entry;
 #[path = "../fuzz/http.rs"]
@@ -142,5 +144,7 @@ corpora! {
     a_router_s_answer_is_ours_or_none: "pcp", reach::pcp;
     a_gateway_names_no_place_but_its_own: "igd", reach::igd;
     a_tracker_is_bounded_whatever_it_answers: "tracker", link::tracker;
+    what_is_noted_of_the_caps_is_read_as_it_was: "caps_page", caps::caps_page;
+    hours_read_as_they_are_shown: "schedule", caps::schedule;
     a_record_file_has_each_record_in_its_place: "record_file", link::record_file;
 }

@@ -220,8 +220,7 @@ impl Seen {
     }
 
     fn command(self) -> Result<Command, Usage> {
-        let told = self.control();
-        let told = told?;
+        let told = self.control()?;
         let Self { word, flags, json, quiet, yes, new, node, days, key, sign, .. } = self;
         if json && word != Some("status") {
             return Err(Usage("'--json' belongs to 'neap status'".into()));

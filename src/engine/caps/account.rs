@@ -151,8 +151,9 @@ impl Governor {
         let short = self.ram.is_short();
         (total.is_some() || short).then(|| Line {
             name: Cause::Memory.name(),
-            limit: total.map_or_else(String::new, size),
-            now: overhead.map_or_else(String::new, |n| format!("{} beside the cache", size(n))),
+            limit: total.map_or_else(String::new, mebibytes),
+            now: overhead
+                .map_or_else(String::new, |n| format!("{} beside the cache", mebibytes(n))),
             holds: if short {
                 "the cache is smaller: memory is short".into()
             } else {
@@ -177,7 +178,7 @@ impl Governor {
             name: Cause::FlashWrites.name(),
             limit: limit.to_string(),
             now: told.unwrap_or_default(),
-            period: format!("{} today", size(self.written.used(now).0)),
+            period: format!("{} today", mebibytes(self.written.used(now).0)),
             holds,
         })
     }
@@ -273,6 +274,11 @@ fn about(seconds: u64) -> Plain {
         _ => 3600,
     };
     Plain(Duration::from_secs(seconds / unit * unit))
+}
+
+/// Memory and flash, in the unit that their caps are stated in.
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", (bytes + (1 << 19)) >> 20)
 }
 
 fn size(bytes: u64) -> String {

@@ -54,7 +54,7 @@ impl Uplink {
 
     /// How long ago it was measured.
     pub fn age(&self, now: Instant) -> Option<Duration> {
-        self.known.map(|(_, at)| self.before + (now - at))
+        self.known.map(|(_, at)| self.before.saturating_add(now - at))
     }
 
     /// What may be sent beyond the home by itself: a quarter of it, within the usual bound.

@@ -14,8 +14,9 @@ pub fn render(status: &Status) -> String {
 }
 
 fn row(cap: &Cap) -> String {
-    let used: Vec<_> =
-        [&cap.now, &cap.period].into_iter().filter(|text| !text.is_empty()).cloned().collect();
+    let told = [("now ", &cap.now), ("", &cap.period)].into_iter();
+    let told = told.filter(|(_, text)| !text.is_empty());
+    let used: Vec<_> = told.map(|(label, text)| format!("{label}{}", escape(text))).collect();
     let holds = if cap.holds.is_empty() {
         String::new()
     } else {
@@ -23,9 +24,9 @@ fn row(cap: &Cap) -> String {
     };
     format!(
         "<li><div class=row><span class=name>{}</span><span class=soft>{}</span></div>\
-         <div class=\"row soft\"><span>{}</span></div>{holds}</li>",
+         <div class=soft>{}</div>{holds}</li>",
         escape(&cap.name),
         escape(&cap.limit),
-        escape(&used.join("; "))
+        used.join("<br>")
     )
 }

@@ -5,6 +5,7 @@ pub mod caps;
 pub mod chart;
 pub mod client;
 pub mod exchange;
+pub mod ledger;
 pub mod listener;
 pub mod metrics;
 pub mod page;

@@ -3,7 +3,7 @@
   // The server says everything in one place; here changed parts are exchanged, so that an open
   // list stays open and marked text stays marked. Nothing is asked for while nobody looks.
   const parts = 
-    "#head,#flow,#playing,#peers,#origins,#room,#caps,#faults,#counters";
+    "#head,#flow,#playing,#peers,#origins,#room,#caps,#ledger,#faults,#counters";
   const gone = document.getElementById("gone");
   let timer = 0;
   async function turn() {

@@ -3,7 +3,7 @@
 
 use ring::digest;
 
-use super::{caps, chart, words};
+use super::{caps, chart, ledger, words};
 use crate::node::report::{COUNTERS, Source, Unit};
 use crate::node::status::{
     Fault, Health, Kind, Network, Origin, Peer, State, Status, Stream, Usage,
@@ -22,6 +22,7 @@ pub fn render(status: &Status) -> String {
         ("{origins}", &origins(&status.origins)),
         ("{room}", &room(status)),
         ("{caps}", &caps::render(status)),
+        ("{ledger}", &ledger::render(status)),
         ("{faults}", &faults(&status.faults)),
         ("{counters}", &counters(status)),
         ("{script}", SCRIPT),

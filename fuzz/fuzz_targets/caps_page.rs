@@ -1,0 +1,9 @@
+//! Fuzzes caps_page: see caps.rs.
+
+#![no_main]
+
+#[path = "../caps.rs"]
+#[allow(dead_code, reason = "each target uses its own entry")]
+mod caps;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| caps::caps_page(data));
