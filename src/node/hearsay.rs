@@ -1,5 +1,6 @@
 //! Others as linked peers name them, and as this node names others: only beyond the home, only
-//! while something is played there, and only addresses at which a node was reached.
+//! while something is played there, and only addresses at which a node was reached or from which
+//! it came, if it names others itself.
 
 use super::machine::Machine;
 use super::swarm::Swarm;
@@ -14,21 +15,41 @@ impl Swarm {
     pub(super) fn is_wide(&self, now: crate::base::time::Instant) -> bool {
         self.wide.is_some_and(|played| now - played < limits::meeting::MEET_OVER)
     }
+
+    /// Whether others are named: by who plays such a stream, and by a witness, whom all meet.
+    pub(super) fn names_others(&self, now: crate::base::time::Instant) -> bool {
+        let is_hub = self.role == Role::Witness;
+        let has_use = self.is_wide(now)
+            || (is_hub && self.links.values().any(|link| link.tier != Tier::Home));
+        has_use && !self.hides
+    }
+
+    /// Nodes beyond the home that can be named.
+    fn nameable(&self, now: crate::base::time::Instant) -> Vec<Named> {
+        let reached = self.roster.proven(now).filter(|(_, _, tier)| *tier != Tier::Home);
+        let reached = reached.map(|(address, key, _)| Named { address, key });
+        let mut all: Vec<Named> = reached.collect();
+        let came = self.links.iter().filter(|(peer, _)| self.gossip.is_open(**peer));
+        for (_, link) in came.filter(|(_, link)| link.tier != Tier::Home) {
+            if let Some(address) = link.seen.filter(|_| all.iter().all(|n| n.key != link.key)) {
+                all.push(Named { address, key: link.key });
+            }
+        }
+        all
+    }
 }
 
 impl Machine {
     /// Names others to those who may have use for them.
     pub(super) fn gossip(&mut self) {
         let now = self.now;
-        let hides = self.config.network.relay_only;
-        let Some(swarm) = self.swarm.as_mut().filter(|swarm| swarm.is_wide(now) && !hides) else {
+        let Some(swarm) = self.swarm.as_mut().filter(|swarm| swarm.names_others(now)) else {
             return;
         };
         if swarm.gossip.poll_timeout().is_none_or(|at| at > now) {
             return;
         }
-        let beyond = swarm.roster.proven(now).filter(|(_, _, tier)| *tier != Tier::Home);
-        let known: Vec<_> = beyond.map(|(address, key, _)| Named { address, key }).collect();
+        let known = swarm.nameable(now);
         // Who meets all streams names to each those alone who are on the same one.
         let (links, scheduler) = (&swarm.links, &swarm.scheduler);
         let is_hub = swarm.role == Role::Witness;
@@ -49,11 +70,9 @@ impl Machine {
     pub(super) fn on_named(&mut self, peer: PeerId, named: &[core::net::SocketAddr]) {
         let now = self.now;
         let network = &self.config.network;
-        let Some(swarm) = self.swarm.as_mut().filter(|swarm| swarm.is_wide(now)) else { return };
-        if network.relay_only {
-            return;
-        }
-        for address in swarm.gossip.on_named(peer, named, now) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let follows = swarm.is_wide(now) && !swarm.hides;
+        for address in swarm.gossip.on_named(peer, named, now).iter().filter(|_| follows) {
             if network.near.is_foreign(*address) {
                 let tier = network.near.tier(address.ip(), &[]);
                 let (address, key, by) = (*address, None, FoundBy::Peer);
@@ -165,6 +184,18 @@ mod tests {
             now += Duration::from_secs(1);
             machine.handle(Input::Tick, now);
             assert_eq!(dials(&outputs(&mut machine)), expected, "hides: {hides}, plays: {plays}");
+            now += limits::meeting::GOSSIP_FIRST;
+            machine.handle(Input::Tick, now);
+            let words = outputs(&mut machine);
+            let speaks = words.iter().any(|output| match output {
+                Output::Peer(order) => {
+                    matches!(**order, PeerOrder::Tell { message: Message::Peers { .. }, .. })
+                }
+                _ => false,
+            });
+            assert_eq!(speaks, plays && !hides, "hides: {hides}, plays: {plays}");
+            let alarm = machine.poll_timeout();
+            assert!(alarm.is_none_or(|(at, _)| at > now), "it does not turn in place: {alarm:?}");
         }
     }
 

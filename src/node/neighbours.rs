@@ -99,6 +99,7 @@ impl Machine {
             role,
             tier,
             ground,
+            seen: None,
             since: self.now,
             asked: limits::link::UNWANTED,
             given: 0,

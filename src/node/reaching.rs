@@ -13,8 +13,9 @@ impl Machine {
     /// A link's other end is there. In the home addresses say nothing to others.
     pub(super) fn on_seen(&mut self, peer: PeerId, at: SocketAddr, is_udp: bool) {
         let Some(swarm) = &mut self.swarm else { return };
-        let is_far = swarm.links.get(&peer).is_some_and(|link| link.tier != Tier::Home);
-        if is_far {
+        let far = swarm.links.get_mut(&peer).filter(|link| link.tier != Tier::Home);
+        if let Some(link) = far {
+            link.seen = Some(at).filter(|_| is_udp);
             swarm.reach.on_linked(peer, at, is_udp);
         }
     }

@@ -49,7 +49,7 @@ impl Machine {
                 self.on_done(peer, oldest);
             }
         }
-        let is_partner = self.is_partner(peer, topic);
+        let is_partner = topic != NO_TOPIC && self.is_partner(peer, topic);
         if let Some(swarm) = self.swarm.as_mut().filter(|_| is_partner) {
             swarm.scheduler.on_seek(peer, topic, self.now);
         }

@@ -1,6 +1,7 @@
 //! The part of the machine that deals with peers: who they are, what is wanted of them, what
 //! they want. None of it exists while sharing is off.
 
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 
 use super::download::Download;
@@ -48,6 +49,8 @@ pub(super) struct Swarm {
     pub(super) gossip: Gossip,
     /// When something was last played that is shared beyond the home.
     pub(super) wide: Option<Instant>,
+    /// Strangers are not to learn this node's address.
+    pub(super) hides: bool,
     /// The operator's switch keeps this node from sharing.
     pub(super) muted: bool,
     /// When it was last looked which streams are played.
@@ -88,6 +91,8 @@ pub(super) struct Link {
     pub(super) tier: Tier,
     /// Where its other end is.
     pub(super) ground: Ground,
+    /// Where its packets come from, over QUIC.
+    pub(super) seen: Option<SocketAddr>,
     pub(super) since: Instant,
     /// Blocks that it was asked for and did not give yet.
     pub(super) asked: u64,
@@ -138,6 +143,7 @@ impl Swarm {
             meeting: super::meeting::open(config, rng.fork()),
             gossip: Gossip::default(),
             wide: None,
+            hides: network.relay_only,
             muted: false,
             met: Instant::default(),
             scheduler: Scheduler::new(rng.fork(), own, network.role),
@@ -166,7 +172,7 @@ impl Swarm {
         let meeting = self.meeting.as_ref().and_then(|meeting| meeting.poll_timeout(date, now));
         let shadows = self.shadows.values().filter_map(Shadow::due).min();
         let downloads = self.downloads.values().map(|download| download.ends).min();
-        let gossip = self.gossip.poll_timeout().filter(|_| self.is_wide(now));
+        let gossip = self.gossip.poll_timeout().filter(|_| self.names_others(now));
         let engines = [
             self.roster.poll_timeout(now),
             self.reach.poll_timeout(),

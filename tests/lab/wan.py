@@ -72,7 +72,7 @@ class Internet:
 class Node:
     """One neap with a player that reads a segment each half second."""
 
-    def __init__(self, world, host, network, trackers, more=""):
+    def __init__(self, world, host, network, trackers, more="", plays=True):
         self.host, self.network = host, network
         self.folder = world.folder / host.name
         (self.folder / "state").mkdir(parents=True, mode=0o700)
@@ -88,7 +88,8 @@ class Node:
             self.process = host.start([binary(), "--config", self.folder / "neap.toml"], stdout=log, stderr=log)
         wait_for(lambda: host.within(lambda: answers(8642)), 20, f"neap on {host.name}")
         self.played, self.waited, self.ending = 0, 0.0, False
-        threading.Thread(target=lambda: host.within(self._play), daemon=True).start()
+        if plays:
+            threading.Thread(target=lambda: host.within(self._play), daemon=True).start()
 
     def _play(self):
         base = "http://127.0.0.1:8642/tv/show/"
@@ -112,6 +113,11 @@ class Node:
 
     def peers(self):
         return self.status()["network"]["peers"]
+
+    def key(self):
+        """Its key, as others are told of it, and as their status names it."""
+        key = run(*self.host.wrap, binary(), "key", "--config", self.folder / "neap.toml").strip()
+        return key, key.removeprefix("ed25519:")[:8]
 
     def log(self):
         return (self.folder / "log").read_text(errors="replace")
@@ -267,11 +273,35 @@ def main():
         victim = Victim(world.machine("victim", "198.18.0.1", 4))
         origin.within(lambda: threading.Thread(
             target=http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Show).serve_forever, daemon=True).start())
+        around = gather(world)
         nodes = meet(report, world, tracker)
         lies(report, world, tracker, victim)
+        nodes += met_at_witness(report, around)
         worst = max(node.waited for node in nodes)
         check(report, worst < 5, f"every player played on: {worst:.2f} s at the longest for a segment")
     report.close()
+
+
+def gather(world):
+    """A witness, two nodes that know nobody else, and one that hides."""
+    hub = Node(world, world.machine("hub", "192.0.2.9", 9), "hub", [], 'role = "witness"', plays=False)
+    known = f'peers = ["192.0.2.9:8644"]\nwitnesses = ["{hub.key()[0]}"]\n'
+    near = [Node(world, world.machine(f"near{n}", f"203.0.113.{60 + n}", 60 + n), "hub", [], known) for n in (0, 1)]
+    hidden = Node(world, world.machine("hidden", "203.0.113.70", 70), "hub", [], known + "relay-only = true\n")
+    return hub, near, hidden
+
+
+def met_at_witness(report, around):
+    hub, near, hidden = around
+    one, two = near
+    linked = lambda node: sorted(peer["key"][:8] for peer in node.peers())
+    try:
+        wait_for(lambda: two.key()[1] in linked(one) and one.key()[1] in linked(two), 40, "a link between them")
+        check(report, True, "two nodes that knew a witness alone are linked to each other")
+    except (RuntimeError, TimeoutError) as error:
+        check(report, False, f"{error}: {linked(one)} {linked(two)}: {one.log()[-600:]}")
+    check(report, linked(hidden) == [hub.key()[1]], f"who hides is linked to the witness alone: {linked(hidden)}")
+    return [one, two, hidden]
 
 
 def opentracker(report, world, tracker, networks):

@@ -19,6 +19,8 @@ pub struct Gossip {
 struct Link {
     key: NodeKey,
     told: Set<SocketAddr>,
+    /// Whether anything was said there: the first word may be empty.
+    has_begun: bool,
     /// When the next word may go there.
     next: Instant,
     /// When the last word came from there.
@@ -28,7 +30,7 @@ struct Link {
 /// Somebody who can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Where this node reached it.
+    /// Where this node reached it, or was reached by it over QUIC: there one port does both.
     pub address: SocketAddr,
     /// Whose key was there.
     pub key: NodeKey,
@@ -38,7 +40,8 @@ impl Gossip {
     /// A link beyond the home stands.
     pub fn on_joined(&mut self, peer: PeerId, key: NodeKey, now: Instant) {
         let next = now + limits::meeting::GOSSIP_FIRST;
-        self.links.insert(peer, Link { key, told: Set::new(), next, heard: None });
+        let link = Link { key, told: Set::new(), has_begun: false, next, heard: None };
+        self.links.insert(peer, link);
     }
 
     /// It is no more.
@@ -62,6 +65,11 @@ impl Gossip {
         &named[..named.len().min(limits::meeting::GOSSIP)]
     }
 
+    /// Whether a peer names others, so that it may be named itself: who hides says nothing.
+    pub fn is_open(&self, peer: PeerId) -> bool {
+        self.links.get(&peer).is_some_and(|link| link.heard.is_some())
+    }
+
     /// The next link to which something is to be said, with what can be named to it by the
     /// given judge; nobody is named to himself, and nobody twice.
     pub fn poll(
@@ -78,9 +86,10 @@ impl Gossip {
             };
             let new: Vec<_> = known.iter().filter(is_new).map(|named| named.address).collect();
             let new: Vec<_> = new.into_iter().take(limits::meeting::GOSSIP).collect();
-            if new.is_empty() {
+            if new.is_empty() && link.has_begun {
                 continue;
             }
+            link.has_begun = true;
             if link.told.len() >= limits::meeting::GOSSIP_TOLD {
                 link.told.clear();
             }
