@@ -8,7 +8,7 @@ use crate::base::control::Control;
 /// When it is no JSON or no call.
 pub fn parse(text: &[u8]) -> Result<Control, String> {
     let wrong = |error| format!("this is no call that neap knows: {error}");
-    serde_json::from_slice(text).map_err(wrong)
+    serde_json::from_str(&String::from_utf8_lossy(text)).map_err(wrong)
 }
 
 /// Writes a call.
