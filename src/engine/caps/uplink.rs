@@ -1,9 +1,10 @@
 //! What the uplink carries, by what the ways to peers beyond the home were seen to.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::PeerId;
 use crate::base::time::Instant;
 use crate::base::units::Rate;
@@ -12,7 +13,7 @@ use crate::base::units::Rate;
 #[derive(Clone, Debug, Default)]
 pub struct Uplink {
     /// The last that the way to each peer was seen to carry: a way may be narrow elsewhere.
-    ways: BTreeMap<PeerId, VecDeque<u64>>,
+    ways: Map<PeerId, VecDeque<u64>>,
     /// Bits a second, and when that was measured.
     known: Option<(u64, Instant)>,
     /// How long before that moment it was measured: in an earlier run.
