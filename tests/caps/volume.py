@@ -1,11 +1,12 @@
 """Caps over a span: volume across restarts, a kill and clocks that jump; hours, paid lines, writes to flash."""
 
+import os
 import pathlib
 import time
 
 from bed import SENT, Bed, Meter, fetch_all, pid_of, written
 from origin import wait_for
-from trees import SHARING, STILL, flow, until
+from trees import SHARING, STILL, Tree, flow, until
 
 # Bytes a day beyond the home; a block more may be under way, and messages are beside it.
 DAY = 4_000_000
@@ -15,6 +16,8 @@ ACKNOWLEDGED = 150_000
 # Bytes a day to the disk, and what logs, notes and folders take beside.
 FLASH = 16 << 20
 FLASH_BESIDE = 2 << 20
+# Bytes that logs and notes take alone.
+NOTES = 256 << 10
 FAKE = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 QUICK = 'cpu = ""\nupload-wan = "20 Mbit/s"\nmonth-upload-wan = ""'
 CAPPED = f'{QUICK}\nday-upload-wan = "{DAY // 1_000_000} MB"'
@@ -44,6 +47,11 @@ def volume(report, home, origin):
             anew(giver, origin)
             giver.recap(QUICK)
             report.case("volume: shares once the cap is gone", back)
+            giver.recap(QUICK.replace('month-upload-wan = ""', 'month-upload-wan = "1 MB"'))
+            report.case("volume: a month's bytes that are used hold as well",
+                        lambda: until(lambda: rate() < STILL, rate))
+            giver.recap(f'{QUICK}\nvpn-interfaces = ["eth0"]')
+            report.case("vpn: nothing leaves through a tunnel", lambda: until(lambda: rate() < STILL, rate))
             giver.recap(f'{QUICK}\nmetered-interfaces = ["eth0"]')
             report.case("metered: nothing leaves over a paid line", lambda: until(lambda: rate() < STILL, rate))
             giver.recap(QUICK)
@@ -52,9 +60,10 @@ def volume(report, home, origin):
             report.case("schedule: nothing leaves in its hours", lambda: until(lambda: rate() < STILL, rate))
             giver.recap(f'{QUICK}\nschedule = ["{hours(2, 3)} upload-wan=0"]')
             report.case("schedule: shares outside of them", back)
-    with Bed(home, origin) as bed:
-        bed.build(caps=f'cpu = ""\nflash-writes = "{FLASH >> 20} MiB/day"', disk="256 MiB", memory="16 MiB",
+    with Tree() as tree, Bed(home, origin) as bed:
+        bed.build(caps=tree.caps(f'flash-writes = "{FLASH >> 20} MiB/day"'), disk="256 MiB", memory="16 MiB",
                   takers=1)
+        worn(report, bed.giver, tree)
         report.case("flash: a day's writes and no more", lambda: flash(bed.giver, origin.segments))
 
 
@@ -117,6 +126,32 @@ def hours(begin, end):
     """A window of the schedule, in hours from now, by the clock of the machine."""
     at = lambda shift: time.strftime("%H:%M", time.localtime(time.time() + shift * 3600))
     return f"daily {at(begin)}-{at(end)}"
+
+
+def worn(report, giver, tree):
+    """Storage near its end, as an eMMC tells it (JESD84-B51)."""
+    number = giver.folder.stat().st_dev
+    if not os.major(number):
+        return report.skip("wear: worn storage is not written to", "the folder lies on no block device")
+    disk = "sys/devices/mmc0/block/mmcblk0"
+    tree.write(f"{disk}/device/life_time", "0x0b 0x01")
+    link = tree.folder / f"sys/dev/block/{os.major(number)}:{os.minor(number)}"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tree.folder / disk)
+
+    def none():
+        # A player has the device read; what it says holds from then on.
+        fetch_all(giver, 1)
+        time.sleep(6)
+        before = written(pid_of(giver))
+        fetch_all(giver, 4)
+        time.sleep(1)
+        if (grown := written(pid_of(giver)) - before) > NOTES:
+            raise AssertionError(f"{grown} bytes were written")
+        return f"{grown} bytes were written while 25 MB were played"
+    report.case("wear: worn storage is not written to", none)
+    tree.write(f"{disk}/device/life_time", "0x01 0x01")
+    time.sleep(6)
 
 
 def flash(giver, segments):

@@ -113,6 +113,13 @@ pub const fn on_wire(bytes: u64) -> u64 {
     sealed + sealed.div_ceil(1200) * 70
 }
 
+/// What a message costs on a link: one TLS record, and the headers of its packets. Those that are
+/// said in one turn share both, which is not reckoned with.
+pub const fn said_on_wire(bytes: u64) -> u64 {
+    let sealed = bytes + 22;
+    sealed + sealed.div_ceil(1200) * 70
+}
+
 /// What is sent back for so many received bytes: one acknowledgement of 66 bytes for two segments.
 pub const fn acknowledged(bytes: u64) -> u64 {
     bytes / 44

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use super::bandwidth::{Rates, Tree, acknowledged, on_wire};
+use super::bandwidth::{Rates, Tree, acknowledged, on_wire, said_on_wire};
 use super::cause::{Cause, Held};
 use super::energy::Energy;
 use super::level::{Level, WHOLE};
@@ -162,9 +162,9 @@ impl Governor {
     /// A message goes to a peer: it is counted and never held back, since without it the peer
     /// could not go elsewhere.
     pub fn tell(&mut self, peer: End, bytes: u64, now: Instant) {
-        self.up.charge(peer, on_wire(bytes), now);
+        self.up.charge(peer, said_on_wire(bytes), now);
         if peer.1 != Tier::Home {
-            self.sent.add(on_wire(bytes), now);
+            self.sent.add(said_on_wire(bytes), now);
         }
     }
 
