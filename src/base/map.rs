@@ -11,7 +11,7 @@ use core::ops::{Bound, RangeBounds};
 use super::limits::map::RUN;
 
 /// A sorted map, with the names and the order of std's `BTreeMap`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Map<K, V> {
     /// None of them empty, each in order, and each wholly before the next.
     runs: Vec<Vec<(K, V)>>,
@@ -129,6 +129,15 @@ impl<K, V> Map<K, V> {
         entry
     }
 }
+
+/// Alike is what holds the same entries, however they came to lie in runs.
+impl<K: PartialEq, V: PartialEq> PartialEq for Map<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for Map<K, V> {}
 
 impl<K: Ord, V> Map<K, V> {
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<Place, Place>
@@ -448,6 +457,17 @@ mod tests {
         let (low, high) = (Bound::Excluded(150), Bound::Excluded(150));
         assert_eq!(map.range((low, high)).count(), 0);
         assert_eq!(map.range((Bound::Included(160), Bound::Included(20))).count(), 0);
+    }
+
+    #[test]
+    fn maps_of_the_same_entries_are_alike_however_they_lie() {
+        let forward: Map<u64, u64> = (0..300).map(|key| (key, key)).collect();
+        let mut backward: Map<u64, u64> = Map::new();
+        (0..300).rev().for_each(|key| assert!(backward.insert(key, key).is_none()));
+        assert_ne!(forward.runs.len(), backward.runs.len(), "they lie in other runs");
+        assert_eq!(forward, backward);
+        backward.insert(7, 8);
+        assert_ne!(forward, backward);
     }
 
     #[test]
