@@ -94,7 +94,10 @@ def until(condition, rate, seconds=30):
 
 def named(node, cap):
     """What the status names as holding sharing back."""
-    text = str(node.status().get("caps"))
-    if cap not in text:
-        raise AssertionError(f"the status says {text[:300]}")
-    return ""
+    text, begin = "", time.monotonic()
+    while time.monotonic() - begin < 6:  # The next reading names it.
+        text = str(node.status().get("caps"))
+        if cap in text:
+            return ""
+        time.sleep(0.5)
+    raise AssertionError(f"the status says {text}")
