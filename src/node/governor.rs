@@ -156,6 +156,13 @@ impl Machine {
         }
     }
 
+    /// Whether a cap lets a peer have nothing for now. It is told nothing then: words leave by the
+    /// same line.
+    pub(super) fn is_closed_to(&self, peer: PeerId) -> bool {
+        let end = self.end_of(peer);
+        end.is_some_and(|end| self.rule.governor.is_closed(end, self.now))
+    }
+
     /// Takes what a block costs that is given now.
     pub(super) fn charge_give(&mut self, peer: PeerId) {
         if let Some(end) = self.end_of(peer) {

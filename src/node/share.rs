@@ -55,7 +55,7 @@ impl Machine {
         }
         self.prove_row(segment);
         self.announce(segment);
-        if first && self.lacks_record(segment) {
+        if first && self.lacks_record(segment) && !self.is_closed_to(peer) {
             self.tell(peer, Message::Seek { segment, topic: NO_TOPIC });
         }
     }
@@ -156,6 +156,10 @@ impl Machine {
         let mut messages = Vec::new();
         for (peer, told) in seekers {
             if swarm.is_too_far(*peer, segment) || !self.may_share(*peer, segment.resource) {
+                continue;
+            }
+            // What a witness says is of use although it gives nothing.
+            if swarm.role != Role::Witness && self.is_closed_to(*peer) {
                 continue;
             }
             let mut told = *told;

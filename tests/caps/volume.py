@@ -12,7 +12,7 @@ from trees import SHARING, STILL, Tree, flow, until
 DAY = 4_000_000
 BESIDE = 1.1
 # Bytes a second that leave at most while nothing is given and something is fetched.
-ACKNOWLEDGED = 300_000
+ACKNOWLEDGED = 150_000
 # Bytes a day to the disk, and what logs, notes and folders take beside.
 FLASH = 16 << 20
 FLASH_BESIDE = 2 << 20

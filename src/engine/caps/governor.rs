@@ -14,6 +14,7 @@ use super::ram::Ram;
 use super::readings::{Device, Readings};
 use super::uplink::Uplink;
 use super::work::{Cpu, Work};
+use crate::base::limits;
 use crate::base::peer::{PeerId, Tier};
 use crate::base::time::Instant;
 use crate::base::units::Share;
@@ -126,6 +127,13 @@ impl Governor {
         let tree = self.up.when(peer, bytes, now);
         let cause = self.rate_cause(peer.1);
         self.grant((tree, cause), (work, peer.1, bytes), now)
+    }
+
+    /// Whether a cap gives a peer nothing at all, and not only later.
+    pub fn is_closed(&self, peer: End, now: Instant) -> bool {
+        let bytes = on_wire(limits::block::BLOCK);
+        let is_full = peer.1 != Tier::Home && !self.sent.has(bytes, now);
+        is_full || self.level().0 == 0 || self.up.when(peer, bytes, now).is_none()
     }
 
     /// Takes what a block costs that is given now.
@@ -338,5 +346,21 @@ mod tests {
         }
         assert!(!governor.may_write(SLICE, now));
         assert_eq!(governor.written.used(now).0, 3 * (SLICE + 2000));
+    }
+    #[test]
+    fn what_is_used_up_closes_the_tiers_beyond_the_home_and_no_other() {
+        let now = Instant::from_micros(0);
+        let mut caps = Caps::default();
+        caps.volume.day_up = Some(Size(2 << 20));
+        let mut governor = Governor::new(caps, now);
+        let (near, far) = ((PeerId(1), Tier::Home), (PeerId(2), Tier::Wan));
+        let mut given = 0;
+        while !governor.is_closed(far, now) && given < 100 {
+            governor.give(far, limits::block::BLOCK, now);
+            given += 1;
+        }
+        // Two megabytes hold 32 blocks, and heads come on top.
+        assert!((28..32).contains(&given), "{given}");
+        assert!(!governor.is_closed(near, now));
     }
 }
