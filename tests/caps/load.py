@@ -67,11 +67,9 @@ def rates(report, home, origin, long):
                 bed.giver.recap(f'cpu = ""\nupload-{tier} = "{rate} Mbit/s"\nmonth-upload-wan = ""')
                 report.case(f"rates: {rate} Mbit/s to {tier}",
                             lambda: within(bed, rate * 1e6 / 8, seconds), seconds)
-            if far and long:
+            if far:
                 # Last, since what waits in links for a narrow line leaves at once when that is wide again.
                 report.case("rates: auto is a quarter of what the uplink carries", lambda: uplink(bed))
-            elif far:
-                print("note  the uplink's measure is tried with --long alone: of four short runs two had none in 30 s", flush=True)
 
 
 def uplink(bed):

@@ -72,8 +72,9 @@ def sensors(report, home, origin):
             report.case("power: the status says so", lambda: named(giver, "power"))
             # 5 W beyond its rest use up 3.6 J in a second.
             giver.recap(tree.caps('energy = "1 mWh/day"'))
-            report.case("energy: a day's energy and no more", lambda: until(lambda: rate() < STILL, rate))
+            # The power cap before it left little to flow: only what is still once this cap acts tells of it.
             report.case("energy: the status says so", lambda: named(giver, "energy is used up"))
+            report.case("energy: a day's energy and no more", lambda: until(lambda: rate() < STILL, rate))
 
 
 def flow(node, seconds):
