@@ -145,6 +145,6 @@ impl Network {
                 trackers.leave().await;
             }
         };
-        smol::future::zip(lan, trackers).await;
+        smol::future::zip(self.port.ended(), smol::future::zip(lan, trackers)).await;
     }
 }

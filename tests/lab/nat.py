@@ -214,6 +214,9 @@ def pair(internet, thirds, kinds, number):
     finally:
         for node in nodes:
             node.drop()
+        for node in thirds:
+            # Who ends says so to everybody: whoever is not told keeps a place for it for half an hour.
+            wait_for(lambda: not node.linked(), 2, "a third to have no link left")
         left = one.mapped() if kinds[0] in MAPPED else ""
         for child in internet.children[children:]:
             stop(child, 5)

@@ -54,8 +54,12 @@ pub const LINK_STALL: Duration = Duration::from_secs(20);
 /// While something is sought from a peer and it is silent this long, it is asked for a sign.
 pub const LINK_PING: Duration = Duration::from_secs(15);
 
-/// While something is sought from a peer and it is silent this long, it is gone.
-pub const LINK_SILENT: Duration = Duration::from_secs(40);
+/// A peer that was asked for a sign and says nothing for this long is gone.
+pub const LINK_ANSWER: Duration = Duration::from_secs(25);
+
+/// Where somebody is turned away because all places are taken, the peer that was silent longest
+/// is asked for a sign, if it was silent this long: a box that lost its power says no goodbye.
+pub const LINK_DOUBT: Duration = Duration::from_secs(60);
 
 /// A link over which nothing was said this long is closed; it is made anew when it is needed.
 pub const LINK_IDLE: Duration = Duration::from_secs(30 * 60);

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use smol::Task;
+use smol::{Task, Timer, future};
 
 use super::carrier::Carrier;
 use super::dial::Wish;
@@ -39,6 +39,8 @@ pub struct Port {
     pub(super) quics: RefCell<Vec<Rc<Quic>>>,
     pub(super) settings: Settings,
     links: RefCell<Map<PeerId, Rc<Link>>>,
+    /// Those who write to them, until their last word is said.
+    writers: RefCell<Map<PeerId, Task<()>>>,
     last: Cell<u64>,
     /// Those who are making links to this node.
     pub(super) lobby: RefCell<Lobby>,
@@ -78,6 +80,7 @@ impl Port {
             quics: RefCell::default(),
             settings,
             links: RefCell::default(),
+            writers: RefCell::default(),
             last: Cell::new(0),
             lobby: RefCell::default(),
             hand: RefCell::default(),
@@ -158,7 +161,12 @@ impl Port {
     pub fn order(self: &Rc<Self>, order: PeerOrder) {
         match order {
             PeerOrder::Dial { address, key, tier } => self.dial(address, key, tier),
-            PeerOrder::Hangup { peer, why } => self.part(peer, why),
+            PeerOrder::Hangup { peer, why } => {
+                if matches!(why, Parting::Crowd) {
+                    self.doubt();
+                }
+                self.part(peer, why);
+            }
             PeerOrder::Tell { peer, message } => {
                 if self.link(peer).is_some_and(|link| !link.tell(&message)) {
                     self.part(peer, Parting::Breach(DEAF));
@@ -199,6 +207,20 @@ impl Port {
         self.quics.borrow_mut().drain(..).for_each(|quic| quic.stop());
     }
 
+    /// Waits until every link's last word is said, or can be said no more.
+    pub async fn ended(&self) {
+        let writers = core::mem::take(&mut *self.writers.borrow_mut());
+        let all = async {
+            for (_, writer) in writers {
+                writer.await;
+            }
+        };
+        let late = async {
+            Timer::after(limits::link::LINK_GOODBYE).await;
+        };
+        future::or(all, late).await;
+    }
+
     /// Hands in a block; what is not placed meanwhile is dropped.
     pub(super) fn hand_in(&self, block: Peering, data: BytesMut) {
         *self.hand.borrow_mut() = Some(data);
@@ -218,6 +240,16 @@ impl Port {
             log::debug!("the link to {} ends: {}", link.key.short(), why.sentence());
             link.end(&why);
             self.submit(Peering::Gone { peer, why });
+        }
+    }
+
+    /// Somebody was turned away: who was silent longest must show that it is there.
+    fn doubt(&self) {
+        let now = (self.door.now)();
+        let links = self.links.borrow();
+        let longest = links.values().min_by_key(|link| link.heard());
+        if let Some(link) = longest.filter(|l| now.since(l.heard()) >= limits::link::LINK_DOUBT) {
+            link.ping(now);
         }
     }
 
@@ -253,15 +285,18 @@ impl Port {
         let link = Link::new((peer, key), inbound.carrier(), (self.door.now)());
         // A box that lost its power and is back: its old link must show that it is dead.
         let others: Vec<_> = self.links.borrow().values().cloned().collect();
-        others.iter().filter(|other| other.key == key).for_each(|other| other.ping());
+        let now = (self.door.now)();
+        others.iter().filter(|other| other.key == key).for_each(|other| other.ping(now));
         self.links.borrow_mut().insert(peer, Rc::clone(&link));
         let (port, writing) = (Rc::clone(self), Rc::clone(&link));
         let writer = self.door.executor.spawn(async move {
             if let Some(why) = write(&port, &writing, outbound).await {
                 port.part(writing.id, why);
             }
+            let own = port.writers.borrow_mut().remove(&writing.id);
+            own.map(Task::detach);
         });
-        writer.detach();
+        self.writers.borrow_mut().insert(peer, writer);
         let (port, reading) = (Rc::clone(self), Rc::clone(&link));
         let listening = Listening { inbound, early };
         let reader = self.door.executor.spawn(async move {
