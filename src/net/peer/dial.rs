@@ -47,13 +47,20 @@ impl Port {
 
     /// The first carrier over which the link stands.
     async fn race(self: &Rc<Self>, quic: &Rc<Quic>, wish: Wish) -> Result<Greeted, Parting> {
-        let mut over_quic = pin!(async {
-            let hold = quic.dial(wish.address)?;
-            self.make_over_quic(hold, wish).await
-        });
+        let mut over_quic = pin!(self.over_quic(quic, wish));
         let mut over_tcp = pin!(async {
             Timer::after(limits::link::QUIC_LEAD).await;
-            self.over_tcp(wish).await
+            let stream = tcp::connect(wish.address, limits::link::LINK_TIME).await?;
+            // Somebody is there. Who came up only now has missed QUIC's first packet, and its next
+            // is a second away (RFC 9002, 6.2.2): a link over TCP would stand for hours by that.
+            let late = async {
+                Timer::after(limits::link::QUIC_LEAD).await;
+                Err(Parting::Unreachable)
+            };
+            match smol::future::or(self.over_quic(quic, wish), late).await {
+                Err(why) if may_differ(&why) => self.make(stream, wish).await,
+                made => made,
+            }
         });
         let (mut missed, mut refused) = (None, None);
         poll_fn(|context| {
@@ -77,6 +84,11 @@ impl Port {
             refused.take().map_or(Poll::Pending, |why| Poll::Ready(Err(why)))
         })
         .await
+    }
+
+    async fn over_quic(self: &Rc<Self>, quic: &Rc<Quic>, wish: Wish) -> Result<Greeted, Parting> {
+        let hold = quic.dial(wish.address)?;
+        self.make_over_quic(hold, wish).await
     }
 
     async fn over_tcp(self: &Rc<Self>, wish: Wish) -> Result<Greeted, Parting> {
