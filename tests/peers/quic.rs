@@ -13,6 +13,9 @@ use neap::node::peering::{PeerOrder, Peering};
 use neap::wire::message::Message;
 use neap::wire::stun::{Binding, Transaction};
 
+use neap::net::peer::settings::Settings;
+use smol::Timer;
+
 use crate::node::{Ground, Node, linked, settings, wait};
 
 /// Passes datagrams on between one dialler and one listener, as a router does.
@@ -63,6 +66,9 @@ impl Router {
         }
     }
 }
+
+/// Links that are made one after the other.
+const ROUNDS: usize = 8;
 
 fn told(node: &Node) -> usize {
     node.count(|event| matches!(event, Peering::Said { .. }))
@@ -243,5 +249,28 @@ fn an_idle_link_says_nothing() {
             (now.since(last.1) > Duration::from_millis(1500)).then_some(())
         })
         .await;
+    });
+}
+
+#[test]
+fn who_comes_up_just_after_it_was_dialled_is_linked_over_quic() {
+    let ground = Ground::over(Carrier::Quic);
+    ground.run(async {
+        let mut over_quic = 0;
+        for _ in 0..ROUNDS {
+            let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let address = free.local_addr().expect("bound");
+            drop(free);
+            let near = ground.node(settings());
+            near.dial(address, None);
+            // QUIC's first packet comes to nothing; its next and TCP's first come at the same time.
+            Timer::after(Duration::from_millis(100)).await;
+            let far = ground.node(Settings { listen: vec![address], ..settings() });
+            near.joined().await;
+            far.joined().await;
+            over_quic += near.port.links_over(Carrier::Quic);
+        }
+        // On a busy machine TCP may be the first that stands, but not twice.
+        assert!(over_quic >= ROUNDS - 1, "{over_quic} of {ROUNDS} over QUIC");
     });
 }

@@ -51,8 +51,8 @@ impl Port {
         let mut over_tcp = pin!(async {
             Timer::after(limits::link::QUIC_LEAD).await;
             let stream = tcp::connect(wish.address, limits::link::LINK_TIME).await?;
-            // Somebody is there. Who came up only now has missed QUIC's first packet, and its next
-            // is a second away (RFC 9002, 6.2.2): a link over TCP would stand for hours by that.
+            // Somebody is there. Who came up only now has missed QUIC's first packet, and the next
+            // comes no sooner than this: a link over TCP would stand for hours by that.
             let late = async {
                 Timer::after(limits::link::QUIC_LEAD).await;
                 Err(Parting::Unreachable)
