@@ -16,6 +16,7 @@ use super::goodbye::{code, meaning};
 use super::greeting::lost;
 use super::hearing::{Heard, Hearing};
 use super::port::Port;
+use super::pulse::Pulse;
 use super::quic::train::Carried;
 use crate::base::id::RowId;
 use crate::base::limits;
@@ -42,10 +43,8 @@ pub struct Link {
     pub carrier: Carrier,
     queue: RefCell<Queue>,
     writer: RefCell<Option<Waker>>,
-    /// When the peer last said anything.
-    heard: Cell<Instant>,
-    /// Since when a sign of life is awaited.
-    asked: Cell<Option<Instant>>,
+    /// Whether the peer is there.
+    pub(super) pulse: Pulse,
     /// Nothing it says counts any more.
     ended: Cell<bool>,
     pub(super) reader: RefCell<Option<Task<()>>>,
@@ -99,8 +98,7 @@ impl Link {
             carrier,
             queue: RefCell::default(),
             writer: RefCell::default(),
-            heard: Cell::new(now),
-            asked: Cell::default(),
+            pulse: Pulse::new(now),
             ended: Cell::new(false),
             reader: RefCell::default(),
         })
@@ -131,19 +129,12 @@ impl Link {
         fits
     }
 
-    /// When the peer last said anything.
-    pub const fn heard(&self) -> Instant {
-        self.heard.get()
-    }
-
     /// Asks for a sign of life; a peer that gives none is gone.
     pub fn ping(&self, now: Instant) {
-        if self.asked.get().is_some() {
-            return;
+        if self.pulse.ask(now) {
+            self.queue.borrow_mut().ping = true;
+            self.wake();
         }
-        self.asked.set(Some(now));
-        self.queue.borrow_mut().ping = true;
-        self.wake();
     }
 
     /// Lets both tasks end: the reader at once, the writer with a last word where the peer may
@@ -185,32 +176,6 @@ impl Link {
         let seeks = !self.queue.borrow().sought.is_empty();
         if seeks { limits::link::LINK_PING } else { limits::link::LINK_IDLE }
     }
-
-    /// How long the writer waits for something to say before it looks after the peer.
-    fn next_look(&self, now: Instant) -> Duration {
-        let answer = |asked| limits::link::LINK_ANSWER.saturating_sub(now.since(asked));
-        self.patience().min(self.asked.get().map_or(Duration::MAX, answer))
-    }
-
-    /// Looks after a peer that was silent: asks for a sign, or says why the link is over.
-    fn look(&self, now: Instant) -> Option<Parting> {
-        let silent = now.since(self.heard.get());
-        if self.asked.get().is_some_and(|asked| now.since(asked) >= limits::link::LINK_ANSWER) {
-            return Some(Parting::Silent);
-        }
-        if silent >= limits::link::LINK_IDLE {
-            return Some(Parting::Closed);
-        }
-        if silent >= self.patience() {
-            self.ping(now);
-        }
-        None
-    }
-
-    fn heard_at(&self, now: Instant) {
-        self.heard.set(now);
-        self.asked.set(None);
-    }
 }
 
 impl Queue {
@@ -234,11 +199,14 @@ impl Queue {
 /// Writes what there is to say until the link ends; answers why, if it is the writer who knows.
 pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outbound) -> Option<Parting> {
     loop {
-        let limit = link.next_look((port.door.now)());
+        let limit = link.pulse.left((port.door.now)(), link.patience());
         let Ok(turn) = outlet.patience().bound(limit, link.turn()).await else {
-            let over = link.look((port.door.now)());
-            if over.is_some() {
-                return over;
+            let now = (port.door.now)();
+            if let Some(why) = link.pulse.end(now) {
+                return Some(why);
+            }
+            if link.pulse.silence(now) >= link.patience() {
+                link.ping(now);
             }
             continue;
         };
@@ -349,7 +317,7 @@ pub(super) async fn hear(port: &Port, link: &Link, listening: Listening) -> Part
         };
         match read {
             Ok(Ok(0)) => return Parting::Closed,
-            Ok(Ok(_)) => link.heard_at((port.door.now)()),
+            Ok(Ok(_)) => link.pulse.on_heard((port.door.now)()),
             Ok(Err(error)) => return lost(&error),
             Err(_) => return Parting::Silent,
         }
@@ -418,49 +386,3 @@ impl Port {
 
 /// Kinds of frames that never come as a message.
 const _: () = assert!(PING.0 < Kind::CARRIER.0 && GOODBYE.0 < Kind::CARRIER.0);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Instant {
-        Instant::from_micros(seconds * 1_000_000)
-    }
-
-    fn link() -> Rc<Link> {
-        Link::new((PeerId(1), NodeKey([7; 32])), Carrier::Quic, at(100))
-    }
-
-    #[test]
-    fn who_is_asked_for_a_sign_and_gives_none_is_gone() {
-        let link = link();
-        link.ping(at(200));
-        link.ping(at(210));
-        assert_eq!(link.next_look(at(210)), Duration::from_secs(15), "the first question counts");
-        assert_eq!(link.look(at(224)), None);
-        assert_eq!(link.look(at(225)), Some(Parting::Silent));
-    }
-
-    #[test]
-    fn a_sign_is_an_answer_and_idle_links_are_not_asked() {
-        let link = link();
-        link.ping(at(200));
-        link.heard_at(at(201));
-        assert_eq!(link.next_look(at(300)), limits::link::LINK_IDLE);
-        assert_eq!(link.look(at(300)), None);
-        assert_eq!(link.asked.get(), None);
-        assert_eq!(link.look(at(201) + limits::link::LINK_IDLE), Some(Parting::Closed));
-    }
-
-    #[test]
-    fn who_is_sought_from_is_asked_when_it_is_silent() {
-        let link = link();
-        let segment = SegmentId { resource: crate::base::digest::Digest([3; 32]), number: 0 };
-        link.queue.borrow_mut().sought.insert(segment);
-        assert_eq!(link.look(at(114)), None);
-        assert_eq!(link.asked.get(), None);
-        assert_eq!(link.look(at(115)), None);
-        assert_eq!(link.asked.get(), Some(at(115)));
-        assert_eq!(link.look(at(140)), Some(Parting::Silent));
-    }
-}

@@ -15,6 +15,7 @@ pub mod lobby;
 pub mod outlet;
 pub mod port;
 pub mod proving;
+pub mod pulse;
 pub mod quic;
 pub mod records;
 pub mod seal;

@@ -247,8 +247,9 @@ impl Port {
     fn doubt(&self) {
         let now = (self.door.now)();
         let links = self.links.borrow();
-        let longest = links.values().min_by_key(|link| link.heard());
-        if let Some(link) = longest.filter(|l| now.since(l.heard()) >= limits::link::LINK_DOUBT) {
+        let longest = links.values().max_by_key(|link| link.pulse.silence(now));
+        let doubted = |link: &&Rc<Link>| link.pulse.silence(now) >= limits::link::LINK_DOUBT;
+        if let Some(link) = longest.filter(doubted) {
             link.ping(now);
         }
     }
@@ -294,7 +295,9 @@ impl Port {
                 port.part(writing.id, why);
             }
             let own = port.writers.borrow_mut().remove(&writing.id);
-            own.map(Task::detach);
+            if let Some(own) = own {
+                own.detach();
+            }
         });
         self.writers.borrow_mut().insert(peer, writer);
         let (port, reading) = (Rc::clone(self), Rc::clone(&link));
