@@ -10,7 +10,8 @@ use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
 use crate::base::map::Map;
-use crate::base::range::ByteRange;
+use crate::base::peer::Role;
+use crate::base::range::{ByteRange, RangeSet};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::set::Set;
 use crate::base::time::Instant;
@@ -26,8 +27,8 @@ pub(super) struct Download {
     /// How its origin is asked for it.
     pub(super) ask: Ask,
     pub(super) topic: Digest,
-    /// The bytes that are wanted; its end may lie behind the resource's.
-    pub(super) wanted: ByteRange,
+    /// The bytes that are wanted; the last may lie behind the resource's end.
+    pub(super) wanted: RangeSet,
     pub(super) deadline: Instant,
     /// Whether a player waits for it that has nothing yet.
     pub(super) urgent: bool,
@@ -63,13 +64,40 @@ pub(super) struct Due {
 }
 
 impl Download {
+    /// Of nothing yet, for a resource of a topic.
+    fn new(ask: Ask, topic: Digest, due: Due) -> Self {
+        Self {
+            ask,
+            topic,
+            wanted: RangeSet::new(),
+            deadline: due.at,
+            urgent: due.urgent,
+            row: None,
+            length: None,
+            waits: None,
+            holes: Map::new(),
+            fetches: Map::new(),
+            sought: Set::new(),
+            pending: None,
+            asked_sum: false,
+            stated: None,
+            failures: 0,
+            ends: due.at + limits::swarm::DOWNLOAD_TIME,
+        }
+    }
+
     /// The segments that are wanted, as far as the length is known; else the first.
     pub(super) fn segments(&self, resource: Digest) -> impl Iterator<Item = SegmentId> {
         let length = self.length.or(self.stated);
-        let end = self.wanted.end.min(length.unwrap_or(self.wanted.start + 1));
-        let first = SegmentId::holding(resource, self.wanted.start).number;
-        let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
-        (first..=last.max(first)).map(move |number| SegmentId { resource, number })
+        let numbers = self.wanted.iter().flat_map(move |wanted| {
+            let end = wanted.end.min(length.unwrap_or(wanted.start + 1));
+            let first = SegmentId::holding(resource, wanted.start).number;
+            let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
+            first..=last.max(first)
+        });
+        // Of two neighbouring runs the same segment may hold a part.
+        let numbers: Set<u32> = numbers.collect();
+        numbers.into_iter().map(move |number| SegmentId { resource, number })
     }
 }
 
@@ -95,24 +123,9 @@ impl Machine {
         };
         if !known {
             let waits = self.park(&ask);
-            let download = Download {
-                ask,
-                topic: kin.topic,
-                wanted,
-                deadline: due.at,
-                urgent: due.urgent,
-                row: None,
-                length: None,
-                waits: Some(waits),
-                holes: Map::new(),
-                fetches: Map::new(),
-                sought: Set::new(),
-                pending: None,
-                asked_sum: false,
-                stated: None,
-                failures: 0,
-                ends: due.at + limits::swarm::DOWNLOAD_TIME,
-            };
+            let mut download = Download::new(ask, kin.topic, due);
+            download.wanted.insert(wanted);
+            download.waits = Some(waits);
             let Some(swarm) = &mut self.swarm else { return };
             swarm.downloads.insert(resource, download);
         }
@@ -122,8 +135,7 @@ impl Machine {
         download.urgent |= due.urgent;
         download.ends = download.ends.max(due.at + limits::swarm::DOWNLOAD_TIME);
         if known && !wanted.is_empty() {
-            let start = download.wanted.start.min(wanted.start);
-            download.wanted = ByteRange::new(start, download.wanted.end.max(wanted.end));
+            download.wanted.insert(wanted);
         }
         let waits = download.waits;
         if let (Some(exchange), Some(fetch)) = (waiting, waits) {
@@ -155,11 +167,14 @@ impl Machine {
             let again = download.pending.as_ref().map_or(0, |pending| pending.length);
             let spare = swarm.scheduler.origin_time(again);
             let left = (download.deadline - Instant::default()).saturating_sub(spare);
+            // Who signs it needs all of it.
+            let signs = swarm.role == Role::Witness;
+            let needed = if signs { all } else { segment.touching(all, &download.wanted) };
             let want = Want {
                 topic: download.topic,
                 deadline: Instant::default() + left,
                 urgent: download.urgent,
-                blocks: all.less(here),
+                blocks: needed.less(here),
                 known: known.is_some() || download.pending.is_some(),
             };
             if swarm.scheduler.want(segment, want, self.now) && download.sought.insert(segment) {
@@ -255,9 +270,12 @@ impl Machine {
         let Some(swarm) = &self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
         let (Some(row), Some(length)) = (download.row, download.length) else { return };
-        let wanted = download.wanted.overlap(ByteRange::new(0, length));
-        let whole =
-            self.index.entry(row).is_none_or(|entry| super::serve::hole(entry, wanted).is_none());
+        let here = |entry| {
+            let wanted = |wanted: ByteRange| wanted.overlap(ByteRange::new(0, length));
+            let mut all = download.wanted.iter().map(wanted);
+            all.all(|wanted| super::serve::hole(entry, wanted).is_none())
+        };
+        let whole = self.index.entry(row).is_none_or(here);
         if whole {
             self.end_download(resource);
         }

@@ -209,20 +209,52 @@ impl Machine {
     }
 
     /// An exchange comes to a hole of a row: whether the swarm brings what is missing.
-    pub(super) fn comes_by_swarm(&mut self, id: ExchangeId, row: RowId, at: u64) -> bool {
+    pub(super) fn comes_by_swarm(&mut self, id: ExchangeId, row: RowId, gap: ByteRange) -> bool {
         let due = self.due_of(id);
-        let Some(swarm) = &mut self.swarm else { return false };
+        let Some(swarm) = &self.swarm else { return false };
         let Some(resource) = swarm.rows.get(&row).copied() else { return false };
-        let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
-        if download.row != Some(row) || at < download.wanted.start || at >= download.wanted.end {
+        if !self.brings((resource, row), gap) {
             return false;
         }
-        download.holes.insert(id, at);
+        let Some(swarm) = &mut self.swarm else { return false };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
+        download.holes.insert(id, gap.start);
         download.deadline = download.deadline.min(due);
         download.ends = download.ends.min(self.now.max(due) + limits::swarm::HOLE_TIME);
         self.want(resource);
         self.set_source(id, Source::Peers);
         true
+    }
+
+    /// Whether the download of a row brings a hole. One that runs takes it on where a record
+    /// proves each block: then parts may join although no validator says that they belong
+    /// together.
+    fn brings(&mut self, (resource, row): (Digest, RowId), gap: ByteRange) -> bool {
+        let Some(swarm) = &mut self.swarm else { return false };
+        let record = swarm.verifier.record(SegmentId::holding(resource, gap.start));
+        let proven = record.is_some() && gap.len() <= limits::swarm::SWARM_RANGE;
+        let download = swarm.downloads.get_mut(&resource);
+        let Some(download) = download.filter(|download| download.row == Some(row)) else {
+            return false;
+        };
+        if proven {
+            download.wanted.insert(gap);
+        }
+        download.wanted.run_end(gap.start) > gap.start
+    }
+
+    /// Whether what of a range is missing comes by a download that can join parts, since a record
+    /// proves each.
+    pub(super) fn is_proven(&self, row: RowId, wanted: ByteRange) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let Some(resource) = swarm.rows.get(&row).copied() else { return false };
+        let download = swarm.downloads.get(&resource);
+        let Some(download) = download.filter(|download| download.row == Some(row)) else {
+            return false;
+        };
+        let last = wanted.end.saturating_sub(1).max(wanted.start);
+        let known = |at| swarm.verifier.record(SegmentId::holding(resource, at)).is_some();
+        download.wanted.covers(wanted) || (known(wanted.start) && known(last))
     }
 
     /// When the rest of what an exchange reads is due: a player that holds enough can wait.
