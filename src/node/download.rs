@@ -50,6 +50,8 @@ pub(super) struct Download {
     pub(super) asked_sum: bool,
     /// Bytes of the whole, as that word has it.
     pub(super) stated: Option<u64>,
+    /// Whether its origin had to be asked because waiting longer would have been too late.
+    pub(super) is_late: bool,
     /// How often the origin could not be asked.
     pub(super) failures: u8,
     /// When it is given up if nobody waits for it.
@@ -81,6 +83,7 @@ impl Download {
             pending: None,
             asked_sum: false,
             stated: None,
+            is_late: false,
             failures: 0,
             ends: due.at + limits::swarm::DOWNLOAD_TIME,
         }
@@ -285,6 +288,10 @@ impl Machine {
     pub(super) fn end_download(&mut self, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.remove(&resource) else { return };
+        let mut segments = download.segments(resource);
+        let is_known = segments.any(|segment| swarm.verifier.record(segment).is_some());
+        let vouched = is_known || swarm.sums.proven(resource).is_some();
+        drop(segments);
         for (segment, peer, _) in swarm.sums.offers_of(resource) {
             swarm.sums.offers.remove(&(segment, peer));
         }
@@ -295,6 +302,7 @@ impl Machine {
             }
             self.tell_all(segment, &Message::Done { segment });
         }
+        self.note_waited(download.topic, vouched && !download.is_late);
         self.release(download);
     }
 

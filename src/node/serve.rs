@@ -167,7 +167,7 @@ impl Machine {
         ask.spec = spec;
         ask.shared = exchange.may_share();
         if let Some((resource, kin, target)) = self.may_ask_peers(&ask) {
-            let due = self.due_now(id, target);
+            let due = self.due_now(id, (kin.topic, target));
             // What was wanted ahead of the player is due sooner now.
             return self.download(ask, Some(id), (resource, kin, due));
         }

@@ -52,6 +52,30 @@ impl Machine {
         None
     }
 
+    /// How long a player may wait for peers to give a segment of a topic: less each time that it
+    /// waited in vain.
+    pub(super) fn patience(&self, topic: Digest) -> Duration {
+        let vain = self.swarm.as_ref().and_then(|swarm| swarm.vain.get(&topic));
+        let patience = limits::swarm::WAITING_DUE / (1 << vain.copied().unwrap_or(0));
+        patience.max(limits::swarm::PLAYING_DUE)
+    }
+
+    /// Notes whether it was worth waiting for peers to give a segment of a topic: it was not
+    /// where nobody vouched for it, or where the origin had to be asked at the last moment.
+    pub(super) fn note_waited(&mut self, topic: Digest, is_worth: bool) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let times = swarm.vain.get(&topic).copied().unwrap_or(0_u8);
+        let times = if is_worth { times.saturating_sub(1) } else { (times + 1).min(VAIN) };
+        if times == 0 {
+            swarm.vain.remove(&topic);
+            return;
+        }
+        if swarm.vain.len() >= limits::swarm::TOPICS {
+            swarm.vain.clear();
+        }
+        swarm.vain.insert(topic, times);
+    }
+
     /// Notes whether a segment could be kept: peers are not waited for where nobody may keep any.
     pub(super) fn note_kept(&mut self, id: FetchId, kept: bool) {
         let resource = self.fetches.get(&id).and_then(|fetch| fetch.resource);
@@ -66,3 +90,6 @@ impl Machine {
         }
     }
 }
+
+/// Times in vain that count: then a player waits no longer than for what it reads now.
+const VAIN: u8 = 4;

@@ -53,6 +53,13 @@ impl Machine {
 
     /// Has the origin asked for a resource, or for blocks of it.
     fn ask_origin(&mut self, segment: SegmentId, blocks: Option<BlockSet>, why: Why) {
+        let swarm = self.swarm.as_mut();
+        let download = swarm.and_then(|swarm| swarm.downloads.get_mut(&segment.resource));
+        if let Some(download) = download.filter(|_| why == Why::Late) {
+            let fetch = download.waits.and_then(|id| self.fetches.get(&id));
+            let is_awaited = fetch.is_some_and(|fetch| !fetch.followers.is_empty());
+            download.is_late |= is_awaited || !download.holes.is_empty();
+        }
         self.report.add(
             match why {
                 Why::First | Why::Elected => Counter::OriginElected,
@@ -261,9 +268,9 @@ impl Machine {
     fn due_of(&self, id: ExchangeId) -> Instant {
         let listed = self.exchanges.get(&id).and_then(|exchange| {
             let listed = self.timeline.listed(&exchange.request.locator, None)?;
-            Some(listed.target)
+            Some((self.topic_of(&listed)?, listed.target))
         });
-        listed.map_or(self.now + limits::swarm::PLAYING_DUE, |target| self.due_now(id, target).at)
+        listed.map_or(self.now + limits::swarm::PLAYING_DUE, |stream| self.due_now(id, stream).at)
     }
 
     /// An exchange waits no more.
