@@ -302,7 +302,7 @@ impl Machine {
             }
             self.tell_all(segment, &Message::Done { segment });
         }
-        self.note_waited(download.topic, vouched && !download.is_late);
+        self.note_waited(download.topic, (vouched, download.is_late));
         self.release(download);
     }
 

@@ -60,12 +60,18 @@ impl Machine {
         patience.max(limits::swarm::PLAYING_DUE)
     }
 
-    /// Notes whether it was worth waiting for peers to give a segment of a topic: it was not
-    /// where nobody vouched for it, or where the origin had to be asked at the last moment.
-    pub(super) fn note_waited(&mut self, topic: Digest, is_worth: bool) {
+    /// Notes how it was to wait for peers to give a segment of a topic. Where one that is vouched
+    /// for came late, peers still gave a part of it, and will of the next: patience does not go
+    /// below a quarter for that. Where nobody vouches they can give nothing.
+    pub(super) fn note_waited(&mut self, topic: Digest, (vouched, late): (bool, bool)) {
         let Some(swarm) = &mut self.swarm else { return };
         let times = swarm.vain.get(&topic).copied().unwrap_or(0_u8);
-        let times = if is_worth { times.saturating_sub(1) } else { (times + 1).min(VAIN) };
+        let times = match (vouched, late) {
+            (false, _) => (times + 1).min(VAIN),
+            (true, true) if times < LATE => times + 1,
+            (true, true) => LATE,
+            (true, false) => times.saturating_sub(1),
+        };
         if times == 0 {
             swarm.vain.remove(&topic);
             return;
@@ -90,6 +96,9 @@ impl Machine {
         }
     }
 }
+
+/// Times late that count.
+const LATE: u8 = 2;
 
 /// Times in vain that count: then a player waits no longer than for what it reads now.
 const VAIN: u8 = 4;

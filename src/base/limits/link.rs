@@ -108,10 +108,6 @@ pub const QUIC_RECEIVE: u32 = 1 << 20;
 /// 200 ms. What waits there comes before whatever is more urgent.
 pub const QUIC_SEND: u32 = 256 * 1024;
 
-/// Bytes that a QUIC connection takes beyond those that its window lets go: a quarter of a block,
-/// so that it never runs dry while the loop turns.
-pub const QUIC_AHEAD: u64 = 16 * 1024;
-
 /// A QUIC connection over which nothing came this long is over; links end before.
 pub const QUIC_IDLE: Duration = Duration::from_secs(31 * 60);
 

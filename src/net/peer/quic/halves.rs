@@ -16,7 +16,6 @@ use rustls::pki_types::CertificateDer;
 use super::endpoint::Quic;
 use super::line::Line;
 use super::train::Carried;
-use crate::base::limits;
 use crate::base::time::Instant;
 use crate::net::ground::patience::Patience;
 use crate::node::peering::Parting;
@@ -227,10 +226,6 @@ fn poll_write(
     }
     let Some(stream) = line.stream.get() else { return Poll::Ready(Err(Parting::Closed)) };
     let mut connection = line.connection.borrow_mut();
-    // What waits here can't be taken back and goes before whatever is more urgent: little beyond
-    // what may be on its way.
-    let window = connection.congestion_state().window().saturating_add(limits::link::QUIC_AHEAD);
-    connection.set_send_window(window.min(limits::link::QUIC_SEND.into()));
     let mut stream = connection.send_stream(stream);
     let written = match head.is_empty() {
         false => stream.write(head).map(|bytes| (bytes, 0)),
