@@ -98,9 +98,10 @@ impl Download {
             let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
             first..=last.max(first)
         });
+        let mut last = None;
         // Of two neighbouring runs the same segment may hold a part.
-        let numbers: Set<u32> = numbers.collect();
-        numbers.into_iter().map(move |number| SegmentId { resource, number })
+        let numbers = numbers.filter(move |number| last.replace(*number) != Some(*number));
+        numbers.map(move |number| SegmentId { resource, number })
     }
 }
 

@@ -2,11 +2,12 @@
 
 use core::cell::{Cell, RefCell};
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::io;
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use smol::{Task, Timer, future};
+use smol::{Task, Timer};
 
 use super::carrier::Carrier;
 use super::dial::Wish;
@@ -39,8 +40,8 @@ pub struct Port {
     pub(super) quics: RefCell<Vec<Rc<Quic>>>,
     pub(super) settings: Settings,
     links: RefCell<Map<PeerId, Rc<Link>>>,
-    /// Those who write to them, until their last word is said.
-    writers: RefCell<Map<PeerId, Task<()>>>,
+    /// How many write to them: each until its last word is said.
+    writers: Cell<usize>,
     last: Cell<u64>,
     /// Those who are making links to this node.
     pub(super) lobby: RefCell<Lobby>,
@@ -80,7 +81,7 @@ impl Port {
             quics: RefCell::default(),
             settings,
             links: RefCell::default(),
-            writers: RefCell::default(),
+            writers: Cell::new(0),
             last: Cell::new(0),
             lobby: RefCell::default(),
             hand: RefCell::default(),
@@ -209,16 +210,10 @@ impl Port {
 
     /// Waits until every link's last word is said, or can be said no more.
     pub async fn ended(&self) {
-        let writers = core::mem::take(&mut *self.writers.borrow_mut());
-        let all = async {
-            for (_, writer) in writers {
-                writer.await;
-            }
-        };
-        let late = async {
-            Timer::after(limits::link::LINK_GOODBYE).await;
-        };
-        future::or(all, late).await;
+        let late = (self.door.now)() + limits::link::LINK_GOODBYE;
+        while self.writers.get() > 0 && (self.door.now)() < late {
+            Timer::after(LOOK).await;
+        }
     }
 
     /// Hands in a block; what is not placed meanwhile is dropped.
@@ -294,12 +289,10 @@ impl Port {
             if let Some(why) = write(&port, &writing, outbound).await {
                 port.part(writing.id, why);
             }
-            let own = port.writers.borrow_mut().remove(&writing.id);
-            if let Some(own) = own {
-                own.detach();
-            }
+            port.writers.set(port.writers.get() - 1);
         });
-        self.writers.borrow_mut().insert(peer, writer);
+        self.writers.set(self.writers.get() + 1);
+        writer.detach();
         let (port, reading) = (Rc::clone(self), Rc::clone(&link));
         let listening = Listening { inbound, early };
         let reader = self.door.executor.spawn(async move {
@@ -348,6 +341,9 @@ impl Port {
         log::warn!("this node's admission {what}: make one with 'neap admit {key}'");
     }
 }
+
+/// How often it is looked at the end whether all last words are said.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Words for a peer that lets too much wait.
 const DEAF: &str = "it does not take what it is told";
