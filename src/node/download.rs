@@ -90,18 +90,21 @@ impl Download {
     }
 
     /// The segments that are wanted, as far as the length is known; else the first.
-    pub(super) fn segments(&self, resource: Digest) -> impl Iterator<Item = SegmentId> {
+    pub(super) fn segments(&self, resource: Digest) -> Vec<SegmentId> {
         let length = self.length.or(self.stated);
-        let numbers = self.wanted.iter().flat_map(move |wanted| {
+        let mut segments: Vec<SegmentId> = Vec::new();
+        for wanted in self.wanted.iter() {
             let end = wanted.end.min(length.unwrap_or(wanted.start + 1));
             let first = SegmentId::holding(resource, wanted.start).number;
             let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
-            first..=last.max(first)
-        });
-        let mut last = None;
-        // Of two neighbouring runs the same segment may hold a part.
-        let numbers = numbers.filter(move |number| last.replace(*number) != Some(*number));
-        numbers.map(move |number| SegmentId { resource, number })
+            for number in first..=last.max(first) {
+                // Of two neighbouring runs the same segment may hold a part.
+                if segments.last().is_none_or(|before| before.number != number) {
+                    segments.push(SegmentId { resource, number });
+                }
+            }
+        }
+        segments
     }
 }
 
@@ -157,7 +160,7 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get_mut(&resource) else { return };
         let mut sought = Vec::new();
-        for segment in download.segments(resource).collect::<Vec<_>>() {
+        for segment in download.segments(resource) {
             let known = download.length.filter(|_| swarm.verifier.record(segment).is_some());
             let all = known.or(download.stated);
             let all = all.map_or(BlockSet::first(64), |length| segment.blocks(length));
@@ -202,7 +205,8 @@ impl Machine {
     pub(super) fn use_record(&mut self, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
-        let known = download.segments(resource).find_map(|s| swarm.verifier.record(s));
+        let segments = download.segments(resource);
+        let known = segments.iter().find_map(|s| swarm.verifier.record(*s));
         let Some(statement) = known.map(|record| record.statement.clone()) else { return };
         if download.length.is_none() {
             let waits = download.waits;
@@ -289,10 +293,9 @@ impl Machine {
     pub(super) fn end_download(&mut self, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.remove(&resource) else { return };
-        let mut segments = download.segments(resource);
-        let is_known = segments.any(|segment| swarm.verifier.record(segment).is_some());
+        let segments = download.segments(resource);
+        let is_known = segments.iter().any(|segment| swarm.verifier.record(*segment).is_some());
         let vouched = is_known || swarm.sums.proven(resource).is_some();
-        drop(segments);
         for (segment, peer, _) in swarm.sums.offers_of(resource) {
             swarm.sums.offers.remove(&(segment, peer));
         }

@@ -24,7 +24,7 @@ impl Machine {
         let Some(swarm) = &self.swarm else { return };
         let sought = swarm.downloads.iter().flat_map(|(resource, download)| {
             let topic = download.topic;
-            download.segments(*resource).map(move |segment| (segment, topic))
+            download.segments(*resource).into_iter().map(move |segment| (segment, topic))
         });
         for (segment, topic) in sought.collect::<Vec<_>>() {
             if !self.may_share(peer, segment.resource) {

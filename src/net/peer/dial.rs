@@ -38,7 +38,7 @@ impl Port {
             let quic = if tier == Tier::Home { None } else { port.quic(address) };
             let made = match quic {
                 Some(quic) => port.race(&quic, wish).await,
-                None => port.over_tcp(wish).await,
+                None => port.over_tcp(None, wish).await,
             };
             port.made(made, wish);
         });
@@ -50,17 +50,7 @@ impl Port {
         let mut over_quic = pin!(self.over_quic(quic, wish));
         let mut over_tcp = pin!(async {
             Timer::after(limits::link::QUIC_LEAD).await;
-            let stream = tcp::connect(wish.address, limits::link::LINK_TIME).await?;
-            // Somebody is there. Who came up only now has missed QUIC's first packet, and the next
-            // comes no sooner than this: a link over TCP would stand for hours by that.
-            let late = async {
-                Timer::after(limits::link::QUIC_LEAD).await;
-                Err(Parting::Unreachable)
-            };
-            match smol::future::or(self.over_quic(quic, wish), late).await {
-                Err(why) if may_differ(&why) => self.make(stream, wish).await,
-                made => made,
-            }
+            self.over_tcp(Some(quic), wish).await
         });
         let (mut missed, mut refused) = (None, None);
         poll_fn(|context| {
@@ -91,8 +81,25 @@ impl Port {
         self.make_over_quic(hold, wish).await
     }
 
-    async fn over_tcp(self: &Rc<Self>, wish: Wish) -> Result<Greeted, Parting> {
+    /// A link over TCP; where QUIC was tried and has not answered, it gets a second try once
+    /// somebody is seen to be there. Who came up only now has missed its first packet, and the
+    /// next comes no sooner than TCP's: a link over TCP would stand for hours by that.
+    async fn over_tcp(
+        self: &Rc<Self>,
+        quic: Option<&Rc<Quic>>,
+        wish: Wish,
+    ) -> Result<Greeted, Parting> {
         let stream = tcp::connect(wish.address, limits::link::LINK_TIME).await?;
+        if let Some(quic) = quic {
+            let late = async {
+                Timer::after(limits::link::QUIC_LEAD).await;
+                Err(Parting::Unreachable)
+            };
+            match smol::future::or(self.over_quic(quic, wish), late).await {
+                Err(why) if may_differ(&why) => {}
+                made => return made,
+            }
+        }
         self.make(stream, wish).await
     }
 
