@@ -1,4 +1,4 @@
-//! When a peer was last heard, and whether it was asked for a sign of pulse.
+//! When a peer was last heard, and whether it was asked for a sign of life.
 
 use core::cell::Cell;
 use core::time::Duration;
