@@ -10,6 +10,7 @@ use crate::base::peer::{PeerId, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 use crate::config::model::Config;
+use crate::engine::caps::cause::Cause;
 use crate::engine::caps::governor::{End, Governor};
 use crate::engine::caps::readings::{Readings, Rhythm};
 use crate::engine::caps::work::Work;
@@ -156,11 +157,10 @@ impl Machine {
         }
     }
 
-    /// Whether a cap lets a peer have nothing for now. It is told nothing then: words leave by the
+    /// The cap that lets a peer have nothing for now. It is told nothing then: words leave by the
     /// same line.
-    pub(super) fn is_closed_to(&self, peer: PeerId) -> bool {
-        let end = self.end_of(peer);
-        end.is_some_and(|end| self.rule.governor.is_closed(end, self.now))
+    pub(super) fn closed_to(&self, peer: PeerId) -> Option<Cause> {
+        self.rule.governor.closed(self.end_of(peer)?, self.now)
     }
 
     /// Takes what a block costs that is given now.

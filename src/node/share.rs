@@ -55,7 +55,7 @@ impl Machine {
         }
         self.prove_row(segment);
         self.announce(segment);
-        if first && self.lacks_record(segment) && !self.is_closed_to(peer) {
+        if first && self.lacks_record(segment) && self.closed_to(peer).is_none() {
             self.tell(peer, Message::Seek { segment, topic: NO_TOPIC });
         }
     }
@@ -151,13 +151,15 @@ impl Machine {
         let (here, coming, hops) = self.holding(segment);
         let record = swarm.verifier.record(segment);
         let whole = swarm.sums.proven(segment.resource);
-        let mut messages = Vec::new();
+        let (mut messages, mut closed) = (Vec::new(), None);
         for (peer, told) in seekers {
             if swarm.is_too_far(*peer, segment) || !self.may_share(*peer, segment.resource) {
                 continue;
             }
             // What a witness says is of use although it gives nothing.
-            if swarm.role != Role::Witness && self.is_closed_to(*peer) {
+            let cause = self.closed_to(*peer).filter(|_| swarm.role != Role::Witness);
+            if cause.is_some() {
+                closed = cause;
                 continue;
             }
             let mut told = *told;
@@ -176,6 +178,9 @@ impl Machine {
             if !news.is_empty() || turned || taken_back {
                 messages.push((*peer, Message::Have { segment, here, coming, hops }));
             }
+        }
+        if let Some(cause) = closed {
+            self.rule.governor.on_held(cause, self.now);
         }
         for (peer, message) in messages {
             self.note_told(segment, peer, &message);

@@ -70,6 +70,9 @@ impl Energy {
             (None, Some(rate)) => Some(Bucket::new(rate, rate, now)),
             (_, None) => None,
         };
+        if caps.0.is_none() {
+            self.level = Level::default();
+        }
         self.day.set_limits((caps.1.map(|day| day.0.saturating_mul(3_600_000)), None));
     }
 
@@ -237,6 +240,9 @@ mod tests {
         assert!(energy.level() <= 500, "{}", energy.level());
         assert!(energy.source().contains("ina219"));
         assert_eq!(energy.when(u64::MAX / 4, at(10)), Some(at(10)), "the model does not count");
+        let mut free = energy.clone();
+        free.set(MODEL, (None, None), at(11));
+        assert_eq!(free.level(), 1000, "the cap is gone");
         energy.on_device(&Device::default(), at(15));
         assert_eq!(energy.level(), 1000);
         assert!(energy.source().contains("model"));

@@ -129,11 +129,24 @@ impl Governor {
         self.grant((tree, cause), (work, peer.1, bytes), now)
     }
 
-    /// Whether a cap gives a peer nothing at all, and not only later.
-    pub fn is_closed(&self, peer: End, now: Instant) -> bool {
+    /// The cap that gives a peer nothing at all, and not only later.
+    pub fn closed(&self, peer: End, now: Instant) -> Option<Cause> {
         let bytes = on_wire(limits::block::BLOCK);
-        let is_full = peer.1 != Tier::Home && !self.sent.has(bytes, now);
-        is_full || self.level().0 == 0 || self.up.when(peer, bytes, now).is_none()
+        let work = Work { given: limits::block::BLOCK, ..Work::default() };
+        let (level, slow) = self.level();
+        if peer.1 != Tier::Home && !self.sent.has(bytes, now) {
+            return Some(Cause::Volume);
+        }
+        if self.energy.when(self.energy.cost(work, self.cpu.cost(work)), now).is_none() {
+            return Some(Cause::Energy);
+        }
+        let by_rate = self.up.when(peer, bytes, now).is_none().then(|| self.rate_cause(peer.1));
+        by_rate.or_else(|| (level == 0).then_some(slow))
+    }
+
+    /// A cap has held something back.
+    pub fn on_held(&mut self, cause: Cause, now: Instant) {
+        self.held.note(cause, now);
     }
 
     /// Takes what a block costs that is given now.
@@ -355,12 +368,12 @@ mod tests {
         let mut governor = Governor::new(caps, now);
         let (near, far) = ((PeerId(1), Tier::Home), (PeerId(2), Tier::Wan));
         let mut given = 0;
-        while !governor.is_closed(far, now) && given < 100 {
+        while governor.closed(far, now).is_none() && given < 100 {
             governor.give(far, limits::block::BLOCK, now);
             given += 1;
         }
         // Two megabytes hold 32 blocks, and heads come on top.
         assert!((28..32).contains(&given), "{given}");
-        assert!(!governor.is_closed(near, now));
+        assert_eq!(governor.closed(near, now), None);
     }
 }
