@@ -52,6 +52,9 @@ pub(super) struct Download {
     pub(super) stated: Option<u64>,
     /// Whether its origin had to be asked because waiting longer would have been too late.
     pub(super) is_late: bool,
+    /// Whether peers had any time before that.
+    pub(super) has_waited: bool,
+    pub(super) begun: Instant,
     /// How often the origin could not be asked.
     pub(super) failures: u8,
     /// When it is given up if nobody waits for it.
@@ -67,7 +70,7 @@ pub(super) struct Due {
 
 impl Download {
     /// Of nothing yet, for a resource of a topic.
-    fn new(ask: Ask, topic: Digest, due: Due) -> Self {
+    fn new((ask, topic): (Ask, Digest), due: Due, begun: Instant) -> Self {
         Self {
             ask,
             topic,
@@ -84,6 +87,8 @@ impl Download {
             asked_sum: false,
             stated: None,
             is_late: false,
+            has_waited: false,
+            begun,
             failures: 0,
             ends: due.at + limits::swarm::DOWNLOAD_TIME,
         }
@@ -130,7 +135,7 @@ impl Machine {
         };
         if !known {
             let waits = self.park(&ask);
-            let mut download = Download::new(ask, kin.topic, due);
+            let mut download = Download::new((ask, kin.topic), due, self.now);
             download.wanted.insert(wanted);
             download.waits = Some(waits);
             let Some(swarm) = &mut self.swarm else { return };
@@ -306,7 +311,8 @@ impl Machine {
             }
             self.tell_all(segment, &Message::Done { segment });
         }
-        self.note_waited(download.topic, (vouched, download.is_late));
+        let was_tried = !download.is_late || download.has_waited;
+        self.note_waited(download.topic, (vouched, download.is_late), was_tried);
         self.release(download);
     }
 

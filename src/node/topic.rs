@@ -62,11 +62,18 @@ impl Machine {
 
     /// Notes how it was to wait for peers to give a segment of a topic. Where one that is vouched
     /// for came late, peers still gave a part of it, and will of the next: patience does not go
-    /// below a quarter for that. Where nobody vouches they can give nothing.
-    pub(super) fn note_waited(&mut self, topic: Digest, (vouched, late): (bool, bool)) {
+    /// below a quarter for that. Where nobody vouches they can give nothing. What patience left no
+    /// time for tells nothing of peers: then there is more of it the next time.
+    pub(super) fn note_waited(
+        &mut self,
+        topic: Digest,
+        (vouched, late): (bool, bool),
+        was_tried: bool,
+    ) {
         let Some(swarm) = &mut self.swarm else { return };
         let times = swarm.vain.get(&topic).copied().unwrap_or(0_u8);
         let times = match (vouched, late) {
+            _ if !was_tried => times.saturating_sub(1),
             (false, _) => (times + 1).min(VAIN),
             (true, true) if times < LATE => times + 1,
             (true, true) => LATE,

@@ -59,6 +59,7 @@ impl Machine {
             let fetch = download.waits.and_then(|id| self.fetches.get(&id));
             let is_awaited = fetch.is_some_and(|fetch| !fetch.followers.is_empty());
             download.is_late |= is_awaited || !download.holes.is_empty();
+            download.has_waited |= self.now - download.begun >= WAITED;
         }
         self.report.add(
             match why {
@@ -297,3 +298,6 @@ impl Machine {
         self.make_room();
     }
 }
+
+/// Who asks the origin sooner after it began has not waited for peers.
+const WAITED: core::time::Duration = core::time::Duration::from_millis(100);
