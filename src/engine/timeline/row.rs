@@ -114,11 +114,7 @@ impl Play {
                 self.by_parts = kind == Kind::Part;
                 self.note((position, false));
             }
-            Kind::Init => {
-                // A rendition that is turned to again is not where it was left.
-                self.position = None;
-                self.note((position, true));
-            }
+            Kind::Init => self.note((position, true)),
             Kind::Key => {}
         }
     }
