@@ -214,9 +214,6 @@ def pair(internet, thirds, kinds, number):
     finally:
         for node in nodes:
             node.drop()
-        for node in thirds:
-            # Who ends says so to everybody: whoever is not told keeps a place for it for half an hour.
-            wait_for(lambda: not node.linked(), 2, "a third to have no link left")
         left = one.mapped() if kinds[0] in MAPPED else ""
         for child in internet.children[children:]:
             stop(child, 5)
@@ -224,6 +221,9 @@ def pair(internet, thirds, kinds, number):
         for host in internet.hosts[begun:]:
             run("ip", "netns", "del", host.space, check=False)
         del internet.hosts[begun:]
+        for node in thirds:
+            # Who ends says so to everybody: whoever is not told keeps a place for it for half an hour.
+            wait_for(lambda: not node.linked(), 2, "a third to have no link left")
         if "dnat to" in left:
             raise AssertionError(f"the router still lets others in: {left}")
 

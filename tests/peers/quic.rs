@@ -9,11 +9,10 @@ use neap::base::digest::Digest;
 use neap::base::rng::Rng;
 use neap::base::segment::SegmentId;
 use neap::net::peer::carrier::Carrier;
+use neap::net::peer::settings::Settings;
 use neap::node::peering::{PeerOrder, Peering};
 use neap::wire::message::Message;
 use neap::wire::stun::{Binding, Transaction};
-
-use neap::net::peer::settings::Settings;
 use smol::Timer;
 
 use crate::node::{Ground, Node, linked, settings, wait};

@@ -51,6 +51,9 @@ pub struct Governor {
 /// A peer and how near it is.
 pub type End = (PeerId, Tier);
 
+/// From when each cap lets something be done; none while it does not.
+type Gates = [(Option<Instant>, Cause); 5];
+
 impl Governor {
     /// A governor that has used nothing.
     pub fn new(caps: Caps, now: Instant) -> Self {
@@ -122,26 +125,17 @@ impl Governor {
 
     /// When a block may be given to a peer; none while nobody can tell.
     pub fn upload(&mut self, peer: End, block: u64, now: Instant) -> Option<Instant> {
-        let work = Work { given: block, ..Work::default() };
-        let bytes = on_wire(block);
-        let tree = self.up.when(peer, bytes, now);
-        let cause = self.rate_cause(peer.1);
-        self.grant((tree, cause), (work, peer.1, bytes), now)
+        self.grant(self.upward(peer, block, now), now)
     }
 
     /// The cap that gives a peer nothing at all, and not only later.
     pub fn closed(&self, peer: End, now: Instant) -> Option<Cause> {
-        let bytes = on_wire(limits::block::BLOCK);
-        let work = Work { given: limits::block::BLOCK, ..Work::default() };
-        let (level, slow) = self.level();
-        if peer.1 != Tier::Home && !self.sent.has(bytes, now) {
-            return Some(Cause::Volume);
-        }
-        if self.energy.when(self.energy.cost(work, self.cpu.cost(work)), now).is_none() {
-            return Some(Cause::Energy);
-        }
-        let by_rate = self.up.when(peer, bytes, now).is_none().then(|| self.rate_cause(peer.1));
-        by_rate.or_else(|| (level == 0).then_some(slow))
+        // A volume that is used up eases in hours.
+        let closes = |(at, cause): &(Option<Instant>, Cause)| {
+            at.is_none() || (*cause == Cause::Volume && *at != Some(now))
+        };
+        let gates = self.upward(peer, limits::block::BLOCK, now);
+        gates.into_iter().find(closes).map(|(_, cause)| cause)
     }
 
     /// A cap has held something back.
@@ -165,7 +159,8 @@ impl Governor {
         let work = Work { taken: block, ..Work::default() };
         let bytes = on_wire(block);
         let tree = self.down.when(peer, bytes, now);
-        self.grant((tree, Cause::Download), (work, peer.1, bytes), now)
+        let gates = self.gates((tree, Cause::Download), (work, peer.1, bytes), now);
+        self.grant(gates, now)
     }
 
     /// Takes what a block costs that is asked for now.
@@ -263,28 +258,40 @@ impl Governor {
         levels.into_iter().min_by_key(|(level, _)| *level).unwrap_or((WHOLE, Cause::Temperature))
     }
 
-    /// Joins what the tree says with CPU time, energy and volume; the latest holds, and is named.
-    fn grant(
-        &mut self,
+    /// What each cap says of a block for a peer.
+    fn upward(&self, peer: End, block: u64, now: Instant) -> Gates {
+        let work = Work { given: block, ..Work::default() };
+        let bytes = on_wire(block);
+        let tree = (self.up.when(peer, bytes, now), self.rate_cause(peer.1));
+        self.gates(tree, (work, peer.1, bytes), now)
+    }
+
+    /// Joins what the tree says with CPU time, energy and volume.
+    fn gates(
+        &self,
         (tree, rate): (Option<Instant>, Cause),
         (work, tier, bytes): (Work, Tier, u64),
         now: Instant,
-    ) -> Option<Instant> {
+    ) -> Gates {
         let micros = self.cpu.cost(work);
         let quota = if work.given > 0 { &self.sent } else { &self.received };
         let full = tier != Tier::Home && !quota.has(bytes, now);
         let volume = if full { Some(quota.eases(now)) } else { Some(now) };
         let energy = self.energy.when(self.energy.cost(work, micros), now);
         let power = if energy.is_none() { Cause::Energy } else { Cause::Power };
-        let all = [
+        [
             (self.level_gate(now), self.level().1),
             (tree, rate),
             (self.cpu.when(work, now), Cause::Cpu),
             (energy, power),
             (volume, Cause::Volume),
-        ];
+        ]
+    }
+
+    /// The latest holds; all that hold are named.
+    fn grant(&mut self, gates: Gates, now: Instant) -> Option<Instant> {
         let mut latest = Some(now);
-        for (at, cause) in all {
+        for (at, cause) in gates {
             if at != Some(now) {
                 self.held.note(cause, now);
             }
@@ -360,6 +367,7 @@ mod tests {
         assert!(!governor.may_write(SLICE, now));
         assert_eq!(governor.written.used(now).0, 3 * (SLICE + 2000));
     }
+
     #[test]
     fn what_is_used_up_closes_the_tiers_beyond_the_home_and_no_other() {
         let now = Instant::from_micros(0);

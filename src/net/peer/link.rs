@@ -171,7 +171,7 @@ impl Link {
         .await
     }
 
-    /// How long a peer that seeks nothing from this node may be silent.
+    /// How long the peer may be silent: not long while something is sought from it.
     fn patience(&self) -> Duration {
         let seeks = !self.queue.borrow().sought.is_empty();
         if seeks { limits::link::LINK_PING } else { limits::link::LINK_IDLE }

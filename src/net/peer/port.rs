@@ -278,10 +278,10 @@ impl Port {
         let peer = PeerId(self.last.get());
         let known = self.settings.witnesses.contains(&key);
         let role = if member.role == Role::Witness && !known { Role::Device } else { member.role };
-        let link = Link::new((peer, key), inbound.carrier(), (self.door.now)());
+        let now = (self.door.now)();
+        let link = Link::new((peer, key), inbound.carrier(), now);
         // A box that lost its power and is back: its old link must show that it is dead.
         let others: Vec<_> = self.links.borrow().values().cloned().collect();
-        let now = (self.door.now)();
         others.iter().filter(|other| other.key == key).for_each(|other| other.ping(now));
         self.links.borrow_mut().insert(peer, Rc::clone(&link));
         let (port, writing) = (Rc::clone(self), Rc::clone(&link));
