@@ -5,6 +5,7 @@ use super::event::{Arrival, Output};
 use super::fetch::{Ask, By};
 use super::machine::Machine;
 use super::policy::Kin;
+use super::serve::Bring;
 use super::whole::Pending;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
@@ -312,16 +313,23 @@ impl Machine {
         let late = |download: &Download| download.ends <= self.now;
         let late = swarm.downloads.iter().filter(|(_, download)| late(download));
         for resource in late.map(|(resource, _)| *resource).collect::<Vec<_>>() {
-            let Some(swarm) = &mut self.swarm else { return };
-            let Some(download) = swarm.downloads.get_mut(&resource) else { continue };
+            let Some(swarm) = &self.swarm else { return };
+            let Some(download) = swarm.downloads.get(&resource) else { continue };
             let waits = download.waits.and_then(|id| self.fetches.get(&id));
             let awaited = waits.is_some_and(|fetch| !fetch.followers.is_empty());
-            if awaited {
-                download.ends = self.now + limits::swarm::DOWNLOAD_TIME;
-            } else if !download.holes.is_empty() && !download.fetches.is_empty() {
-                download.ends = self.now + limits::swarm::HOLE_TIME;
+            let fills = |row, at: &u64| self.filling(row, *at, Bring::Streams).is_some();
+            let mut rows = download.row.into_iter();
+            let more = if awaited {
+                limits::swarm::DOWNLOAD_TIME
+            } else if rows.any(|row| download.holes.values().any(|at| fills(row, at))) {
+                limits::swarm::HOLE_TIME
             } else {
                 self.end_download(resource);
+                continue;
+            };
+            let download = self.swarm.as_mut().and_then(|s| s.downloads.get_mut(&resource));
+            if let Some(download) = download {
+                download.ends = self.now + more;
             }
         }
     }

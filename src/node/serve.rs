@@ -223,7 +223,7 @@ impl Machine {
 
     /// Has the first hole of a row filled for an exchange; false where that cannot be done.
     fn fill(&mut self, id: ExchangeId, (row, gap): (RowId, ByteRange), by: Bring) -> bool {
-        if self.comes_by_swarm(id, row, gap.start) {
+        if self.comes_by_swarm(id, (row, gap.start), by) {
             return true;
         }
         if let Some(fetch) = self.filling(row, gap.start, by) {
@@ -248,7 +248,7 @@ impl Machine {
     }
 
     /// A fetch that brings byte `at` of a row soon.
-    fn filling(&self, row: RowId, at: u64, by: Bring) -> Option<FetchId> {
+    pub(super) fn filling(&self, row: RowId, at: u64, by: Bring) -> Option<FetchId> {
         let brings = |fetch: &Fetch| match (&fetch.stream, fetch.ask.fills, fetch.ask.spec) {
             // What it has brought already and what has gone since, it does not bring again.
             (Some(stream), ..) => {
@@ -332,7 +332,7 @@ impl Machine {
 
 /// What may bring a byte that is not here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Bring {
+pub(super) enum Bring {
     /// Bodies on their way, and requests.
     Streams,
     /// Requests alone: the store says that no body under way brings it, as when it came and

@@ -5,6 +5,7 @@ use super::fetch::By;
 use super::machine::Machine;
 use super::peering::{Parting, PeerOrder};
 use super::report::{Counter, Source};
+use super::serve::Bring;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
@@ -209,7 +210,12 @@ impl Machine {
     }
 
     /// An exchange comes to a hole of a row: whether the swarm brings what is missing.
-    pub(super) fn comes_by_swarm(&mut self, id: ExchangeId, row: RowId, at: u64) -> bool {
+    pub(super) fn comes_by_swarm(
+        &mut self,
+        id: ExchangeId,
+        (row, at): (RowId, u64),
+        by: Bring,
+    ) -> bool {
         let due = self.due_of(id);
         let Some(swarm) = &mut self.swarm else { return false };
         let Some(resource) = swarm.rows.get(&row).copied() else { return false };
@@ -221,6 +227,13 @@ impl Machine {
         download.deadline = download.deadline.min(due);
         download.ends = download.ends.min(self.now.max(due) + limits::swarm::HOLE_TIME);
         self.want(resource);
+        if self.filling(row, at, by).is_none() {
+            // A fetch that has passed the hole waits for its reader: both would wait for ever.
+            let segment = SegmentId::holding(resource, at);
+            let block = (at - segment.window().start) / limits::block::BLOCK;
+            let Some(swarm) = &mut self.swarm else { return true };
+            swarm.scheduler.on_passed(segment, u8::try_from(block).unwrap_or(63), self.now);
+        }
         self.set_source(id, Source::Peers);
         true
     }

@@ -498,3 +498,17 @@ fn own_fetches_that_wait_are_reckoned_with() {
          1313..1315 origin 2 1-31 late",
     );
 }
+
+#[test]
+fn what_the_own_fetch_has_passed_is_fetched_again() {
+    // The second block had to make room before it was whole: the fetch is at the fifth, and will
+    // not come back.
+    check(
+        "0 want 1 in 20000 7
+         10 block 1 0,2-3 origin
+         20 passed 1 1
+         1000 end",
+        "0 origin 1 0-6 nobody
+         20 origin 1 1 nobody",
+    );
+}

@@ -177,6 +177,10 @@ impl Bench {
                     self.scheduler.on_block(self.number(number), arrival, now);
                 }
             }
+            ["passed", number, block] => {
+                let block = block.parse().expect("a block");
+                self.scheduler.on_passed(self.number(number), block, now);
+            }
             ["bad", name] => self.scheduler.on_bad(self.peer(name), now),
             ["deny", name, number, which] => {
                 let what = (self.number(number), blocks(which));

@@ -4,6 +4,7 @@ mod company;
 pub mod deadline;
 mod decide;
 mod hold;
+mod own;
 mod pull;
 pub mod rank;
 pub mod rate;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::decide::View;
 use super::rank::Member;
 use super::rate::Rate;
-use super::sources::{Source, back_off};
+use super::sources::Source;
 use super::want::{Have, Link, Pursuit, Step, Want};
 use crate::base::digest::Digest;
 use crate::base::limits;
@@ -25,7 +25,7 @@ pub struct Scheduler {
     own: Member,
     pub(super) peers: Map<PeerId, Source>,
     pub(super) wants: Map<SegmentId, Pursuit>,
-    origin: Rate,
+    pub(super) origin: Rate,
     /// Bytes of a usual segment.
     usual: u64,
     steps: VecDeque<Step>,
@@ -123,15 +123,6 @@ impl Scheduler {
         if let Some(alarm) = pursuit.alarm {
             self.alarms.remove(&(alarm, segment));
         }
-    }
-
-    /// The node takes these blocks of a segment from the origin for a reason of its own.
-    pub fn on_own(&mut self, segment: SegmentId, blocks: BlockSet, now: Instant) {
-        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
-        pursuit.own = pursuit.own.or(blocks.and(pursuit.missing()));
-        let due = now + self.origin.slow_time(limits::block::BLOCK) + limits::swarm::SWITCH_MARGIN;
-        pursuit.own_due = pursuit.own_due.max(due);
-        self.touch(segment, now);
     }
 
     /// A peer said what it has.
@@ -239,38 +230,6 @@ impl Scheduler {
         } else {
             self.freed.insert(peer);
         }
-    }
-
-    /// None of the node's own fetches of a segment runs any more. After a bad end the origin is
-    /// left alone for a moment.
-    pub fn on_origin_ended(&mut self, segment: SegmentId, good: bool, now: Instant) {
-        let Some(pursuit) = self.wants.get_mut(&segment) else { return };
-        let whole = !pursuit.want.known;
-        let own = core::mem::take(&mut pursuit.own);
-        pursuit.groups.iter_mut().for_each(|group| group.turn = None);
-        if good {
-            pursuit.rest.1 = 0;
-            if whole {
-                pursuit.here = pursuit.here.or(own);
-            }
-        } else {
-            let times = pursuit.rest.1;
-            pursuit.rest = (now + back_off(times), times.saturating_add(1));
-        }
-        self.touch(segment, now);
-    }
-
-    /// The origin gave `bytes` in this time. What is shorter than a block, as playlists are, tells
-    /// how far away it is and not how fast.
-    pub fn on_origin_rate(&mut self, bytes: u64, took: Duration) {
-        if bytes >= limits::block::BLOCK {
-            self.origin.sample(bytes, took);
-        }
-    }
-
-    /// How long the origin takes for so many bytes, in a bad hour.
-    pub fn origin_time(&self, bytes: u64) -> Duration {
-        if bytes == 0 { Duration::ZERO } else { self.origin.slow_time(bytes) }
     }
 
     /// What is on its way here, as peers that seek the segment are told it, and how far away the
