@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::digest::Digest;
 use super::limits;
-use super::range::ByteRange;
+use super::range::{ByteRange, RangeSet};
 
 /// One segment: up to [`limits::block::SEGMENT_BLOCKS`] blocks of one resource. Most media segments
 /// are segment 0 of their resource; a large file has many.
@@ -59,6 +59,12 @@ impl SegmentId {
     pub fn blocks_in(self, range: ByteRange, length: u64) -> BlockSet {
         let whole = |block: &u8| range.covers(self.block(*block, length));
         self.blocks(length).iter().filter(whole).collect()
+    }
+
+    /// Those of `blocks` that hold some of `ranges`.
+    pub fn touching(self, blocks: BlockSet, ranges: &RangeSet) -> BlockSet {
+        let touches = |block: &u8| ranges.len_in(self.block(*block, u64::MAX)) > 0;
+        blocks.iter().filter(touches).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use super::exchange::forwarded;
 use super::fetch::{Ask, Fetch};
 use super::machine::Machine;
 use super::report::Counter;
+use crate::base::digest::Digest;
 use crate::base::id::ExchangeId;
 use crate::base::limits;
 use crate::base::range::ByteRange;
@@ -73,7 +74,7 @@ impl Machine {
     /// How soon a segment is due that a player waits for.
     /// What the player says of itself counts (CTA-5004: `dl`, `bl`, `su`, `bs`), else what its
     /// requests tell.
-    pub(super) fn due_now(&self, id: ExchangeId, target: Duration) -> Due {
+    pub(super) fn due_now(&self, id: ExchangeId, (topic, target): (Digest, Duration)) -> Due {
         let Some(exchange) = self.exchanges.get(&id) else {
             return Due { at: self.now, urgent: true };
         };
@@ -82,7 +83,7 @@ impl Machine {
         let told = self.timeline.held(&request.locator, None, self.now).unwrap_or_default();
         let held = cmcd.deadline.or(cmcd.buffer).unwrap_or(told.saturating_sub(target));
         let urgent = cmcd.startup || cmcd.starved || held < target / 2;
-        let within = (held * 3 / 4).clamp(limits::swarm::PLAYING_DUE, limits::swarm::WAITING_DUE);
+        let within = (held * 3 / 4).clamp(limits::swarm::PLAYING_DUE, self.patience(topic));
         Due { at: self.now + within, urgent }
     }
 }

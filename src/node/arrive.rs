@@ -13,6 +13,7 @@ use crate::base::time::Instant;
 use crate::base::url::{Locator, without_query};
 use crate::engine::cache::freshness::{self, MediaRule, Times, Verdict};
 use crate::engine::cache::merge::{self, Bearing};
+use crate::engine::cache::vary::Selecting;
 use crate::engine::timeline::answer::{self as stream_of, Life};
 use crate::wire::http::conditions;
 use crate::wire::http::range::{ContentRange, Spec};
@@ -218,6 +219,8 @@ impl Machine {
             _ => arrival.length,
         };
         let fits = length.is_none_or(|length| length <= self.config.cache.max_object.0);
+        // Of what an origin chooses by the asker's fields, no peer's answer is one's own.
+        let is_chosen = Selecting::of(&fetch.ask.fields, &arrival.head.fields).is_selective();
         let waits = fetch.ask.shared && fetch.waiting.len() > 1;
         let keep = match verdict {
             Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),
@@ -233,7 +236,7 @@ impl Machine {
         if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500) {
             self.drop_entry(old);
         }
-        self.note_kept(id, keep.is_some() || arrival.head.status != 200);
+        self.note_kept(id, (keep.is_some() && !is_chosen) || arrival.head.status != 200);
         match keep {
             Some(policy) => self.store(id, (key, policy), arrival),
             None if ahead => self.give_up(id),

@@ -11,7 +11,8 @@ use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
 use crate::base::map::Map;
-use crate::base::range::ByteRange;
+use crate::base::peer::Role;
+use crate::base::range::{ByteRange, RangeSet};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::set::Set;
 use crate::base::time::Instant;
@@ -27,8 +28,8 @@ pub(super) struct Download {
     /// How its origin is asked for it.
     pub(super) ask: Ask,
     pub(super) topic: Digest,
-    /// The bytes that are wanted; its end may lie behind the resource's.
-    pub(super) wanted: ByteRange,
+    /// The bytes that are wanted; the last may lie behind the resource's end.
+    pub(super) wanted: RangeSet,
     pub(super) deadline: Instant,
     /// Whether a player waits for it that has nothing yet.
     pub(super) urgent: bool,
@@ -50,6 +51,11 @@ pub(super) struct Download {
     pub(super) asked_sum: bool,
     /// Bytes of the whole, as that word has it.
     pub(super) stated: Option<u64>,
+    /// Whether its origin had to be asked because waiting longer would have been too late.
+    pub(super) is_late: bool,
+    /// Whether peers had any time before that.
+    pub(super) has_waited: bool,
+    pub(super) begun: Instant,
     /// How often the origin could not be asked.
     pub(super) failures: u8,
     /// When it is given up if nobody waits for it.
@@ -64,13 +70,47 @@ pub(super) struct Due {
 }
 
 impl Download {
+    /// Of nothing yet, for a resource of a topic.
+    fn new((ask, topic): (Ask, Digest), due: Due, begun: Instant) -> Self {
+        Self {
+            ask,
+            topic,
+            wanted: RangeSet::new(),
+            deadline: due.at,
+            urgent: due.urgent,
+            row: None,
+            length: None,
+            waits: None,
+            holes: Map::new(),
+            fetches: Map::new(),
+            sought: Set::new(),
+            pending: None,
+            asked_sum: false,
+            stated: None,
+            is_late: false,
+            has_waited: false,
+            begun,
+            failures: 0,
+            ends: due.at + limits::swarm::DOWNLOAD_TIME,
+        }
+    }
+
     /// The segments that are wanted, as far as the length is known; else the first.
-    pub(super) fn segments(&self, resource: Digest) -> impl Iterator<Item = SegmentId> {
+    pub(super) fn segments(&self, resource: Digest) -> Vec<SegmentId> {
         let length = self.length.or(self.stated);
-        let end = self.wanted.end.min(length.unwrap_or(self.wanted.start + 1));
-        let first = SegmentId::holding(resource, self.wanted.start).number;
-        let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
-        (first..=last.max(first)).map(move |number| SegmentId { resource, number })
+        let mut segments: Vec<SegmentId> = Vec::new();
+        for wanted in self.wanted.iter() {
+            let end = wanted.end.min(length.unwrap_or(wanted.start + 1));
+            let first = SegmentId::holding(resource, wanted.start).number;
+            let last = SegmentId::holding(resource, end.saturating_sub(1)).number;
+            for number in first..=last.max(first) {
+                // Of two neighbouring runs the same segment may hold a part.
+                if segments.last().is_none_or(|before| before.number != number) {
+                    segments.push(SegmentId { resource, number });
+                }
+            }
+        }
+        segments
     }
 }
 
@@ -96,24 +136,9 @@ impl Machine {
         };
         if !known {
             let waits = self.park(&ask);
-            let download = Download {
-                ask,
-                topic: kin.topic,
-                wanted,
-                deadline: due.at,
-                urgent: due.urgent,
-                row: None,
-                length: None,
-                waits: Some(waits),
-                holes: Map::new(),
-                fetches: Map::new(),
-                sought: Set::new(),
-                pending: None,
-                asked_sum: false,
-                stated: None,
-                failures: 0,
-                ends: due.at + limits::swarm::DOWNLOAD_TIME,
-            };
+            let mut download = Download::new((ask, kin.topic), due, self.now);
+            download.wanted.insert(wanted);
+            download.waits = Some(waits);
             let Some(swarm) = &mut self.swarm else { return };
             swarm.downloads.insert(resource, download);
         }
@@ -123,8 +148,7 @@ impl Machine {
         download.urgent |= due.urgent;
         download.ends = download.ends.max(due.at + limits::swarm::DOWNLOAD_TIME);
         if known && !wanted.is_empty() {
-            let start = download.wanted.start.min(wanted.start);
-            download.wanted = ByteRange::new(start, download.wanted.end.max(wanted.end));
+            download.wanted.insert(wanted);
         }
         let waits = download.waits;
         if let (Some(exchange), Some(fetch)) = (waiting, waits) {
@@ -142,7 +166,7 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get_mut(&resource) else { return };
         let mut sought = Vec::new();
-        for segment in download.segments(resource).collect::<Vec<_>>() {
+        for segment in download.segments(resource) {
             let known = download.length.filter(|_| swarm.verifier.record(segment).is_some());
             let all = known.or(download.stated);
             let all = all.map_or(BlockSet::first(64), |length| segment.blocks(length));
@@ -156,11 +180,14 @@ impl Machine {
             let again = download.pending.as_ref().map_or(0, |pending| pending.length);
             let spare = swarm.scheduler.origin_time(again);
             let left = (download.deadline - Instant::default()).saturating_sub(spare);
+            // Who signs it needs all of it.
+            let signs = swarm.role == Role::Witness;
+            let needed = if signs { all } else { segment.touching(all, &download.wanted) };
             let want = Want {
                 topic: download.topic,
                 deadline: Instant::default() + left,
                 urgent: download.urgent,
-                blocks: all.less(here),
+                blocks: needed.less(here),
                 known: known.is_some() || download.pending.is_some(),
             };
             if swarm.scheduler.want(segment, want, self.now) && download.sought.insert(segment) {
@@ -184,7 +211,8 @@ impl Machine {
     pub(super) fn use_record(&mut self, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
-        let known = download.segments(resource).find_map(|s| swarm.verifier.record(s));
+        let segments = download.segments(resource);
+        let known = segments.iter().find_map(|s| swarm.verifier.record(*s));
         let Some(statement) = known.map(|record| record.statement.clone()) else { return };
         if download.length.is_none() {
             let waits = download.waits;
@@ -256,9 +284,12 @@ impl Machine {
         let Some(swarm) = &self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
         let (Some(row), Some(length)) = (download.row, download.length) else { return };
-        let wanted = download.wanted.overlap(ByteRange::new(0, length));
-        let whole =
-            self.index.entry(row).is_none_or(|entry| super::serve::hole(entry, wanted).is_none());
+        let here = |entry| {
+            let wanted = |wanted: ByteRange| wanted.overlap(ByteRange::new(0, length));
+            let mut all = download.wanted.iter().map(wanted);
+            all.all(|wanted| super::serve::hole(entry, wanted).is_none())
+        };
+        let whole = self.index.entry(row).is_none_or(here);
         if whole {
             self.end_download(resource);
         }
@@ -268,6 +299,9 @@ impl Machine {
     pub(super) fn end_download(&mut self, resource: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.remove(&resource) else { return };
+        let segments = download.segments(resource);
+        let is_known = segments.iter().any(|segment| swarm.verifier.record(*segment).is_some());
+        let vouched = is_known || swarm.sums.proven(resource).is_some();
         for (segment, peer, _) in swarm.sums.offers_of(resource) {
             swarm.sums.offers.remove(&(segment, peer));
         }
@@ -278,6 +312,8 @@ impl Machine {
             }
             self.tell_all(segment, &Message::Done { segment });
         }
+        let was_tried = !download.is_late || download.has_waited;
+        self.note_waited(download.topic, (vouched, download.is_late), was_tried);
         self.release(download);
     }
 

@@ -54,7 +54,7 @@ impl Machine {
         let wanted = |record: &&Record| {
             let segment = record.statement.segment;
             let download = swarm.downloads.get(&segment.resource);
-            download.is_some_and(|d| !d.wanted.overlap(segment.window()).is_empty())
+            download.is_some_and(|d| d.wanted.len_in(segment.window()) > 0)
         };
         // Each costs a signature: those of a film wait until they are wanted.
         let wanted = arrival.records.iter().filter(wanted).take(limits::record::RECORDS_AT_ONCE);

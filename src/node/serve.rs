@@ -79,7 +79,8 @@ impl Machine {
         let gap = wanted.and_then(|wanted| hole(entry, wanted));
         let here = wanted.map_or(0, |wanted| entry.present.len_in(wanted));
         if let Some(gap) = gap {
-            if !self.fill(id, (row, gap), Bring::Streams) {
+            let whole = wanted.is_some_and(|wanted| self.may_be_whole(row, wanted));
+            if !whole || !self.fill(id, (row, gap), Bring::Streams) {
                 // Nothing says that two parts belong together: the whole is asked for anew.
                 self.drop_entry(row);
                 return self.miss(id);
@@ -166,7 +167,7 @@ impl Machine {
         ask.spec = spec;
         ask.shared = exchange.may_share();
         if let Some((resource, kin, target)) = self.may_ask_peers(&ask) {
-            let due = self.due_now(id, target);
+            let due = self.due_now(id, (kin.topic, target));
             // What was wanted ahead of the player is due sooner now.
             return self.download(ask, Some(id), (resource, kin, due));
         }
@@ -223,7 +224,7 @@ impl Machine {
 
     /// Has the first hole of a row filled for an exchange; false where that cannot be done.
     fn fill(&mut self, id: ExchangeId, (row, gap): (RowId, ByteRange), by: Bring) -> bool {
-        if self.comes_by_swarm(id, (row, gap.start), by) {
+        if self.comes_by_swarm(id, (row, gap), by) {
             return true;
         }
         if let Some(fetch) = self.filling(row, gap.start, by) {
@@ -245,6 +246,20 @@ impl Machine {
         let fetch = self.begin(ask, None);
         self.join(id, fetch);
         true
+    }
+
+    /// Whether all of `wanted` can come into a row: parts of it may be asked for, or what is on
+    /// its way brings the last of it too. An answer that has begun can't be taken back.
+    fn may_be_whole(&self, row: RowId, wanted: ByteRange) -> bool {
+        let Some(entry) = self.index.entry(row) else { return false };
+        if if_range(entry).is_some() || self.is_proven(row, wanted) {
+            return true;
+        }
+        let length = entry.length.unwrap_or(wanted.end);
+        let rest = |from: u64| ByteRange::new(from.min(wanted.end), wanted.end.min(length));
+        let streams = self.fetches.values().filter_map(|fetch| fetch.stream);
+        let mut ends = streams.filter(|s| s.row == row).map(|s| s.until.unwrap_or(u64::MAX));
+        ends.any(|until| hole(entry, rest(until)).is_none())
     }
 
     /// A fetch that brings byte `at` of a row soon.

@@ -24,7 +24,7 @@ impl Machine {
         let Some(swarm) = &self.swarm else { return };
         let sought = swarm.downloads.iter().flat_map(|(resource, download)| {
             let topic = download.topic;
-            download.segments(*resource).map(move |segment| (segment, topic))
+            download.segments(*resource).into_iter().map(move |segment| (segment, topic))
         });
         for (segment, topic) in sought.collect::<Vec<_>>() {
             if !self.may_share(peer, segment.resource) {
@@ -150,8 +150,6 @@ impl Machine {
         let Some(seekers) = swarm.sought.get(&segment) else { return };
         let (here, coming, hops) = self.holding(segment);
         let record = swarm.verifier.record(segment);
-        let step =
-            if seekers.len() > limits::swarm::CLOSE_SEEKERS { limits::swarm::HAVE_STEP } else { 1 };
         let whole = swarm.sums.proven(segment.resource);
         let (mut messages, mut closed) = (Vec::new(), None);
         for (peer, told) in seekers {
@@ -173,12 +171,11 @@ impl Machine {
             if let Some(record) = record.filter(|_| !told.record) {
                 messages.push((*peer, Message::Record(Box::new(record.clone()))));
             }
-            let news = here.less(told.here).len();
-            let ends = here != told.here && coming.is_empty();
+            let news = here.less(told.here);
             let turned = coming.is_empty() != told.coming.is_empty()
                 || (!coming.is_empty() && hops != told.hops)
                 || !here.covers(told.here);
-            if news >= step || ends || turned || taken_back {
+            if !news.is_empty() || turned || taken_back {
                 messages.push((*peer, Message::Have { segment, here, coming, hops }));
             }
         }

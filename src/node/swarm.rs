@@ -80,6 +80,8 @@ pub(super) struct Swarm {
     pub(super) unsigned: Map<OriginId, (u8, Instant)>,
     /// Streams whose segments may not be kept, so that no peer can have them.
     pub(super) unkept: Set<Digest>,
+    /// How often of late it was in vain to wait for peers to give a segment of a topic.
+    pub(super) vain: Map<Digest, u8>,
     /// The segment that a player of ours asked for last.
     pub(super) watched: Option<Locator>,
 }
@@ -163,6 +165,7 @@ impl Swarm {
             looked: Instant::default(),
             unsigned: Map::new(),
             unkept: Set::new(),
+            vain: Map::new(),
             watched: None,
         }
     }

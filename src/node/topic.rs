@@ -52,6 +52,43 @@ impl Machine {
         None
     }
 
+    /// How long a player may wait for peers to give a segment of a topic: less each time that it
+    /// waited in vain.
+    pub(super) fn patience(&self, topic: Digest) -> Duration {
+        let vain = self.swarm.as_ref().and_then(|swarm| swarm.vain.get(&topic));
+        let patience = limits::swarm::WAITING_DUE / (1 << vain.copied().unwrap_or(0));
+        patience.max(limits::swarm::PLAYING_DUE)
+    }
+
+    /// Notes how it was to wait for peers to give a segment of a topic. Where one that is vouched
+    /// for came late, peers still gave a part of it, and will of the next: patience does not go
+    /// below a quarter for that. Where nobody vouches they can give nothing. What patience left no
+    /// time for tells nothing of peers: then there is more of it the next time.
+    pub(super) fn note_waited(
+        &mut self,
+        topic: Digest,
+        (vouched, late): (bool, bool),
+        was_tried: bool,
+    ) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let times = swarm.vain.get(&topic).copied().unwrap_or(0_u8);
+        let times = match (vouched, late) {
+            _ if !was_tried => times.saturating_sub(1),
+            (false, _) => (times + 1).min(VAIN),
+            (true, true) if times < LATE => times + 1,
+            (true, true) => LATE,
+            (true, false) => times.saturating_sub(1),
+        };
+        if times == 0 {
+            swarm.vain.remove(&topic);
+            return;
+        }
+        if swarm.vain.len() >= limits::swarm::TOPICS {
+            swarm.vain.clear();
+        }
+        swarm.vain.insert(topic, times);
+    }
+
     /// Notes whether a segment could be kept: peers are not waited for where nobody may keep any.
     pub(super) fn note_kept(&mut self, id: FetchId, kept: bool) {
         let resource = self.fetches.get(&id).and_then(|fetch| fetch.resource);
@@ -66,3 +103,9 @@ impl Machine {
         }
     }
 }
+
+/// Times late that count.
+const LATE: u8 = 2;
+
+/// Times in vain that count: then a player waits no longer than for what it reads now.
+const VAIN: u8 = 4;

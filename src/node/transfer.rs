@@ -54,6 +54,14 @@ impl Machine {
 
     /// Has the origin asked for a resource, or for blocks of it.
     fn ask_origin(&mut self, segment: SegmentId, blocks: Option<BlockSet>, why: Why) {
+        let swarm = self.swarm.as_mut();
+        let download = swarm.and_then(|swarm| swarm.downloads.get_mut(&segment.resource));
+        if let Some(download) = download.filter(|_| why == Why::Late) {
+            let fetch = download.waits.and_then(|id| self.fetches.get(&id));
+            let is_awaited = fetch.is_some_and(|fetch| !fetch.followers.is_empty());
+            download.is_late |= is_awaited || !download.holes.is_empty();
+            download.has_waited |= self.now - download.begun >= WAITED;
+        }
         self.report.add(
             match why {
                 Why::First | Why::Elected => Counter::OriginElected,
@@ -213,24 +221,25 @@ impl Machine {
     pub(super) fn comes_by_swarm(
         &mut self,
         id: ExchangeId,
-        (row, at): (RowId, u64),
+        (row, gap): (RowId, ByteRange),
         by: Bring,
     ) -> bool {
         let due = self.due_of(id);
-        let Some(swarm) = &mut self.swarm else { return false };
+        let Some(swarm) = &self.swarm else { return false };
         let Some(resource) = swarm.rows.get(&row).copied() else { return false };
-        let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
-        if download.row != Some(row) || at < download.wanted.start || at >= download.wanted.end {
+        if !self.brings((resource, row), gap) {
             return false;
         }
-        download.holes.insert(id, at);
+        let Some(swarm) = &mut self.swarm else { return false };
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
+        download.holes.insert(id, gap.start);
         download.deadline = download.deadline.min(due);
         download.ends = download.ends.min(self.now.max(due) + limits::swarm::HOLE_TIME);
         self.want(resource);
-        if self.filling(row, at, by).is_none() {
+        if self.filling(row, gap.start, by).is_none() {
             // A fetch that has passed the hole waits for its reader: both would wait for ever.
-            let segment = SegmentId::holding(resource, at);
-            let block = (at - segment.window().start) / limits::block::BLOCK;
+            let segment = SegmentId::holding(resource, gap.start);
+            let block = (gap.start - segment.window().start) / limits::block::BLOCK;
             let Some(swarm) = &mut self.swarm else { return true };
             swarm.scheduler.on_passed(segment, u8::try_from(block).unwrap_or(63), self.now);
         }
@@ -238,13 +247,44 @@ impl Machine {
         true
     }
 
+    /// Whether the download of a row brings a hole. One that runs takes it on where a record
+    /// proves each block: then parts may join although no validator says that they belong
+    /// together.
+    fn brings(&mut self, (resource, row): (Digest, RowId), gap: ByteRange) -> bool {
+        let Some(swarm) = &mut self.swarm else { return false };
+        let record = swarm.verifier.record(SegmentId::holding(resource, gap.start));
+        let proven = record.is_some() && gap.len() <= limits::swarm::SWARM_RANGE;
+        let download = swarm.downloads.get_mut(&resource);
+        let Some(download) = download.filter(|download| download.row == Some(row)) else {
+            return false;
+        };
+        if proven {
+            download.wanted.insert(gap);
+        }
+        download.wanted.run_end(gap.start) > gap.start
+    }
+
+    /// Whether what of a range is missing comes by a download that can join parts, since a record
+    /// proves each.
+    pub(super) fn is_proven(&self, row: RowId, wanted: ByteRange) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let Some(resource) = swarm.rows.get(&row).copied() else { return false };
+        let download = swarm.downloads.get(&resource);
+        let Some(download) = download.filter(|download| download.row == Some(row)) else {
+            return false;
+        };
+        let last = wanted.end.saturating_sub(1).max(wanted.start);
+        let known = |at| swarm.verifier.record(SegmentId::holding(resource, at)).is_some();
+        download.wanted.covers(wanted) || (known(wanted.start) && known(last))
+    }
+
     /// When the rest of what an exchange reads is due: a player that holds enough can wait.
     fn due_of(&self, id: ExchangeId) -> Instant {
         let listed = self.exchanges.get(&id).and_then(|exchange| {
             let listed = self.timeline.listed(&exchange.request.locator, None)?;
-            Some(listed.target)
+            Some((self.topic_of(&listed)?, listed.target))
         });
-        listed.map_or(self.now + limits::swarm::PLAYING_DUE, |target| self.due_now(id, target).at)
+        listed.map_or(self.now + limits::swarm::PLAYING_DUE, |stream| self.due_now(id, stream).at)
     }
 
     /// An exchange waits no more.
@@ -271,3 +311,6 @@ impl Machine {
         self.make_room();
     }
 }
+
+/// Who asks the origin sooner after it began has not waited for peers.
+const WAITED: core::time::Duration = core::time::Duration::from_millis(100);

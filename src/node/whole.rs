@@ -167,7 +167,7 @@ impl Machine {
         self.want(resource);
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
-        for segment in download.segments(resource).collect::<Vec<_>>() {
+        for segment in download.segments(resource) {
             swarm.scheduler.on_known(segment, segment.blocks(length), self.now);
         }
         self.offer(resource);

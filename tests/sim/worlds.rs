@@ -32,9 +32,10 @@ fn one_seed_gives_one_history() {
 
 #[test]
 fn whatever_chance_brings_the_rules_hold() {
-    let seeds = match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("RUNS").unwrap_or(60),
+    let seeds: Vec<u64> = match (number("SEED"), number("RUNS")) {
+        (Some(seed), _) => vec![seed],
+        (None, Some(runs)) => (0..runs).collect(),
+        (None, None) => (0..60).chain(CURED).collect(),
     };
     let tells = number("TELL").is_some();
     let (mut broken, mut capped) = (0, 0);
@@ -89,3 +90,7 @@ fn whatever_chance_brings_the_rules_hold() {
     assert_eq!(broken, 0, "worlds in which a rule was broken");
     assert!(capped > 0 || number("SEED").is_some(), "no cap had anything to hold");
 }
+
+/// Worlds in which a viewer once saw a stall or a cut body that direct play had not: two players
+/// of one device at different places of one file, answers that no peer can have, a busy line.
+const CURED: [u64; 5] = [77, 177, 349, 450, 456];

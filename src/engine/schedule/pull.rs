@@ -91,6 +91,14 @@ impl View<'_> {
         }
         let draw = |block: u8| rank::draw(self.own.key, self.segment, block);
         blocks.sort_by_cached_key(|block| (copies[usize::from(*block)], draw(*block)));
+        if self.now >= self.pursuit.begun + NEXT_FIRST {
+            // A player that waits is given something now and then, however rare the rest.
+            let next = self.pursuit.missing().iter().next();
+            let place = blocks.iter().position(|block| Some(*block) == next);
+            if let Some(place) = place {
+                blocks[..=place].rotate_right(1);
+            }
+        }
         blocks
     }
 
@@ -264,6 +272,9 @@ const LEAST_LATE: Duration = Duration::from_millis(100);
 
 /// A late block is looked at again at least this often.
 const MOST_LATE: Duration = Duration::from_millis(300);
+
+/// After this long what a player reads next is asked for first, be it on many nodes.
+const NEXT_FIRST: Duration = Duration::from_secs(1);
 
 /// A slower peer is asked all the same when it costs no more than this.
 const WORTH_WAITING: Duration = Duration::from_millis(50);

@@ -125,7 +125,9 @@ impl Source {
     /// How many blocks more may be asked of it.
     pub(super) fn room(&self) -> u64 {
         let depth = self.rate.blocks_in(limits::swarm::PIPE_TIME);
-        depth.clamp(limits::swarm::PIPE_LEAST, limits::swarm::PIPE_MOST).saturating_sub(self.owed)
+        let near = self.link.tier == Tier::Home;
+        let least = if near { limits::swarm::PIPE_LEAST } else { limits::swarm::PIPE_FAR };
+        depth.clamp(least, limits::swarm::PIPE_MOST).saturating_sub(self.owed)
     }
 
     /// How long a block takes that is asked of it now, when `more` are asked before.

@@ -114,7 +114,11 @@ impl Play {
                 self.by_parts = kind == Kind::Part;
                 self.note((position, false));
             }
-            Kind::Init => self.note((position, true)),
+            Kind::Init => {
+                // A rendition that is turned to again is not where it was left.
+                self.position = None;
+                self.note((position, true));
+            }
             Kind::Key => {}
         }
     }

@@ -195,9 +195,12 @@ impl World {
     /// Brings up from the disk what of a range is only there.
     pub fn bring_up(&mut self, node: usize, row: RowId, range: ByteRange) {
         let Some(open) = self.nodes[node].store.rows.get_mut(&row) else { return };
+        let before = open.present.len();
         let slice = open.present.first_gap(range).and_then(|gap| open.load(gap.start));
         if let Some(slice) = slice {
             let present = open.present.clone();
+            let came = present.len() - before;
+            *self.nodes[node].unheard.entry(row).or_insert(0) += came;
             let disk = neap::node::disk::Disk::Loaded { row, slice, present };
             self.later(node, Duration::ZERO, Input::Disk(disk));
         }

@@ -52,6 +52,8 @@ pub struct Node {
     /// Rows and exchanges that may go on once the turn is over.
     pub wakes: BTreeSet<RowId>,
     pub stirred: BTreeSet<ExchangeId>,
+    /// Bytes of rows that came up from the disk and of which the machine has not heard yet.
+    pub unheard: BTreeMap<RowId, u64>,
     pub key: NodeKey,
     pub pair: Ed25519KeyPair,
     /// Its interface.
@@ -96,6 +98,7 @@ impl Node {
             found: BTreeMap::new(),
             wakes: BTreeSet::new(),
             stirred: BTreeSet::new(),
+            unheard: BTreeMap::new(),
             key,
             pair,
             down: None,
@@ -125,6 +128,7 @@ impl Node {
         self.links.clear();
         self.wakes.clear();
         self.stirred.clear();
+        self.unheard.clear();
         self.alarm = None;
     }
 }

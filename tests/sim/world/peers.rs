@@ -49,6 +49,8 @@ pub struct End {
 pub struct Queue {
     words: VecDeque<Message>,
     gives: VecDeque<Give>,
+    /// The block that is on the wire of a wide way, and is told of when it has left.
+    leaving: Option<(PeerId, SegmentId, u8, u32)>,
 }
 
 /// A block that is to be given.
@@ -380,13 +382,24 @@ impl World {
             let Some(known) = self.links.get_mut(&link) else { return };
             let (own, far) = (known.ends[side], known.ends[1 - side]);
             let flow = self.pipes.flows.get(&far.hears);
-            if !own.open || flow.is_none_or(|flow| flow.backlog >= SOCKET) {
+            let is_wide = self.scene.seats[own.node].home != self.scene.seats[far.node].home;
+            let most = if is_wide { WIDE_SOCKET } else { SOCKET };
+            if !own.open || flow.is_none_or(|flow| flow.backlog >= most) {
                 return;
+            }
+            if let Some((peer, segment, block, bytes)) = known.queues[side].leaving.take() {
+                let given = Peering::Given { peer, segment, block, bytes };
+                self.later(own.node, Duration::ZERO, Input::Peer(Box::new(given)));
+                continue;
             }
             if let Some(message) = known.queues[side].words.pop_front() {
                 self.send(far.hears, size(&message), Cargo::Message(Box::new(message)));
             } else if let Some(give) = known.queues[side].gives.pop_front() {
-                self.give_now((own.node, own.peer), far.hears, give);
+                self.give_now(
+                    (own.node, own.peer),
+                    (far.hears, is_wide.then_some((link, side))),
+                    give,
+                );
             } else {
                 return;
             }
@@ -444,7 +457,12 @@ impl World {
     }
 
     /// A block's turn has come: its bytes are read and sent, if they are still here.
-    fn give_now(&mut self, (node, peer): (usize, PeerId), flow: FlowId, give: Give) {
+    fn give_now(
+        &mut self,
+        (node, peer): (usize, PeerId),
+        (flow, leaves): (FlowId, Option<(u64, usize)>),
+        give: Give,
+    ) {
         let Give { segment, block, row, range } = give;
         self.bring_up(node, row, range);
         let stuff = self.nodes[node].store.rows.get(&row).and_then(|row| row.stuff(range));
@@ -468,6 +486,12 @@ impl World {
             }
             let cargo = Cargo::Block(Box::new(Given { segment, block, offer }));
             self.send(flow, u64::from(bytes) + FRAME, cargo);
+        }
+        if let Some((link, side)) = leaves.filter(|_| bytes > 0 && !lie.silent) {
+            if let Some(known) = self.links.get_mut(&link) {
+                known.queues[side].leaving = Some((peer, segment, block, bytes));
+            }
+            return;
         }
         let given = Peering::Given { peer, segment, block, bytes };
         self.later(node, Duration::ZERO, Input::Peer(Box::new(given)));
@@ -550,6 +574,9 @@ const SILENCE: Duration = Duration::from_secs(20);
 
 /// Bytes that a sender's kernel takes ahead of the wire.
 const SOCKET: u64 = 128 * 1024;
+
+/// The same on a wide way, where a delay-based controller (LEDBAT++) keeps the queue short.
+const WIDE_SOCKET: u64 = 16 * 1024;
 
 /// Words and blocks that may wait for one link: the real port ends it above that.
 const WORDS: usize = 3000;

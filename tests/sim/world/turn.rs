@@ -280,6 +280,9 @@ impl World {
         if self.tells {
             println!("{} node {node} < {input:?}", self.clock());
         }
+        if let Input::Disk(Disk::Loaded { row, .. }) = &input {
+            self.nodes[node].unheard.remove(row);
+        }
         self.nodes[node].offer = offer;
         self.nodes[node].machine.handle(input, now);
         while let Some(output) = self.nodes[node].machine.poll_output() {
@@ -419,7 +422,9 @@ impl World {
 
     fn check_bounds(&mut self, node: usize) {
         let seat = &self.nodes[node];
-        let slack = seat.downloads.len() as u64 * limits::block::BLOCK + limits::block::SLICE;
+        let unheard: u64 = seat.unheard.values().sum();
+        let under_way = seat.downloads.len() as u64 * limits::block::BLOCK;
+        let slack = under_way + unheard + limits::block::SLICE;
         let bound = self.scene.seats[node].memory + slack;
         self.checks.bounds.look(node, seat, bound);
     }
