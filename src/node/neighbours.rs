@@ -112,6 +112,9 @@ impl Machine {
         }
         let end = schedule::want::Link { key, tier, role };
         swarm.scheduler.on_joined(peer, end, self.now);
+        if let Some((old, Refusal::Double)) = instead {
+            swarm.scheduler.on_replaced(old, peer);
+        }
         swarm.slots.on_joined(peer, (key, tier), self.now);
         if swarm.trust.is_suspect(key, self.now) {
             swarm.scheduler.on_bad(peer, self.now);

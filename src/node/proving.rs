@@ -98,6 +98,9 @@ impl Machine {
                 swarm.scheduler.on_block(segment, arrival, self.now);
             }
             self.prove(segment, row, blocks);
+            if !blocks.is_empty() {
+                self.announce(segment);
+            }
         }
         self.sum_up(resource);
         self.resume(resource, range);

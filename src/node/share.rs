@@ -1,5 +1,7 @@
 //! What peers want of this node: told what is here, given block by block, never unproven.
 
+use core::time::Duration;
+
 use super::download::blocks_of;
 use super::fetch::{By, Fetch};
 use super::machine::Machine;
@@ -175,7 +177,9 @@ impl Machine {
             let turned = coming.is_empty() != told.coming.is_empty()
                 || (!coming.is_empty() && hops != told.hops)
                 || !here.covers(told.here);
-            if !news.is_empty() || turned || taken_back {
+            // Who fetches slowly would be taken for dead.
+            let beats = !coming.is_empty() && hops == 0 && self.now >= told.at + BEAT;
+            if !news.is_empty() || turned || taken_back || beats {
                 messages.push((*peer, Message::Have { segment, here, coming, hops }));
             }
         }
@@ -198,6 +202,7 @@ impl Machine {
             Message::Whole { .. } => told.take_whole(),
             Message::Have { here, coming, hops, .. } => {
                 (told.here, told.coming, told.hops) = (*here, *coming, *hops);
+                told.at = self.now;
                 told.whole &= swarm.sums.proven(segment.resource).is_some();
             }
             _ => {}
@@ -289,6 +294,9 @@ impl Machine {
         }
     }
 }
+
+/// What is said again while a fetch goes on, where it brings nothing that is new to others.
+const BEAT: Duration = Duration::from_millis(300);
 
 /// The topic of who plays nothing of a segment and wants its record only.
 const NO_TOPIC: Digest = Digest([0; 32]);

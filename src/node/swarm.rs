@@ -115,6 +115,8 @@ pub(super) struct Told {
     pub(super) record: bool,
     /// That all of it is here, as its origin states.
     pub(super) whole: bool,
+    /// When it was last told of blocks.
+    pub(super) at: Instant,
 }
 
 impl Told {

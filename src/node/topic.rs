@@ -62,7 +62,7 @@ impl Machine {
 
     /// Notes how it was to wait for peers to give a segment of a topic. Where one that is vouched
     /// for came late, peers still gave a part of it, and will of the next: patience does not go
-    /// below a quarter for that. Where nobody vouches they can give nothing. What patience left no
+    /// below half for that. Where nobody vouches they can give nothing. What patience left no
     /// time for tells nothing of peers: then there is more of it the next time.
     pub(super) fn note_waited(
         &mut self,
@@ -105,7 +105,7 @@ impl Machine {
 }
 
 /// Times late that count.
-const LATE: u8 = 2;
+const LATE: u8 = 1;
 
 /// Times in vain that count: then a player waits no longer than for what it reads now.
 const VAIN: u8 = 4;

@@ -114,12 +114,14 @@ class Broadcast(Inside):
         inner = path.removeprefix("/live/")
         return (self.live / inner if inner != path else self.media / path.lstrip("/")).stat().st_size
 
-    def copies(self, since, under):
-        """{path: copies} of the segments below `under` that the origin sent since an entry of its log."""
+    def copies(self, since, under, but=None):
+        """{path: copies} of the segments below `under` that the origin sent since an entry of its log, to all `but` one
+        address."""
         taken = {}
         for entry in self.settled_log(since):
             path = entry["path"]
-            if path.startswith(under) and path.endswith((".ts", ".m4s")) and entry["status"] in (200, 206):
+            media = path.startswith(under) and path.endswith((".ts", ".m4s")) and entry["status"] in (200, 206)
+            if media and entry["from"] != but:
                 taken[path] = taken.get(path, 0) + entry["bytes"]
         return {path: count / self.size(path) for path, count in sorted(taken.items())}
 

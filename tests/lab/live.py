@@ -53,9 +53,9 @@ class Live:
 
     # -- the checks ------------------------------------------------------------------------------
 
-    def copies(self, name, mark, under, limit=COPIES):
-        """How often each segment crossed the line, and that it is seldom enough."""
-        taken = middle(self.origin.copies(mark, under), 2)
+    def copies(self, name, mark, under, limit=COPIES, but=None):
+        """How often each segment crossed the line, and that it is seldom enough; what `but` took is left out."""
+        taken = middle(self.origin.copies(mark, under, but), 2)
 
         def judge():
             if len(taken) < 3:
@@ -179,8 +179,8 @@ class Live:
             time.sleep(20)
             for player in players.values():
                 player.end()
-            # One copy is that of the device that does not share.
-            self.copies("a mixed home, high", mark, "/live/hls/high", COPIES + 1)
+            # Beside those of the device that does not share.
+            self.copies("a mixed home, high", mark, "/live/hls/high", but=four.address)
             self.quiet("a mixed home", players)
             low = {three.name: players.pop(three.name)}
             self.frames("a mixed home", players)

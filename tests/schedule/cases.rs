@@ -98,6 +98,53 @@ fn a_leader_that_dies_is_followed_by_the_next_rank() {
 }
 
 #[test]
+fn who_says_again_that_it_fetches_is_waited_for() {
+    check(
+        "order a own
+         0 join a home
+         0 seek a
+         0 want 1 in 20000 7
+         40 have a 1 - 0-6 0
+         700 have a 1 - 0-6 0
+         1400 have a 1 - 0-6 0
+         2200 end",
+        "",
+    );
+    // By hearsay it is no sign.
+    check(
+        "order a own
+         0 join a wan
+         0 seek a
+         0 want 1 in 20000 7
+         40 have a 1 - 0-6 1
+         700 have a 1 - 0-6 1
+         1400 have a 1 - 0-6 1
+         2200 end",
+        "1300..1500 origin 1 0-6 elected",
+    );
+}
+
+#[test]
+fn another_link_to_the_same_peer_changes_nothing() {
+    let script = |happens| {
+        format!(
+            "order a b own
+             0 join a home
+             0 seek a
+             0 want 1 in 20000 7
+             40 have a 1 - 0-6 0
+             300 join b home
+             300 {happens}
+             300 gone a
+             800 have b 1 0-6 - 0
+             950 end"
+        )
+    };
+    check(&script("replaces a b"), "800 ask b 1 0-6");
+    check(&script("seek b"), "450..600 origin 1 0-6 elected");
+}
+
+#[test]
 fn two_that_learn_at_once_do_not_both_go() {
     check(
         "order a own
@@ -150,6 +197,19 @@ fn a_session_begins_at_the_origin_unless_the_home_has_it() {
          500 end",
         "0 ask a 1 0-6",
     );
+    // Who is on the same stream at home has a moment to say what is there.
+    check(
+        "0 join a home
+         0 seek a
+         0 want 1 in 0 64 urgent unknown
+         15 have a 1 0-6 - 0
+         16 known 1 7
+         30 block 1 0-6 a
+         500 end",
+        "16 ask a 1 0-6",
+    );
+    let asked = "order a own\n0 join a home\n0 seek a\n0 want 1 in 0 7 urgent\n90 end";
+    check(asked, "50..51 origin 1 0-6 first");
     // It is trusted for a moment only.
     check(
         "0 join a home

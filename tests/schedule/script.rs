@@ -147,6 +147,7 @@ impl Bench {
                 let peer = self.peer(name);
                 self.scheduler.on_gone(peer, now);
             }
+            ["replaces", old, new] => self.scheduler.on_replaced(self.peer(old), self.peer(new)),
             ["choke", name] => self.scheduler.on_choke(self.peer(name), true, now),
             ["unchoke", name] => self.scheduler.on_choke(self.peer(name), false, now),
             ["seek", name] => self.scheduler.on_seek(self.peer(name), topic(), now),

@@ -9,7 +9,7 @@ use crate::world::stage::Stage;
 use crate::world::turn::World;
 
 fn measure(stage: Stage) -> (Measure, World) {
-    if std::env::var_os("TELL").is_some() && stage.live {
+    if std::env::var_os("TELL").is_some() {
         let mut world = World::new(stage.scene());
         world.tells = true;
         world.run();
@@ -49,6 +49,20 @@ fn four_devices_that_watch_a_film_fetch_it_little_more_than_once() {
         one_home: true,
         within: Duration::from_secs(60),
         lasts: Duration::from_secs(180),
+        ..Stage::default()
+    });
+    assert!(measure.copies <= 1.3 && measure.stalls == 0, "{measure:?}");
+}
+
+#[test]
+fn a_film_on_one_line_with_its_witness_is_fetched_little_more_than_once() {
+    let (measure, _) = measure(Stage {
+        live: false,
+        one_home: true,
+        by_gateway: true,
+        bitrate: 2_600_000,
+        within: Duration::from_secs(20),
+        lasts: Duration::from_secs(90),
         ..Stage::default()
     });
     assert!(measure.copies <= 1.3 && measure.stalls == 0, "{measure:?}");

@@ -33,6 +33,10 @@ pub const RANK_WAIT: (Duration, Duration) =
 /// How long announcements of peers in the home take, with room for a busy television.
 pub const HOME_NEWS: Duration = Duration::from_millis(20);
 
+/// How long a player that has nothing yet waits until those at home have said what they have: a
+/// television decodes and proves a record within this.
+pub const HOME_ANSWER: Duration = Duration::from_millis(50);
+
 /// How long announcements of peers elsewhere take: two round trips of a bad line.
 pub const WAN_NEWS: Duration = Duration::from_millis(250);
 

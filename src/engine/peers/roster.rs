@@ -222,8 +222,9 @@ impl Roster {
     fn new_one_stays(&self, new: &Linked, old: &Linked, now: Instant) -> bool {
         let dialler = |link: &Linked| if link.dialled.is_some() { self.own } else { link.key };
         if dialler(new) == dialler(old) {
-            // A peer that dials again after a while lost the old one before we saw it.
-            return new.dialled.is_none() && now - old.since >= AGAIN;
+            // Who dials again after a while has lost the old one, or knew the address by no key:
+            // both sides must see it alike.
+            return now - old.since >= AGAIN;
         }
         dialler(new) < dialler(old)
     }
@@ -530,6 +531,11 @@ mod tests {
     fn who_comes_back_before_its_end_was_seen_is_let_in() {
         check("0 joined 1 60\n60 joined 2 60", "stays\nreplaces 1 Double");
         check("0 joined 1 60\n1 joined 2 60", "stays\nDouble");
+        // Who dialled both sees it alike.
+        let by_us =
+            |when| format!("0 found 1\n0 found 2\n1 joined 1 60 at1\n{when} joined 2 60 at2");
+        check(&by_us(60), "dial 2\ndial 1\nstays\nreplaces 1 Double");
+        check(&by_us(2), "dial 2\ndial 1\nstays\nDouble");
     }
 
     #[test]

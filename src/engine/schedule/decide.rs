@@ -39,7 +39,8 @@ impl View<'_> {
         let is_near = self.now + limits::swarm::NEAR >= switch;
         self.chase(is_near);
         let urgent = self.pursuit.want.urgent;
-        let is_pressed = (urgent || self.now >= switch) && !self.is_home_faster();
+        let is_pressed =
+            (urgent || self.now >= switch) && !self.may_be_at_home() && !self.is_home_faster();
         // A witness signs what it took from the origin itself; a session begins there.
         let rests = self.now < self.pursuit.rest.0;
         let at_the_origin = self.own.role == Role::Witness || (urgent && is_pressed);
@@ -117,6 +118,18 @@ impl View<'_> {
         } else {
             self.take_turns();
         }
+    }
+
+    /// Whether somebody at home may have it and had no time to say so yet.
+    fn may_be_at_home(&self) -> bool {
+        let topic = self.pursuit.want.topic;
+        let at_home = |source: &Source| source.link.tier == Tier::Home && source.seeks(topic);
+        self.now < self.heard_at_home() && self.peers.values().any(at_home)
+    }
+
+    /// When those at home have said what they have of it.
+    fn heard_at_home(&self) -> Instant {
+        self.pursuit.begun + limits::swarm::HOME_ANSWER
     }
 
     /// Whether peers at home have all of it and may be trusted with it for a moment, though the
@@ -268,6 +281,7 @@ impl View<'_> {
             return next;
         }
         at(self.switch());
+        at(self.heard_at_home());
         at(pursuit.rest.0);
         pursuit.grace.map(&mut at);
         pursuit.groups.iter().filter_map(|group| group.turn).for_each(&mut at);

@@ -220,6 +220,21 @@ impl Scheduler {
         touched.into_iter().for_each(|segment| self.touch(segment, now));
     }
 
+    /// The link to a peer has another in its place: what the peer has and fetches is as it was.
+    /// What was asked over the old one is looked for again when that is gone.
+    pub fn on_replaced(&mut self, old: PeerId, new: PeerId) {
+        let Some(mut heir) = self.peers.remove(&new) else { return };
+        if let Some(source) = self.peers.get(&old) {
+            heir.inherit(source);
+        }
+        self.peers.insert(new, heir);
+        for pursuit in self.wants.values_mut() {
+            if let Some(offer) = pursuit.offers.get(&old).copied() {
+                pursuit.offers.insert(new, offer);
+            }
+        }
+    }
+
     /// A peer gives nothing for a while, or gives again. What was asked of it is forgotten.
     pub fn on_choke(&mut self, peer: PeerId, choked: bool, now: Instant) {
         let Some(source) = self.peers.get_mut(&peer) else { return };

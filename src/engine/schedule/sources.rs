@@ -72,6 +72,12 @@ impl Source {
         }
     }
 
+    /// It is the same peer as another one, over another link.
+    pub(super) fn inherit(&mut self, other: &Self) {
+        self.topics.clone_from(&other.topics);
+        self.early.clone_from(&other.early);
+    }
+
     /// It as a member of its topics.
     pub(super) const fn member(&self) -> Member {
         Member { key: self.link.key, role: self.link.role }

@@ -332,7 +332,9 @@ impl Offer {
         let is_first = have.hops == 0 && self.hops > 0;
         let news = if is_first { coming } else { coming.less(self.coming) };
         let given = have.here.less(self.here);
-        if !news.is_empty() || !given.is_empty() {
+        // Who says again that it fetches is alive, and something came to it.
+        let fetches = have.hops == 0 && !coming.is_empty();
+        if !news.is_empty() || !given.is_empty() || fetches {
             self.moved = now;
         }
         self.doubted = self.doubted.less(news).and(coming);

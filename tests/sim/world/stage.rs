@@ -23,6 +23,8 @@ pub struct Stage {
     pub uplink_tenths: u64,
     /// Whether all devices are in one home, on one line.
     pub one_home: bool,
+    /// Whether the witness is their gateway, on the same line.
+    pub by_gateway: bool,
     /// The devices come within this time.
     pub within: Duration,
     pub lasts: Duration,
@@ -44,6 +46,7 @@ impl Default for Stage {
             segment: Duration::from_secs(4),
             uplink_tenths: 15,
             one_home: false,
+            by_gateway: false,
             within: Duration::from_secs(10),
             lasts: Duration::from_secs(90),
             liars: 0,
@@ -79,7 +82,7 @@ impl Stage {
             caps: None,
         };
         let first = if self.rung == Rung::Witness { Role::Witness } else { Role::Device };
-        let mut seats = vec![seat(0, first, Lie::default())];
+        let mut seats = vec![seat(usize::from(self.by_gateway), first, Lie::default())];
         for device in 0..self.devices {
             // They are spread, so that early and late comers lie alike.
             let liar = (device as u64 * 37 + 11) % 100 < self.liars;
