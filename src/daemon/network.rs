@@ -13,6 +13,7 @@ use crate::net::discovery::lan::{About, Lan};
 use crate::net::discovery::nat::Mappings;
 use crate::net::discovery::wan::Wan;
 use crate::net::ground::door::Door;
+use crate::net::ground::tasks;
 use crate::net::peer::port::Port;
 use crate::net::peer::settings::Settings;
 use crate::node::event::Input;
@@ -78,14 +79,14 @@ impl Network {
             self.port.close();
             if let Some((mappings, task)) = self.mappings.borrow_mut().take() {
                 drop(task);
-                self.executor.spawn(async move { mappings.leave().await }).detach();
+                tasks::spawn(&self.executor, async move { mappings.leave().await }).detach();
             }
             if let Some((lan, task)) = self.search.borrow_mut().take() {
                 let goodbye = async move {
                     lan.leave().await;
                     drop(task);
                 };
-                self.executor.spawn(goodbye).detach();
+                tasks::spawn(&self.executor, goodbye).detach();
             }
             return Ok(());
         }
@@ -101,7 +102,7 @@ impl Network {
             let port = bound.first().map(|address| address.port());
             let lan = Rc::new(Lan::new(About::new(&self.config, self.port.key(), port)));
             let (run, search) = (Rc::clone(&self.run), Rc::clone(&lan));
-            let task = self.executor.spawn(async move {
+            let task = tasks::spawn(&self.executor, async move {
                 search.run(|peering| run.submit(Input::Peer(Box::new(peering)))).await;
             });
             *self.search.borrow_mut() = Some((lan, task));
@@ -115,7 +116,7 @@ impl Network {
         let Some(port) = port.filter(|_| self.config.port_mapping) else { return };
         let mappings = Rc::new(Mappings::new(port));
         let (run, mapped) = (Rc::clone(&self.run), Rc::clone(&mappings));
-        let task = self.executor.spawn(async move {
+        let task = tasks::spawn(&self.executor, async move {
             let tell = |address| {
                 log::info!("the router lets others in at port {}", SocketAddr::port(&address));
                 run.submit(Input::Peer(Box::new(Peering::Mapped { address })));

@@ -11,6 +11,7 @@ use super::run::Run;
 use crate::base::map::Map;
 use crate::base::page::Page;
 use crate::host::notebook::Notebook;
+use crate::net::ground::tasks;
 use crate::node::event::Input;
 
 /// Pages that wait to be written.
@@ -52,7 +53,7 @@ impl Notes {
         self.pending.borrow_mut().insert(page, text);
         if !self.writing.replace(true) {
             let notes = Rc::clone(self);
-            self.executor.spawn(async move { notes.work().await }).detach();
+            tasks::spawn(&self.executor, async move { notes.work().await }).detach();
         }
     }
 

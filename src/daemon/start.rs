@@ -25,6 +25,7 @@ use crate::net::admin::listener as admin;
 use crate::net::admin::window::Window;
 use crate::net::ground::door::Door;
 use crate::net::ground::reactor::Reactor;
+use crate::net::ground::tasks;
 use crate::net::origin::client::Client;
 use crate::net::player::listener::{self, Port};
 use crate::node::event::Input;
@@ -161,7 +162,6 @@ impl Node {
 
     /// What goes on beside the players.
     fn background(&mut self) -> Vec<Task<()>> {
-        let spawn = |task| self.executor.spawn(task);
         let mut tasks = Vec::new();
         let (status, calls) = (Rc::clone(&self.run), Rc::clone(&self.run));
         let doors = core::mem::take(&mut self.doors.1);
@@ -175,23 +175,24 @@ impl Node {
                 status: Box::new(move || status.status()),
                 control: Box::new(move |control| calls.control(&control)),
             };
-            tasks.push(self.executor.spawn(admin::serve(doors, Rc::new(window))));
+            tasks.push(tasks::spawn(&self.executor, admin::serve(doors, Rc::new(window))));
         }
-        tasks.push(self.executor.spawn(ring(Rc::clone(&self.run))));
-        tasks.push(self.executor.spawn(sense(Rc::clone(&self.run))));
-        tasks.push(self.executor.spawn(settle(Rc::clone(&self.run))));
+        tasks.push(tasks::spawn(&self.executor, ring(Rc::clone(&self.run))));
+        tasks.push(tasks::spawn(&self.executor, sense(Rc::clone(&self.run))));
+        tasks.push(tasks::spawn(&self.executor, settle(Rc::clone(&self.run))));
         // Memory has news as well: what was let go because a reader had to have its next block.
         let (run, store) = (Rc::clone(&self.run), self.store.clone());
-        tasks.push(self.executor.spawn(disk::listen(run, store)));
+        tasks.push(tasks::spawn(&self.executor, disk::listen(run, store)));
         if self.config.cache.disk.0 > 0 {
             let store = self.store.clone();
-            tasks.push(self.executor.spawn(async move { store.work().await }));
+            tasks.push(tasks::spawn(&self.executor, async move { store.work().await }));
             let (run, store) = (Rc::clone(&self.run), self.store.clone());
-            tasks.push(self.executor.spawn(disk::read(run, store, Rc::clone(&self.shelf))));
+            let read = disk::read(run, store, Rc::clone(&self.shelf));
+            tasks.push(tasks::spawn(&self.executor, read));
         }
         if let Some(interval) = notify::watchdog_interval() {
             let run = Rc::clone(&self.run);
-            tasks.push(spawn(async move {
+            tasks.push(tasks::spawn(&self.executor, async move {
                 if let Some(ports) = run.ports() {
                     ports.watchdog().feed(interval).await;
                 }

@@ -17,6 +17,7 @@ use smol::{Async, LocalExecutor, Timer};
 use super::exchange;
 use super::window::Window;
 use crate::base::limits;
+use crate::net::ground::tasks;
 
 /// Why a door does not open.
 #[derive(Debug)]
@@ -130,11 +131,11 @@ enum Guest {
 
 /// Answers operators at all `doors` for ever; dropping it closes the doors.
 pub async fn serve(doors: Vec<Door>, window: Rc<Window>) {
-    let tasks = Rc::new(LocalExecutor::new());
+    let executor = Rc::new(LocalExecutor::new());
     let room = Arc::new(Semaphore::new(limits::operator::ADMIN_CONNECTIONS));
     for door in doors {
         let (room, window, nursery) =
-            (Arc::clone(&room), Rc::clone(&window), Rc::downgrade(&tasks));
+            (Arc::clone(&room), Rc::clone(&window), Rc::downgrade(&executor));
         let welcome = async move {
             loop {
                 let place = room.acquire_arc().await;
@@ -144,7 +145,7 @@ pub async fn serve(doors: Vec<Door>, window: Rc<Window>) {
                     continue;
                 };
                 let window = Rc::clone(&window);
-                let Some(tasks) = nursery.upgrade() else { return };
+                let Some(nursery) = nursery.upgrade() else { return };
                 let visit = async move {
                     // An operator who goes away needs no answer.
                     let _ = match guest {
@@ -153,12 +154,12 @@ pub async fn serve(doors: Vec<Door>, window: Rc<Window>) {
                     };
                     drop(place);
                 };
-                tasks.spawn(visit).detach();
+                tasks::spawn(&nursery, visit).detach();
             }
         };
-        tasks.spawn(welcome).detach();
+        tasks::spawn(&executor, welcome).detach();
     }
-    tasks.run(core::future::pending::<()>()).await;
+    executor.run(core::future::pending::<()>()).await;
 }
 
 fn bind_aside(path: &Path) -> io::Result<UnixListener> {

@@ -60,7 +60,7 @@ impl Wan {
     /// Tells a tracker something; what it answers comes back through the door.
     pub fn order(self: &Rc<Self>, call: Call) {
         let wan = Rc::clone(self);
-        let task = self.door.executor.spawn(async move {
+        let task = self.door.spawn(async move {
             let answer = wan.call(&call).await;
             if call.announce.event != Event::Stopped {
                 let said = Peering::Announced { call, answer };

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use smol::LocalExecutor;
+use smol::{LocalExecutor, Task};
 
 use super::reactor::Reactor;
+use super::tasks;
 use crate::base::time::{Date, Instant};
 use crate::node::event::Input;
 use crate::store::rows::Store;
@@ -26,4 +27,11 @@ pub struct Door {
     pub executor: Rc<LocalExecutor<'static>>,
     /// Where sockets are watched.
     pub reactor: Rc<Reactor>,
+}
+
+impl Door {
+    /// Lets a task run beside the others.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) -> Task<()> {
+        tasks::spawn(&self.executor, task)
+    }
 }

@@ -91,7 +91,7 @@ impl Client {
     pub fn fetch(&self, order: Order) {
         let inner = Rc::clone(&self.0);
         let id = order.fetch;
-        let task = self.0.door.executor.spawn(async move {
+        let task = self.0.door.spawn(async move {
             inner.carry_out(order).await;
             inner.running.borrow_mut().remove(&id);
         });

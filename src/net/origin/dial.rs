@@ -12,7 +12,7 @@ use smol::{Timer, future};
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::time::Instant;
-use crate::net::ground::reactor;
+use crate::net::ground::{reactor, tasks};
 use crate::node::event::{Trouble, TroubleKind};
 
 /// Finds addresses and connects to them.
@@ -116,7 +116,7 @@ async fn race(targets: Vec<SocketAddr>) -> io::Result<TcpStream> {
             if let Some(target) = targets.next() {
                 let sender = sender.clone();
                 running += 1;
-                tasks.push(executor.spawn(async move {
+                tasks.push(tasks::spawn(&executor, async move {
                     let connected = async_net::TcpStream::connect(target).await;
                     let _ = sender.send(connected).await;
                 }));

@@ -34,7 +34,7 @@ impl Port {
     pub(super) fn dial(self: &Rc<Self>, address: SocketAddr, key: Option<NodeKey>, tier: Tier) {
         let wish = Wish { side: Side::Dialler, address, key, tier };
         let port = Rc::clone(self);
-        let task = self.door.executor.spawn(async move {
+        let task = self.door.spawn(async move {
             let quic = if tier == Tier::Home { None } else { port.quic(address) };
             let made = match quic {
                 Some(quic) => port.race(&quic, wish).await,

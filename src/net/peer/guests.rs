@@ -63,7 +63,7 @@ impl Port {
         let tier = self.settings.near.tier(ip, &[own]);
         let wish = Wish { side: Side::Listener, address, key: None, tier };
         let port = Rc::clone(self);
-        let task = self.door.executor.spawn(async move {
+        let task = self.door.spawn(async move {
             let made = port.make(stream, wish).await;
             port.lobby.borrow_mut().end(number);
             port.made(made, wish);
@@ -78,7 +78,7 @@ impl Port {
         let tier = self.settings.near.tier(ip, &[hold.own().unwrap_or(ip)]);
         let wish = Wish { side: Side::Listener, address: from, key: None, tier };
         let port = Rc::clone(self);
-        let task = self.door.executor.spawn(async move {
+        let task = self.door.spawn(async move {
             let made = port.make_over_quic(hold, wish).await;
             drop(making);
             port.lobby.borrow_mut().end(number);

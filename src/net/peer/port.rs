@@ -137,7 +137,7 @@ impl Port {
             let at = listener.local_addr()?;
             bound.push(at);
             self.listen_over_quic(at);
-            let task = self.door.executor.spawn(Rc::clone(self).accept(listener)?);
+            let task = self.door.spawn(Rc::clone(self).accept(listener)?);
             self.doors.borrow_mut().push(task);
         }
         Ok(bound)
@@ -152,7 +152,7 @@ impl Port {
             Err(error) => return log::info!("no peers over QUIC at {at}: {error}"),
         };
         quic.open(true);
-        let task = self.door.executor.spawn(Rc::clone(self).accept_over_quic(Rc::clone(&quic)));
+        let task = self.door.spawn(Rc::clone(self).accept_over_quic(Rc::clone(&quic)));
         self.doors.borrow_mut().push(task);
         self.quics.borrow_mut().retain(|other| !Rc::ptr_eq(other, &quic));
         self.quics.borrow_mut().push(quic);
@@ -285,7 +285,7 @@ impl Port {
         others.iter().filter(|other| other.key == key).for_each(|other| other.ping(now));
         self.links.borrow_mut().insert(peer, Rc::clone(&link));
         let (port, writing) = (Rc::clone(self), Rc::clone(&link));
-        let writer = self.door.executor.spawn(async move {
+        let writer = self.door.spawn(async move {
             if let Some(why) = write(&port, &writing, outbound).await {
                 port.part(writing.id, why);
             }
@@ -295,7 +295,7 @@ impl Port {
         writer.detach();
         let (port, reading) = (Rc::clone(self), Rc::clone(&link));
         let listening = Listening { inbound, early };
-        let reader = self.door.executor.spawn(async move {
+        let reader = self.door.spawn(async move {
             let why = hear(&port, &reading, listening).await;
             port.part(reading.id, why);
         });

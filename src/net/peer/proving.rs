@@ -66,7 +66,7 @@ impl Port {
         }
         let port = Rc::clone(self);
         // It ends when nothing waits, so that an idle node has no task for it.
-        let task = self.door.executor.spawn(async move {
+        let task = self.door.spawn(async move {
             let mut patience = Patience::new(port.door.now);
             loop {
                 let next = port.proving.waiting.borrow_mut().pop_front();

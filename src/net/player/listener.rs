@@ -90,7 +90,7 @@ impl Port {
     pub fn listen(self: &Rc<Self>, listener: TcpListener) -> io::Result<Task<()>> {
         let listener = async_net::TcpListener::from(Async::new(listener)?);
         let port = Rc::clone(self);
-        Ok(self.door.executor.spawn(async move {
+        Ok(self.door.spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => port.welcome(stream, peer),
@@ -122,7 +122,7 @@ impl Port {
         let connection = Connection::new(source, self.door.now);
         let port = Rc::clone(self);
         let guest = Guest::new(&port);
-        let task = self.door.executor.spawn(async move {
+        let task = self.door.spawn(async move {
             let _guest = guest;
             exchange::serve(&port, connection).await;
         });

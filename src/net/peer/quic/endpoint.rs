@@ -83,7 +83,7 @@ impl Quic {
             scratch: RefCell::default(),
             is_closing: Cell::default(),
         });
-        door.executor.spawn(Rc::clone(&quic).drive()).detach();
+        door.spawn(Rc::clone(&quic).drive()).detach();
         Ok(quic)
     }
 
