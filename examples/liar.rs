@@ -111,6 +111,10 @@ impl Liar {
                 seekers.into_iter().flat_map(|seeker| self.claim(seeker, segment)).collect()
             }
             Message::Want { segment, blocks, .. } => self.on_want(peer, *segment, *blocks),
+            Message::Done { segment } => {
+                self.sought.get_mut(segment).map(|seekers| seekers.remove(&peer));
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }
@@ -125,6 +129,15 @@ impl Liar {
             orders.extend(self.links.keys().map(|peer| tell(*peer, message.clone())));
         }
         orders
+    }
+
+    /// What it says without being asked: that it is at it still, as who fetches slowly does.
+    fn beat(&self) -> Vec<PeerOrder> {
+        let all = self.sought.iter().filter(|_| self.lie == Lie::Coming);
+        let claims = |(segment, seekers): (&SegmentId, &BTreeSet<PeerId>)| {
+            seekers.iter().flat_map(|seeker| self.claim(*seeker, *segment)).collect::<Vec<_>>()
+        };
+        all.flat_map(claims).collect()
     }
 
     fn claim(&self, peer: PeerId, segment: SegmentId) -> Vec<PeerOrder> {
@@ -202,7 +215,11 @@ fn live(lie: Lie, secret: Vec<u8>, addresses: Vec<SocketAddr>) {
             for address in liar.borrow().missing(&addresses) {
                 made.order(PeerOrder::Dial { address, key: None, tier: Tier::Home });
             }
-            Timer::after(Duration::from_secs(1)).await;
+            for _ in 0..4 {
+                Timer::after(Duration::from_millis(250)).await;
+                let beat = liar.borrow().beat();
+                beat.into_iter().for_each(|order| made.order(order));
+            }
             let liar = liar.borrow();
             println!("asked {} given {} links {}", liar.asked, liar.given, liar.links.len());
         }

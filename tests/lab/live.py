@@ -203,7 +203,7 @@ class Live:
             time.sleep(20)
             for player in players.values():
                 player.end()
-            self.copies("three watch DASH", mark, "/live/dash/chunk-stream", COPIES + 1)
+            self.copies("three watch DASH", mark, "/live/dash/chunk-stream", COPIES + 0.5)
             self.quiet("three watch DASH", players)
             self.played(nodes, "three watch DASH")
             self.faults(nodes)
