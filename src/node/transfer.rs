@@ -5,7 +5,7 @@ use super::fetch::By;
 use super::machine::Machine;
 use super::peering::{Parting, PeerOrder};
 use super::report::{Counter, Source};
-use super::serve::Bring;
+use super::serve::{Bring, if_range};
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
@@ -230,15 +230,21 @@ impl Machine {
         if !self.brings((resource, row), gap) {
             return false;
         }
+        // A fetch that has passed the hole waits for its reader: both would wait for ever.
+        let passed = self.filling(row, gap.start, by).is_none();
+        let segment = SegmentId::holding(resource, gap.start);
         let Some(swarm) = &mut self.swarm else { return false };
+        let known = swarm.verifier.record(segment).is_some();
+        if passed && !known && self.index.entry(row).and_then(if_range).is_some() {
+            // Without a record the swarm could only fetch all of it once more.
+            return false;
+        }
         let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
         download.holes.insert(id, gap.start);
         download.deadline = download.deadline.min(due);
         download.ends = download.ends.min(self.now.max(due) + limits::swarm::HOLE_TIME);
         self.want(resource);
-        if self.filling(row, gap.start, by).is_none() {
-            // A fetch that has passed the hole waits for its reader: both would wait for ever.
-            let segment = SegmentId::holding(resource, gap.start);
+        if passed {
             let block = (gap.start - segment.window().start) / limits::block::BLOCK;
             let Some(swarm) = &mut self.swarm else { return true };
             swarm.scheduler.on_passed(segment, u8::try_from(block).unwrap_or(63), self.now);
