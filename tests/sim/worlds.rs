@@ -92,5 +92,6 @@ fn whatever_chance_brings_the_rules_hold() {
 }
 
 /// Worlds in which a viewer once saw a stall or a cut body that direct play had not: two players
-/// of one device at different places of one file, answers that no peer can have, a busy line.
-const CURED: [u64; 5] = [77, 177, 349, 450, 456];
+/// of one device at different places of one file, answers that no peer can have, a busy line, a
+/// whole segment fetched again for its last bytes.
+const CURED: [u64; 7] = [77, 177, 336, 349, 450, 456, 483];
