@@ -48,7 +48,7 @@ impl Level {
     pub fn on_draw(&mut self, milliwatts: u64, cap: u64, now: Instant) {
         if milliwatts > cap {
             let over = cap.saturating_mul(900) / milliwatts.max(1);
-            let cut = u64::from(self.level) * over.clamp(500, 900) / 1000;
+            let cut = u64::from(self.level) * over.clamp(MOST_CUT, 900) / 1000;
             self.follow(u16::try_from(cut).unwrap_or(WHOLE), now);
         } else if milliwatts < cap * 9 / 10 {
             self.follow(WHOLE, now);
@@ -60,6 +60,9 @@ impl Level {
 
 /// All.
 pub const WHOLE: u16 = 1000;
+
+/// Thousandths of a level that one reading leaves at least, however far above its cap the draw is.
+const MOST_CUT: u64 = 100;
 
 /// Thousandths a second by which a level rises: whole again after 50 s, which is longer than a
 /// heat sink of a box takes to follow.
@@ -109,6 +112,16 @@ mod tests {
         let back = run[1200..].iter().position(|(_, level)| *level == WHOLE).expect("it is back");
         assert!(back < 180, "after {back} s");
         assert!(run[1200 + back..].iter().all(|(_, level)| *level == WHOLE), "and stays");
+    }
+
+    #[test]
+    fn a_draw_far_above_its_cap_is_cut_within_four_readings() {
+        let mut level = Level::default();
+        for step in 0..4 {
+            assert!(level.now() > 0, "reading {step}");
+            level.on_draw(5_000, 500, at(step * 5));
+        }
+        assert_eq!(level.now(), 0);
     }
 
     #[test]
