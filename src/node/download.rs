@@ -55,6 +55,7 @@ pub(super) struct Download {
     pub(super) is_late: bool,
     /// Whether peers had any time before that.
     pub(super) has_waited: bool,
+    /// Since when it is wanted.
     pub(super) begun: Instant,
     /// How often the origin could not be asked.
     pub(super) failures: u8,

@@ -1,7 +1,5 @@
 //! What peers want of this node: told what is here, given block by block, never unproven.
 
-use core::time::Duration;
-
 use super::download::blocks_of;
 use super::fetch::{By, Fetch};
 use super::machine::Machine;
@@ -178,7 +176,8 @@ impl Machine {
                 || (!coming.is_empty() && hops != told.hops)
                 || !here.covers(told.here);
             // Who fetches slowly would be taken for dead.
-            let beats = !coming.is_empty() && hops == 0 && self.now >= told.at + BEAT;
+            let beats =
+                !coming.is_empty() && hops == 0 && self.now >= told.at + limits::swarm::BEAT;
             if !news.is_empty() || turned || taken_back || beats {
                 messages.push((*peer, Message::Have { segment, here, coming, hops }));
             }
@@ -294,9 +293,6 @@ impl Machine {
         }
     }
 }
-
-/// What is said again while a fetch goes on, where it brings nothing that is new to others.
-const BEAT: Duration = Duration::from_millis(300);
 
 /// The topic of who plays nothing of a segment and wants its record only.
 const NO_TOPIC: Digest = Digest([0; 32]);

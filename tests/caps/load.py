@@ -81,10 +81,9 @@ def uplink(bed):
     with bed.demand():
         begin = time.monotonic()
         # What was seen of the wide line before may stand for up to sixteen blocks.
-        measured = lambda: 0.8 * LINE < carried(shown()["period"]) < 1.2 * LINE
-        wait_for(measured, 30, "a measurement of this line")
+        wait_for(lambda: 0.8 * LINE < carried(shown()["period"]) < 1.2 * LINE, 30, "a measurement of this line")
         took = time.monotonic() - begin
-        # What queued before is on its way still, and each of the ways has its own figures of the wide line.
+        # What queued before is on its way still.
         time.sleep(4)
         with Meter(bed.giver.host, pid_of(bed.giver)) as meter:
             time.sleep(4)

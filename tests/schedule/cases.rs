@@ -99,29 +99,21 @@ fn a_leader_that_dies_is_followed_by_the_next_rank() {
 
 #[test]
 fn who_says_again_that_it_fetches_is_waited_for() {
-    check(
-        "order a own
-         0 join a home
-         0 seek a
-         0 want 1 in 20000 7
-         40 have a 1 - 0-6 0
-         700 have a 1 - 0-6 0
-         1400 have a 1 - 0-6 0
-         2200 end",
-        "",
-    );
+    let script = |tier, hops| {
+        format!(
+            "order a own
+             0 join a {tier}
+             0 seek a
+             0 want 1 in 20000 7
+             40 have a 1 - 0-6 {hops}
+             700 have a 1 - 0-6 {hops}
+             1400 have a 1 - 0-6 {hops}
+             2200 end"
+        )
+    };
+    check(&script("home", 0), "");
     // By hearsay it is no sign.
-    check(
-        "order a own
-         0 join a wan
-         0 seek a
-         0 want 1 in 20000 7
-         40 have a 1 - 0-6 1
-         700 have a 1 - 0-6 1
-         1400 have a 1 - 0-6 1
-         2200 end",
-        "1300..1500 origin 1 0-6 elected",
-    );
+    check(&script("wan", 1), "1300..1500 origin 1 0-6 elected");
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub const HOME_ANSWER: Duration = Duration::from_millis(50);
 /// How long announcements of peers elsewhere take: two round trips of a bad line.
 pub const WAN_NEWS: Duration = Duration::from_millis(250);
 
+/// How often who fetches says so again, though it has nothing new to tell: twice in the time after
+/// which it would be taken for dead.
+pub const BEAT: Duration = Duration::from_millis(300);
+
 /// What others give a witness before they go to the origin: it has to go in any case.
 pub const WITNESS_LEAD: Duration = Duration::from_millis(300);
 

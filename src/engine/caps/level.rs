@@ -48,7 +48,7 @@ impl Level {
     pub fn on_draw(&mut self, milliwatts: u64, cap: u64, now: Instant) {
         if milliwatts > cap {
             let over = cap.saturating_mul(900) / milliwatts.max(1);
-            let cut = u64::from(self.level) * over.clamp(MOST_CUT, 900) / 1000;
+            let cut = u64::from(self.level) * over.clamp(LEAST_LEFT, 900) / 1000;
             self.follow(u16::try_from(cut).unwrap_or(WHOLE), now);
         } else if milliwatts < cap * 9 / 10 {
             self.follow(WHOLE, now);
@@ -61,8 +61,8 @@ impl Level {
 /// All.
 pub const WHOLE: u16 = 1000;
 
-/// Thousandths of a level that one reading leaves at least, however far above its cap the draw is.
-const MOST_CUT: u64 = 100;
+/// Thousandths of a level that one reading leaves, however far above its cap the draw is.
+const LEAST_LEFT: u64 = 100;
 
 /// Thousandths a second by which a level rises: whole again after 50 s, which is longer than a
 /// heat sink of a box takes to follow.
