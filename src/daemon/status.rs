@@ -103,6 +103,7 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
             format!("{}  {:8} {:5} gave {taken}, was given {given}", peer.key, peer.role, peer.tier)
         });
         rows(text, "Peers", peers, "none found yet")?;
+        rows(text, "Reachable", [network.reached.words().to_owned()].into_iter(), "")?;
     }
     let caps = status.caps.iter().map(|cap| {
         let held = if cap.holds.is_empty() { String::new() } else { format!("; {}", cap.holds) };

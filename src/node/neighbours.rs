@@ -31,6 +31,7 @@ impl Machine {
             key: swarm.own.to_string(),
             role: swarm.role.name().into(),
             muted: swarm.muted,
+            reached: self.reached(),
             links: Usage {
                 used: swarm.links.len() as u64,
                 limit: self.config.network.max_peers as u64,

@@ -4,8 +4,9 @@ use core::net::SocketAddr;
 
 use super::machine::Machine;
 use super::peering::PeerOrder;
+use super::status::Reached;
 use crate::base::peer::{PeerId, Tier};
-use crate::engine::peers::reach::{Move, is_outside};
+use crate::engine::peers::reach::{End, Move, Standing, is_outside};
 use crate::engine::peers::roster::{Dial, Failure};
 use crate::wire::message::Message;
 
@@ -16,7 +17,21 @@ impl Machine {
         let far = swarm.links.get_mut(&peer).filter(|link| link.tier != Tier::Home);
         if let Some(link) = far {
             link.seen = Some(at).filter(|_| is_udp);
-            swarm.reach.on_linked(peer, at, is_udp);
+            let came = swarm.roster.has_come(peer, at);
+            swarm.reach.on_linked(peer, End { at, is_met: is_udp, came });
+        }
+    }
+
+    /// How others elsewhere can link to this node, for the status.
+    pub(super) fn reached(&self) -> Reached {
+        let standing = self.swarm.as_ref().map(|swarm| swarm.reach.standing());
+        match standing {
+            None | Some(Standing::Unknown) => Reached::Unknown,
+            Some(Standing::Open) => Reached::Open,
+            Some(Standing::Mapped) => Reached::Mapped,
+            Some(Standing::Independent) => Reached::ConeNat,
+            Some(Standing::Dependent) => Reached::SymmetricNat,
+            Some(Standing::NoUdp) => Reached::NoUdp,
         }
     }
 

@@ -145,10 +145,32 @@ pub struct Network {
     /// Whether the operator's switch keeps this node from sharing.
     #[serde(default)]
     pub muted: bool,
+    /// How nodes elsewhere can link to this one.
+    #[serde(default)]
+    pub reached: Reached,
     /// Links to peers: open now, and the most that may be.
     pub links: Usage,
     /// The peers, those linked longest first.
     pub peers: Vec<Peer>,
+}
+
+/// How nodes elsewhere can link to this one, as far as the links that stand tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reached {
+    /// Too few peers elsewhere have said what they see.
+    #[default]
+    Unknown,
+    /// Nodes elsewhere have come by themselves.
+    Open,
+    /// The router has mapped a port by PCP, NAT-PMP or UPnP.
+    Mapped,
+    /// A router shows this node to all at one address (RFC 4787, 4.1: endpoint-independent).
+    ConeNat,
+    /// A router shows this node to each at another address (endpoint-dependent).
+    SymmetricNat,
+    /// Links elsewhere go out over TCP alone.
+    NoUdp,
 }
 
 /// A peer that is linked now.
@@ -251,6 +273,20 @@ impl Kind {
             Self::OnDemand => "on demand",
             Self::File => "file",
             Self::Unknown => "stream",
+        }
+    }
+}
+
+impl Reached {
+    /// The words for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unknown => "not known: too few peers elsewhere have told",
+            Self::Open => "yes, by anybody: it is open",
+            Self::Mapped => "yes, by anybody: the router maps a port",
+            Self::ConeNat => "yes, where a peer helps (cone NAT)",
+            Self::SymmetricNat => "only where the other is open (symmetric NAT)",
+            Self::NoUdp => "no, it dials over TCP: UDP is blocked",
         }
     }
 }

@@ -39,6 +39,9 @@ KINDS = {
     "no udp": "masquerade",
     "upnp": "masquerade",
 }
+# How the status names it.
+REACHED = {"plain": "cone-nat", "random": "symmetric-nat", "cgnat": "cone-nat", "pcp": "mapped", "upnp": "mapped",
+           "no udp": "no-udp"}
 # Kinds that let others in at a port which the node asked for.
 MAPPED = ("pcp", "upnp")
 # The others are tried each with each.
@@ -177,6 +180,10 @@ class Quiet(Node):
         text = file.read_text().split("[[origin]]")[0]
         file.write_text(text + '[[origin]]\nname = "plain"\nurl = "http://192.0.2.254/"\n')
 
+    def reached(self):
+        """How it says that others elsewhere reach it."""
+        return self.status()["network"]["reached"]
+
 
 def peer(key):
     """How the status names a key."""
@@ -208,9 +215,15 @@ def pair(internet, thirds, kinds, number):
             there = other in nodes[1].linked() and peer(nodes[1].key) in nodes[0].linked()
             slowest = max(slowest, time.monotonic() - asked)
             if there:
-                return time.monotonic() - begin, slowest, nodes
+                break
             time.sleep(0.05)
-        return None, slowest, nodes
+        took = time.monotonic() - begin if there else None
+        for home, node in ((one, nodes[0]), (two, nodes[1])):
+            wait_for(lambda: node.reached() == REACHED[home.kind], 5,
+                     f"{home.kind} to be told as {REACHED[home.kind]}, not {node.reached()}")
+        for node in thirds:
+            wait_for(lambda: node.reached() == "open", 2, "a third to say that it is open")
+        return took, slowest, nodes
     finally:
         for node in nodes:
             node.drop()

@@ -28,15 +28,40 @@ pub struct Reach {
     mapped: Option<SocketAddr>,
 }
 
+/// The other end of a link beyond the home.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// Where the peer is seen.
+    pub at: SocketAddr,
+    /// The link goes over UDP, the socket that others can reach the peer by.
+    pub is_met: bool,
+    /// The peer came by itself: nobody here has dialled that address.
+    pub came: bool,
+}
+
 /// A link beyond the home.
 #[derive(Debug)]
 struct Seen {
-    /// Where the peer is seen; it can be met there where `is_met`.
-    at: SocketAddr,
-    /// The link goes over the socket that others can reach it by.
-    is_met: bool,
+    end: End,
     /// Where the peer sees this node.
     sees: Option<SocketAddr>,
+}
+
+/// How others elsewhere can link to this node, as far as its links tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Fewer than two peers elsewhere have said what they see.
+    Unknown,
+    /// Others come by themselves.
+    Open,
+    /// A router has mapped a port.
+    Mapped,
+    /// All see the same address: it can be met there.
+    Independent,
+    /// Each sees another address: only who is open or mapped can be linked to.
+    Dependent,
+    /// All links go out over TCP, though UDP was tried first.
+    NoUdp,
 }
 
 #[derive(Debug)]
@@ -59,12 +84,13 @@ pub enum Move {
 }
 
 impl Reach {
-    /// A link beyond the home stands to a peer that is seen there; `is_met` where it goes over
-    /// UDP, so that others can reach the peer at the same address.
-    pub fn on_linked(&mut self, peer: PeerId, at: SocketAddr, is_met: bool) {
-        self.links.insert(peer, Seen { at, is_met, sees: None });
-        self.dials.remove(&at);
-        self.hopeless.remove(&at);
+    /// A link beyond the home stands.
+    pub fn on_linked(&mut self, peer: PeerId, mut end: End) {
+        let at = end.at;
+        // What was sent there may have opened a router for whoever comes from there.
+        let sent = self.dials.remove(&at).is_some() | self.hopeless.remove(&at).is_some();
+        end.came &= !sent && is_outside(at.ip());
+        self.links.insert(peer, Seen { end, sees: None });
         self.moves.push_back(Move::Observe(peer, at));
     }
 
@@ -76,7 +102,7 @@ impl Reach {
 
     /// A peer says where it sees this node.
     pub fn on_observed(&mut self, peer: PeerId, address: SocketAddr) {
-        if let Some(link) = self.links.get_mut(&peer).filter(|link| link.is_met) {
+        if let Some(link) = self.links.get_mut(&peer).filter(|link| link.end.is_met) {
             link.sees = is_outside(address.ip()).then_some(address);
         }
     }
@@ -102,22 +128,50 @@ impl Reach {
 
     /// What kind of router stands before this node, by what peers of different addresses saw.
     pub fn mapping(&self) -> Mapping {
-        let observers: Set<IpAddr> = self
-            .links
-            .values()
-            .filter(|link| link.sees.is_some())
-            .map(|link| link.at.ip())
-            .collect();
-        let addresses: Set<SocketAddr> = self.said().map(|(address, _)| address).collect();
-        match (observers.len(), addresses.len()) {
-            (0 | 1, _) => Mapping::Unknown,
-            (_, 1) => Mapping::Independent,
-            _ => Mapping::Dependent,
+        let of = |is_ipv4: bool| {
+            let mut by: Map<SocketAddr, Set<IpAddr>> = Map::new();
+            for link in self.links.values() {
+                if let Some(seen) = link.sees.filter(|seen| seen.is_ipv4() == is_ipv4) {
+                    by.entry(seen).or_default().insert(link.end.at.ip());
+                }
+            }
+            let all: usize = by.values().map(Set::len).sum();
+            let most = by.values().map(Set::len).max().unwrap_or(0);
+            match (all, most * 2 > all) {
+                (0 | 1, _) => Mapping::Unknown,
+                // One who lies makes no router another one.
+                (_, true) => Mapping::Independent,
+                (_, false) => Mapping::Dependent,
+            }
+        };
+        // Of two families the one with routers that rewrite is the one to know of.
+        match of(true) {
+            Mapping::Unknown => of(false),
+            known => known,
+        }
+    }
+
+    /// How others elsewhere can link to this node.
+    pub fn standing(&self) -> Standing {
+        let ends = || self.links.values().map(|link| link.end);
+        if self.mapped.is_some() {
+            return Standing::Mapped;
+        }
+        if ends().any(|end| end.came) {
+            return Standing::Open;
+        }
+        let by_tcp: Set<IpAddr> = ends().filter(|end| !end.is_met).map(|end| end.at.ip()).collect();
+        match self.mapping() {
+            Mapping::Independent => Standing::Independent,
+            Mapping::Dependent => Standing::Dependent,
+            Mapping::Unknown if ends().any(|end| end.is_met) => Standing::Unknown,
+            Mapping::Unknown if by_tcp.len() < limits::meeting::OBSERVERS => Standing::Unknown,
+            Mapping::Unknown => Standing::NoUdp,
         }
     }
 
     fn said(&self) -> impl Iterator<Item = (SocketAddr, [u8; 6])> {
-        self.links.values().filter_map(|link| Some((link.sees?, prefix(link.at.ip()))))
+        self.links.values().filter_map(|link| Some((link.sees?, prefix(link.end.at.ip()))))
     }
 
     /// An address beyond the home is being dialled.
@@ -158,12 +212,12 @@ impl Reach {
 
     /// A peer wants to meet another one.
     fn arrange(&mut self, peer: PeerId, (address, mapping): (SocketAddr, Mapping), now: Instant) {
-        let Some(asker) = self.links.get(&peer).filter(|link| link.is_met).map(|link| link.at)
+        let Some(asker) =
+            self.links.get(&peer).filter(|link| link.end.is_met).map(|link| link.end.at)
         else {
             return;
         };
-        let is_other =
-            |(id, link): &(&PeerId, &Seen)| **id != peer && link.is_met && link.at == address;
+        let is_other = |(id, link): &(&PeerId, &Seen)| **id != peer && link.is_met_at(address);
         let other = self.links.iter().find(is_other).map(|(id, _)| *id);
         let Some(other) = other.filter(|_| self.may_meet(peer, now)) else {
             return self.moves.push_back(Move::Tell(peer, Punch::Cannot { address }));
@@ -176,7 +230,7 @@ impl Reach {
     /// The other side dials now.
     fn meet(&mut self, peer: PeerId, (address, mapping): (SocketAddr, Mapping), now: Instant) {
         let both = mapping == Mapping::Dependent && self.mapping() == Mapping::Dependent;
-        let linked = self.links.values().any(|link| link.at == address);
+        let linked = self.links.values().any(|link| link.end.at == address);
         // A peer must not have this node send to whomever it likes, or as often as it likes.
         if !self.links.contains_key(&peer) || !is_outside(address.ip()) || both || linked {
             return;
@@ -221,7 +275,8 @@ impl Reach {
         let late: Vec<_> =
             self.dials.iter().filter(|(_, dial)| is_due(dial)).map(|(to, _)| *to).collect();
         for address in late {
-            let relays = self.links.iter().filter(|(_, link)| link.is_met && link.at != address);
+            let relays =
+                self.links.iter().filter(|(_, link)| link.end.is_met && link.end.at != address);
             let relays: Set<_> = relays.map(|(id, _)| *id).take(limits::meeting::RELAYS).collect();
             let Some(dial) = self.dials.get_mut(&address) else { continue };
             if relays.is_empty() {
@@ -243,6 +298,12 @@ impl Reach {
         }
         let waiting = self.dials.values().filter(|dial| dial.is_alone());
         waiting.map(|dial| dial.since + limits::meeting::PUNCH_LEAD).min()
+    }
+}
+
+impl Seen {
+    fn is_met_at(&self, address: SocketAddr) -> bool {
+        self.end.is_met && self.end.at == address
     }
 }
 
@@ -289,6 +350,11 @@ mod tests {
         text.parse().expect("an address")
     }
 
+    /// A link over UDP that this node made.
+    fn dialled(address: &str) -> End {
+        End { at: at(address), is_met: true, came: false }
+    }
+
     fn second(number: u64) -> Instant {
         Instant::from_micros(1_000_000 * (number + 1))
     }
@@ -298,7 +364,7 @@ mod tests {
         let mut reach = Reach::default();
         for (number, address) in addresses.iter().enumerate() {
             let peer = PeerId(number as u64 + 1);
-            reach.on_linked(peer, at(address), true);
+            reach.on_linked(peer, dialled(address));
             assert_eq!(reach.poll(second(0)), Some(Move::Observe(peer, at(address))));
         }
         reach
@@ -329,6 +395,61 @@ mod tests {
         let (address, mapping) = (at("192.0.2.99:1"), Mapping::Dependent);
         reach.on_punch(PeerId(1), Punch::Go { address, mapping }, second(1));
         assert_eq!(reach.poll(second(1)), None);
+    }
+
+    #[test]
+    fn two_families_of_addresses_are_no_router_that_maps_anew() {
+        let mut reach = linked(&["198.51.100.1:1", "203.0.113.1:1", "[2001:db8:1::1]:1"]);
+        reach.on_observed(PeerId(1), at("192.0.2.7:4000"));
+        reach.on_observed(PeerId(3), at("[2001:db8:7::7]:4000"));
+        assert_eq!(reach.mapping(), Mapping::Unknown, "one of each family");
+        reach.on_observed(PeerId(2), at("192.0.2.7:4000"));
+        assert_eq!(reach.mapping(), Mapping::Independent);
+    }
+
+    #[test]
+    fn one_who_lies_makes_no_router_another_one() {
+        let mut reach = linked(&["198.51.100.1:1", "203.0.113.1:1", "192.0.2.1:1"]);
+        for peer in 1..=2 {
+            reach.on_observed(PeerId(peer), at("192.0.2.7:4000"));
+        }
+        reach.on_observed(PeerId(3), at("192.0.2.7:666"));
+        assert_eq!(reach.mapping(), Mapping::Independent);
+    }
+
+    #[test]
+    fn how_a_node_is_reached_is_told_by_its_links() {
+        let mut reach = linked(&["198.51.100.1:1"]);
+        assert_eq!(reach.standing(), Standing::Unknown, "nobody has said anything");
+        reach.on_observed(PeerId(1), at("192.0.2.7:4000"));
+        assert_eq!(reach.standing(), Standing::Unknown, "one says nothing about others");
+        reach.on_linked(PeerId(2), dialled("203.0.113.1:1"));
+        reach.on_observed(PeerId(2), at("192.0.2.7:4001"));
+        assert_eq!(reach.standing(), Standing::Dependent);
+        reach.on_observed(PeerId(2), at("192.0.2.7:4000"));
+        assert_eq!(reach.standing(), Standing::Independent);
+        let came = End { came: true, ..dialled("203.0.113.9:5000") };
+        // What was sent there has opened the router for it.
+        reach.on_dialled(came.at, second(1));
+        reach.on_linked(PeerId(3), came);
+        assert_eq!(reach.standing(), Standing::Independent);
+        reach.on_gone(PeerId(3));
+        reach.on_linked(PeerId(3), came);
+        assert_eq!(reach.standing(), Standing::Open);
+        reach.on_mapped(Some(at("192.0.2.7:8644")));
+        assert_eq!(reach.standing(), Standing::Mapped);
+    }
+
+    #[test]
+    fn links_over_tcp_alone_tell_that_there_is_no_udp() {
+        let mut reach = Reach::default();
+        for (peer, address) in [(1, "198.51.100.1:1"), (2, "203.0.113.1:1")] {
+            assert_eq!(reach.standing(), Standing::Unknown, "the other end may have none");
+            reach.on_linked(PeerId(peer), End { is_met: false, ..dialled(address) });
+        }
+        assert_eq!(reach.standing(), Standing::NoUdp);
+        reach.on_linked(PeerId(3), dialled("192.0.2.1:1"));
+        assert_eq!(reach.standing(), Standing::Unknown);
     }
 
     #[test]

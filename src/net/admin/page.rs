@@ -158,7 +158,8 @@ fn peers(network: &Network) -> String {
     };
     let none = "No other device of the network is here.";
     let title = format!("Peers in the network \u{201c}{}\u{201d}", escape(&network.name));
-    list(&title, network.peers.iter().map(row), none)
+    let peers = list(&title, network.peers.iter().map(row), none);
+    format!("{peers}<p class=soft>Reachable from elsewhere: {}</p>", network.reached.words())
 }
 
 fn room(status: &Status) -> String {
