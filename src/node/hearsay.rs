@@ -72,9 +72,10 @@ impl Machine {
         let network = &self.config.network;
         let Some(swarm) = &mut self.swarm else { return };
         let follows = swarm.is_wide(now) && !swarm.hides;
+        let outside = swarm.outside;
         for address in swarm.gossip.on_named(peer, named, now).iter().filter(|_| follows) {
             if network.near.is_foreign(*address) {
-                let tier = network.near.tier(address.ip(), &[]);
+                let tier = network.near.tier(address.ip(), outside.as_slice());
                 let (address, key, by) = (*address, None, FoundBy::Peer);
                 swarm.roster.on_found(Found { address, key, tier, by }, now);
             }
@@ -96,6 +97,7 @@ mod tests {
     use crate::base::time::{Date, Instant};
     use crate::base::url::Url;
     use crate::config::model::{Config, Origin, Share};
+    use crate::config::near::Group;
     use crate::config::secret::Secret;
 
     /// A machine in a network, whose one origin is shared with all, and which has a date.
@@ -166,6 +168,32 @@ mod tests {
         for address in [at, other] {
             assert!(!seen.contains(&address.ip().to_string()), "{address}: {seen}");
         }
+    }
+
+    #[test]
+    fn who_is_in_the_group_of_a_node_behind_a_router_is_near_once_its_address_is_known() {
+        let (mut machine, now) = machine(|config| {
+            let read = crate::config::read::network;
+            let prefixes = vec![read("198.51.100.0/24").unwrap(), read("192.0.2.0/24").unwrap()];
+            config.network.near.groups = vec![Group { name: "AS64500".into(), prefixes }];
+        });
+        let tiers = |machine: &Machine, now| {
+            let network = machine.status(now, Figures::default()).network.expect("a network");
+            network.peers.into_iter().map(|peer| peer.tier).collect::<Vec<_>>()
+        };
+        for (peer, at) in [(1, "198.51.100.77:8644"), (2, "203.0.113.99:8644")] {
+            let at = at.parse().unwrap();
+            joined(&mut machine, peer, (Role::Device, at), now);
+            let seen = Peering::Seen { peer: PeerId(peer), at, is_udp: true };
+            machine.handle(Input::Peer(Box::new(seen)), now);
+        }
+        let address = "192.0.2.7:4000".parse().unwrap();
+        let _ = said(&mut machine, 1, Message::Observed { address }, now);
+        assert_eq!(tiers(&machine, now), ["wan", "wan"], "one word is not believed");
+        let _ = said(&mut machine, 2, Message::Observed { address }, now);
+        assert_eq!(tiers(&machine, now), ["isp", "wan"]);
+        joined(&mut machine, 3, (Role::Device, "198.51.100.78:8644".parse().unwrap()), now);
+        assert_eq!(tiers(&machine, now), ["isp", "wan", "isp"]);
     }
 
     #[test]

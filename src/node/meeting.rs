@@ -66,10 +66,11 @@ impl Machine {
         if answer.is_none() {
             self.report.add(Counter::TrackerFailures, 1);
         }
+        let outside = swarm.outside;
         for address in meeting.on_answer(call, answer, now) {
             let near = &self.config.network.near;
             if near.is_foreign(address) {
-                let tier = near.tier(address.ip(), &[]);
+                let tier = near.tier(address.ip(), outside.as_slice());
                 let found = Found { address, key: None, tier, by: FoundBy::Tracker };
                 swarm.roster.on_found(found, now);
             }

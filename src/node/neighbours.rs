@@ -62,6 +62,7 @@ impl Machine {
                 if let Some(address) = dialled {
                     swarm.reach.on_dial_over(address, true, self.now);
                 }
+                let tier = if tier == Tier::Wan { self.tier_of(address) } else { tier };
                 let (ground, since) = (Ground::of(address, tier), self.now);
                 let linked = Linked { key, role, tier, ground, dialled, since, rtt: None };
                 self.on_joined(peer, linked);

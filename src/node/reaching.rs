@@ -1,6 +1,6 @@
 //! Reaching nodes behind routers: what peers say of addresses, and meetings through a third.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::machine::Machine;
 use super::peering::PeerOrder;
@@ -40,6 +40,42 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         // One behind another router maps an address that nobody outside can reach.
         swarm.reach.on_mapped(is_outside(address.ip()).then_some(address));
+        self.draw_near();
+    }
+
+    /// A peer says where it sees this node.
+    pub(super) fn on_observed(&mut self, peer: PeerId, address: SocketAddr) {
+        let Some(swarm) = &mut self.swarm else { return };
+        swarm.reach.on_observed(peer, address);
+        self.draw_near();
+    }
+
+    /// How near an address is: behind a router it counts what address that has.
+    pub(super) fn tier_of(&self, address: IpAddr) -> Tier {
+        let outside = self.swarm.as_ref().and_then(|swarm| swarm.outside);
+        self.config.network.near.tier(address, outside.as_slice())
+    }
+
+    /// Groups of the operator tell what is near only once it is known where this node is: what
+    /// was far until then may be near.
+    fn draw_near(&mut self) {
+        let near = &self.config.network.near;
+        let Some(swarm) = self.swarm.as_mut().filter(|_| !near.groups.is_empty()) else { return };
+        let outside = swarm.reach.outside();
+        if outside.is_none() || outside == swarm.outside {
+            return;
+        }
+        swarm.outside = outside;
+        let is_near = |address| near.tier(address, outside.as_slice()) == Tier::Isp;
+        swarm.roster.draw_near(is_near);
+        for (peer, _) in swarm.reach.ends().filter(|(_, address)| is_near(*address)) {
+            if let Some(link) = swarm.links.get_mut(&peer) {
+                link.tier = Tier::Isp;
+                swarm.roster.on_nearer(peer);
+                swarm.scheduler.on_nearer(peer);
+                swarm.slots.on_nearer(peer);
+            }
+        }
     }
 
     /// The roster wants a link. One that was met in vain is left alone for a while.

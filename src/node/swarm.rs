@@ -1,7 +1,7 @@
 //! The part of the machine that deals with peers: who they are, what is wanted of them, what
 //! they want. None of it exists while sharing is off.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::VecDeque;
 
 use super::download::Download;
@@ -44,6 +44,8 @@ pub(super) struct Swarm {
     pub(super) role: Role,
     pub(super) roster: Roster,
     pub(super) reach: Reach,
+    /// The address that this node has elsewhere, once it is known.
+    pub(super) outside: Option<IpAddr>,
     /// Where nodes beyond the home are met; none where nothing is announced at all.
     pub(super) meeting: Option<Meeting>,
     pub(super) gossip: Gossip,
@@ -144,6 +146,7 @@ impl Swarm {
             role: network.role,
             roster: Roster::new(own, network.max_peers, rng.fork()),
             reach: Reach::default(),
+            outside: None,
             meeting: super::meeting::open(config, rng.fork()),
             gossip: Gossip::default(),
             wide: None,
@@ -257,7 +260,7 @@ impl Machine {
             Message::Watch { origin, playlist, segment } => {
                 self.on_watch(peer, (&origin, &playlist, &segment));
             }
-            Message::Observed { address } => swarm.reach.on_observed(peer, address),
+            Message::Observed { address } => self.on_observed(peer, address),
             Message::Punch(punch) => swarm.reach.on_punch(peer, punch, self.now),
             Message::Whole { segment, sum } => self.on_whole(peer, segment, sum),
             Message::Switch(switch) => self.on_switch(peer, *switch),

@@ -126,6 +126,24 @@ impl Reach {
         (most.1.len() >= limits::meeting::OBSERVERS).then_some(most.0)
     }
 
+    /// The address that this node has elsewhere, whatever its ports are.
+    pub fn outside(&self) -> Option<IpAddr> {
+        if let Some(mapped) = self.mapped {
+            return Some(mapped.ip());
+        }
+        let mut by: Map<IpAddr, Set<[u8; 6]>> = Map::new();
+        for (address, prefix) in self.said() {
+            by.entry(address.ip()).or_default().insert(prefix);
+        }
+        let most = by.into_iter().max_by_key(|(_, prefixes)| prefixes.len())?;
+        (most.1.len() >= limits::meeting::OBSERVERS).then_some(most.0)
+    }
+
+    /// Where the other ends of links beyond the home are.
+    pub fn ends(&self) -> impl Iterator<Item = (PeerId, IpAddr)> {
+        self.links.iter().map(|(peer, link)| (*peer, link.end.at.ip()))
+    }
+
     /// What kind of router stands before this node, by what peers of different addresses saw.
     pub fn mapping(&self) -> Mapping {
         let of = |is_ipv4: bool| {

@@ -1,7 +1,7 @@
 //! Room for links: who makes way for whom, so that near ones always find a place and a few far
 //! ones stay.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::roster::{Address, Linked, Roster};
 use crate::base::limits;
@@ -9,6 +9,27 @@ use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::time::Instant;
 
 impl Roster {
+    /// It became known that some addresses are nearer than was thought.
+    pub fn draw_near(&mut self, is_near: impl Fn(IpAddr) -> bool) {
+        let far = self.addresses.values_mut().filter(|known| known.found.tier == Tier::Wan);
+        for known in far.filter(|known| is_near(known.found.address.ip())) {
+            known.found.tier = Tier::Isp;
+        }
+    }
+
+    /// A link's other end is nearer than was thought.
+    pub fn on_nearer(&mut self, peer: PeerId) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.tier = Tier::Isp;
+        }
+    }
+
+    /// Whether a peer that is seen there came by itself, from where nobody here has ever dialled.
+    pub fn has_come(&self, peer: PeerId, at: SocketAddr) -> bool {
+        let dialled = self.links.get(&peer).is_none_or(|link| link.dialled.is_some());
+        !dialled && !self.addresses.contains_key(&at)
+    }
+
     /// The link that makes way first: the farthest, of those the one with the longest way, of
     /// those the youngest. A few far ones stay, so that what befalls the provider or the home
     /// does not part this node from all others.

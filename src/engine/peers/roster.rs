@@ -196,12 +196,6 @@ impl Roster {
         welcome
     }
 
-    /// Whether a peer that is seen there came by itself, from where nobody here has ever dialled.
-    pub fn has_come(&self, peer: PeerId, at: SocketAddr) -> bool {
-        let dialled = self.links.get(&peer).is_none_or(|link| link.dialled.is_some());
-        !dialled && !self.addresses.contains_key(&at)
-    }
-
     fn welcome(&self, link: &Linked, now: Instant) -> Result<Option<(PeerId, Refusal)>, Refusal> {
         if link.key == self.own {
             return Err(Refusal::Own);

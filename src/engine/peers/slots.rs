@@ -95,6 +95,13 @@ impl Slots {
         self.guests.insert(peer, guest);
     }
 
+    /// A peer is nearer than was thought.
+    pub fn on_nearer(&mut self, peer: PeerId) {
+        if let Some(guest) = self.guests.get_mut(&peer) {
+            guest.tier = Tier::Isp;
+        }
+    }
+
     /// A peer asks for blocks that are of use to it within a time. What is too much is denied.
     pub fn on_want(
         &mut self,

@@ -11,7 +11,7 @@ use super::want::{Have, Link, Pursuit, Step, Want};
 use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::map::Map;
-use crate::base::peer::{NodeKey, PeerId, Role};
+use crate::base::peer::{NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::set::Set;
@@ -200,6 +200,13 @@ impl Scheduler {
     /// A link stands.
     pub fn on_joined(&mut self, peer: PeerId, link: Link, now: Instant) {
         self.peers.insert(peer, Source::new(link, now));
+    }
+
+    /// A peer is nearer than was thought.
+    pub fn on_nearer(&mut self, peer: PeerId) {
+        if let Some(source) = self.peers.get_mut(&peer) {
+            source.link.tier = Tier::Isp;
+        }
     }
 
     /// A link is no more: what its peer fetched or was asked for is looked for elsewhere.
