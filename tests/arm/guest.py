@@ -137,13 +137,13 @@ def tree(folder, files):
 
 
 class Guest:
-    """A machine that runs while the `with` block does. `toml` is its /etc/neap/neap.toml."""
+    """A machine that runs while the `with` block does. `toml` is its /etc/neap/neap.toml, `flash` its disk in MiB."""
 
-    def __init__(self, machine, toml, forwards, files=None):
+    def __init__(self, machine, toml, forwards, files=None, flash=24):
         self.debian, self.qemu, self.cpu, kernel, target = MACHINES[machine]
         self.files = fetch(self.debian, kernel)
         self.neap = pathlib.Path(os.environ.get("NEAP_GUEST_BIN") or ROOT / "target" / target / "small" / "neap")
-        self.toml, self.forwards, self.more = toml, forwards, files or {}
+        self.toml, self.forwards, self.more, self.flash = toml, forwards, files or {}, flash
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="neap-guest-"))
         self.text, self.heard = [], threading.Condition()
         self.process = None
@@ -180,7 +180,7 @@ class Guest:
         for name in ("dev", "proc", "sys", "run", "tmp", "var/cache/neap"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.disk("root.ext4", 24, root)
-        self.disk("flash.ext4", 24)
+        self.disk("flash.ext4", self.flash)
 
     def disk(self, name, mebibytes, content=None):
         tools = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}

@@ -128,7 +128,7 @@ class Origin:
                 "-addext", "keyUsage=critical,keyCertSign")
         openssl("req", *curve, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/CN=localhost")
         (self.folder / "leaf.ext").write_text(
-            f"basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,IP:{self.address}\n"
+            f"basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost,DNS:origin.test,IP:{self.address}\n"
             "extendedKeyUsage=serverAuth\n")
         openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
                 "-CAcreateserial", "-days", "30", "-extfile", "leaf.ext", "-out", "leaf.pem")
