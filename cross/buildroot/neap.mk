@@ -5,13 +5,11 @@
 ################################################################################
 
 NEAP_VERSION = 0.1.0
-NEAP_SITE = $(call qstrip,$(NEAP_RELEASES))
-NEAP_SOURCE = neap-$(NEAP_VERSION).tar.gz
+# Where the releases lie, NEAP_RELEASES, or a tree, NEAP_OVERRIDE_SRCDIR: local.mk says one of them.
+NEAP_SITE = $(or $(call qstrip,$(NEAP_RELEASES)),$(NEAP_OVERRIDE_SRCDIR))
 NEAP_LICENSE = Apache-2.0 or MIT
 NEAP_LICENSE_FILES = LICENSE-APACHE LICENSE-MIT cross/third-party.txt
 NEAP_CPE_ID_VENDOR = neap
-
-# local.mk may say NEAP_OVERRIDE_SRCDIR = .../neap to build a tree.
 
 ifeq ($(BR2_PACKAGE_NEAP_SMALL),y)
 NEAP_CARGO_ENV = \

@@ -229,10 +229,11 @@ class Guest:
 
     def tell(self, command, seconds=60):
         """Runs a line in the guest's shell; returns what it printed, and raises where it failed."""
-        # Its two halves are joined by the guest's shell only, so the echo of the line is no answer.
+        # The halves of both marks are joined by the guest's shell only, so the echo of the line is no answer;
+        # init makes the terminal echo whenever it starts something.
         mark = uuid.uuid4().hex[:8]
         begin = len(self.console())
-        line = f"{{ {command}; }} </dev/null 2>&1; echo \"{mark}\"\"-$?.\"\n"
+        line = f"echo \"{mark}\"\"+\"; {{ {command}; }} </dev/null 2>&1; echo \"{mark}\"\"-$?.\"\n"
         self.process.stdin.write(line.encode())
         end = time.monotonic() + seconds
         with self.heard:
@@ -242,9 +243,7 @@ class Guest:
                 if time.monotonic() > end:
                     raise TimeoutError(f"'{command}' took more than {seconds} s:\n{self.console()[-1500:]}")
                 self.heard.wait(0.5)
-        said, _, rest = self.console()[begin:].partition(f"{mark}-")
-        # init makes the terminal echo whenever it starts something.
-        said = said.replace("\r", "").rpartition('"-$?."\n')[2]
+        said, _, rest = self.console()[begin:].replace("\r", "").partition(f"{mark}+\n")[2].partition(f"{mark}-")
         code = int(rest.split(".")[0])
         if code:
             raise AssertionError(f"'{command}' ended with {code}: {said.strip()[-400:]}")

@@ -81,7 +81,7 @@ impl Changes {
 
     /// Sets the timer to a moment that never comes; answers whether the clock has jumped since.
     fn arm(&self) -> io::Result<bool> {
-        let never = Expiration::OneShot(TimeSpec::new(FAR, 0));
+        let never = Expiration::OneShot(TimeSpec::from_duration(FAR));
         let cancel =
             TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
         match self.wake.get_ref().set(never, cancel) {
@@ -151,8 +151,10 @@ pub fn on_link(address: IpAddr, links: &[Link]) -> bool {
 /// Changes that come together, as when an interface goes up, are one.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// Seconds since 1970 that lie behind every clock: the year 2500.
-const FAR: i64 = 16_725_225_600;
+/// What lies behind every clock, since 1970: the year 2500, or where the C library's seconds have
+/// 32 bits, their end.
+const FAR: Duration =
+    Duration::from_secs(if size_of::<TimeSpec>() < 16 { 0x7fff_ffff } else { 16_725_225_600 });
 
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR` (rtnetlink(7)).
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
