@@ -1,14 +1,15 @@
 //! A node of a network that lies: for tests of what its peers make of it.
 //!
 //! It proves that it belongs, claims to have every segment that is sought, and then gives wrong
-//! bytes (`bytes`), gives nothing (`silent`), or says for ever that it is coming (`coming`).
+//! bytes (`bytes`), gives nothing (`silent`), or says for ever that it is coming (`coming`); or it
+//! names a victim to everybody, as a node that it knows and as one to meet now (`names=ADDRESS`).
 //! `liar bytes SECRET-FILE ADDRESS...`; each line on standard output is how often it was asked
 //! and how often it gave, and the links that it has.
 #![allow(clippy::print_stdout, reason = "a program for a terminal, not a part of the daemon")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use neap::node::peering::{PeerOrder, Peering};
 use neap::store::row::Keep;
 use neap::store::rows::{Options, Store};
 use neap::wire::message::Message;
+use neap::wire::punch::{Mapping, Punch};
 use neap::wire::record::Record;
 use smol::{LocalExecutor, Timer};
 
@@ -36,7 +38,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let lie = words.first().and_then(|word| Lie::of(word));
     let (Some(lie), [_, secret, addresses @ ..]) = (lie, &words[..]) else {
-        println!("usage: liar bytes|silent|coming SECRET-FILE ADDRESS...");
+        println!("usage: liar bytes|silent|coming|names=ADDRESS SECRET-FILE ADDRESS...");
         std::process::exit(2);
     };
     let secret = std::fs::read(secret).expect("a file with the network's secret");
@@ -53,6 +55,8 @@ enum Lie {
     Silent,
     /// It never has it, and always soon.
     Coming,
+    /// It never has it, and names this address.
+    Names(IpAddr),
 }
 
 /// What it knows, and how much it lied.
@@ -74,7 +78,7 @@ impl Lie {
             "bytes" => Self::Bytes,
             "silent" => Self::Silent,
             "coming" => Self::Coming,
-            _ => return None,
+            _ => Self::Names(word.strip_prefix("names=")?.parse().ok()?),
         })
     }
 }
@@ -133,6 +137,9 @@ impl Liar {
 
     /// What it says without being asked: that it is at it still, as who fetches slowly does.
     fn beat(&self) -> Vec<PeerOrder> {
+        if let Lie::Names(victim) = self.lie {
+            return self.links.keys().flat_map(|peer| names(*peer, victim)).collect();
+        }
         let all = self.sought.iter().filter(|_| self.lie == Lie::Coming);
         let claims = |(segment, seekers): (&SegmentId, &BTreeSet<PeerId>)| {
             seekers.iter().flat_map(|seeker| self.claim(*seeker, *segment)).collect::<Vec<_>>()
@@ -167,6 +174,15 @@ impl Liar {
         self.given += orders.len() as u64;
         orders
     }
+}
+
+/// Its one victim at many ports.
+fn names(peer: PeerId, victim: IpAddr) -> Vec<PeerOrder> {
+    let at = |port: u16| SocketAddr::new(victim, 8644 + port);
+    let go = |port| Punch::Go { address: at(port), mapping: Mapping::Independent };
+    let meet = (0..16).map(|port| tell(peer, Message::Punch(go(port))));
+    let addresses = (0..16).map(at).collect();
+    meet.chain([tell(peer, Message::Peers { addresses })]).collect()
 }
 
 const fn tell(peer: PeerId, message: Message) -> PeerOrder {

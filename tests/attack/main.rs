@@ -21,7 +21,12 @@ mod player;
 #[allow(dead_code, reason = "made for tests of players; attackers need a part of it")]
 mod wait;
 
+#[path = "../peers/node.rs"]
+#[allow(dead_code, reason = "made for tests of links; attackers need a part of it")]
+mod node;
+
 mod crowds;
+mod datagrams;
 mod floods;
 mod member;
 mod strangers;

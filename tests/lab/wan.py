@@ -17,6 +17,7 @@ import shutil
 import socket
 import socketserver
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -127,14 +128,14 @@ class Node:
         stop(self.process)
 
 
-def names(network, date=None):
+def names(network, date=None, around=3600):
     """The info-hashes of the show around a date, as docs/discovery.md says; another hand than neap's."""
     date = int(date or time.time())
     key = hashlib.sha256(b"neap/1 meeting key\0" + network.encode() + b"\0" + SECRET).digest()
     stream = hashlib.sha256(b"neap/1 meeting\0tv\0" + PLAYLIST.encode()).digest()
     sign = lambda said: hmac.new(key, said, hashlib.sha256).digest()
     moved = struct.unpack("!I", sign(b"neap/1 change\0" + stream)[:4])[0] % 86400
-    days = sorted({(date + shift + moved) // 86400 for shift in (-3600, 0, 3600)})
+    days = sorted({(date + shift + moved) // 86400 for shift in (-around, 0, around)})
     return [sign(b"neap/1 stream\0" + stream + struct.pack("!q", day))[:20] for day in days]
 
 
@@ -245,11 +246,26 @@ def check(report, holds, words):
 
 
 class Victim:
-    """A machine that counts who connects to it."""
+    """A machine that counts who connects to it, and every datagram that comes."""
 
     def __init__(self, host):
-        self.calls = []
+        self.host = host
+        self.calls, self.heard = [], {socket.IPPROTO_TCP: 0, socket.IPPROTO_UDP: 0}
         host.within(self._open)
+        for kind in self.heard:
+            host.within(lambda: self._listen(kind))
+
+    def _listen(self, kind):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, kind)
+
+        def count():
+            while True:
+                packet = raw.recv(2048)
+                head = (packet[0] & 15) * 4
+                # Of TCP the first segments alone: SYN without ACK.
+                if kind == socket.IPPROTO_UDP or packet[head + 13] & 0x12 == 2:
+                    self.heard[kind] += 1
+        threading.Thread(target=count, daemon=True).start()
 
     def _open(self):
         door = socket.create_server(("0.0.0.0", 8644))
@@ -276,6 +292,7 @@ def main():
         around = gather(world)
         nodes = meet(report, world, tracker)
         lies(report, world, tracker, victim)
+        nodes += hearsay(report, world, Victim(world.machine("named", "198.18.7.1", 250)))
         nodes += met_at_witness(report, around)
         worst = max(node.waited for node in nodes)
         check(report, worst < 5, f"every player played on: {worst:.2f} s at the longest for a segment")
@@ -357,7 +374,7 @@ def meet(report, world, tracker):
             check(report, False, f"{kind}: {error}: {pair[0].log()[-400:]}")
     print("note  Debian's opentracker is built for IPv4 alone: the pairs over IPv6 met at a tracker of the test")
     if real:
-        hash = urllib.parse.quote(names("udp")[len(names("udp")) // 2])
+        hash = urllib.parse.quote(names("udp", around=0)[0])
         scrape = lambda: tracker.within(lambda: get(f"http://{ours}/scrape?info_hash={hash}")[2])
         count = lambda: int((re.search(rb"incompletei(\d+)e", scrape()) or [0, 0])[1])
         before = count()
@@ -396,6 +413,26 @@ def lies(report, world, tracker, victim):
         fine = node.process.poll() is None and node.waited < 5 and node.played > 10 and not status["network"]["peers"]
         check(report, fine and resident < 40_000, f"{kind}: plays on, {node.played} segments, {resident} KiB at the most")
         node.end()
+
+
+def hearsay(report, world, victim):
+    """Members that name one victim four times a second: as nodes that they know, and as one to be met now."""
+    liar = binary().parent / "examples" / "liar"
+    if not liar.exists():
+        report.skip("hearsay", "no program liar: cargo build --release --example liar")
+        return []
+    node = Node(world, world.machine("told", "198.51.100.240", 240), "home", [])
+    (world.folder / "liars").write_bytes(SECRET)
+    for number in (241, 242, 243):
+        host = world.machine(f"liar{number}", f"192.0.{number}.1", number)
+        host.start([liar, f"names={victim.host.address}", world.folder / "liars", f"{node.host.address}:8644"],
+                   stdout=subprocess.DEVNULL)
+    wait_for(lambda: len(node.peers()) == 3, 10, "three liars to be linked")
+    time.sleep(12)
+    syns, datagrams = victim.heard.values()
+    check(report, 1 <= syns + datagrams and syns <= 4 and datagrams <= 16, f"a victim that three members name thousands of "
+                 f"times heard {datagrams} datagrams and {syns} calls")
+    return [node]
 
 
 if __name__ == "__main__":

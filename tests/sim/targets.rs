@@ -5,6 +5,7 @@ use std::time::Duration;
 use neap::config::model::Rung;
 
 use crate::world::measure::{Measure, both};
+use crate::world::scene::Lie;
 use crate::world::stage::Stage;
 use crate::world::turn::World;
 
@@ -140,6 +141,100 @@ fn a_quorum_of_liars_takes_no_more_than_audits_allow() {
     let honest = world.scene.seats.len() - liars;
     let bound = honest * (liars / 3) * 31 * 3;
     assert!(wrong <= bound as u64, "{wrong} of {bound}");
+}
+
+/// Of those that are honest, the least that one took from peers, and how many took nothing.
+fn honest(world: &World) -> (u64, usize) {
+    let seats = world.scene.seats.iter().enumerate().skip(1);
+    let honest = seats.filter(|(_, seat)| seat.lie == Lie::default());
+    let took: Vec<u64> =
+        honest.map(|(node, _)| world.took.get(&node).copied().unwrap_or(0)).collect();
+    println!("    the honest took {took:?}");
+    let none = took.iter().filter(|took| **took == 0).count();
+    (took.into_iter().min().unwrap_or(0), none)
+}
+
+/// A live channel in twenty homes of which so many in a hundred are one idler's names.
+fn idlers(idlers: u64, crowded: bool) -> Stage {
+    Stage { devices: 20, idlers, crowded, ..Stage::default() }
+}
+
+#[test]
+fn half_of_all_names_are_one_idlers_and_nobody_starves() {
+    for crowded in [true, false] {
+        let (measure, world) = measure(idlers(50, crowded));
+        let (least, none) = honest(&world);
+        assert_eq!((measure.stalls, none), (0, 0), "{measure:?}");
+        assert!(least > 0 && measure.copies < measure.copies_alone, "{measure:?}");
+    }
+}
+
+#[test]
+fn most_of_all_names_in_one_place_vouch_together_and_poison_nobody() {
+    // Eleven of twenty are one liar's, in one place: they are one voice.
+    let stage = Stage { devices: 20, crowded: true, ..village(55) };
+    let (measure, world) = measure(stage);
+    let liars = world.scene.seats.iter().filter(|seat| seat.lie.colludes).count();
+    honest(&world);
+    assert!(liars > 10, "{liars}");
+    // They can spoil: a segment with two words about it comes from the origin.
+    assert_eq!((measure.stalls, world.checks.verified.wrong), (0, 0));
+}
+
+#[test]
+fn where_most_places_lie_no_more_is_taken_than_audits_allow() {
+    let mut world = World::new(Stage { devices: 20, ..village(60) }.scene());
+    world.run();
+    let liars = world.scene.seats.iter().filter(|seat| seat.lie.colludes).count();
+    let (wrong, audits) = (world.checks.verified.wrong, world.counted("audits"));
+    let banned = world.counted("peers_banned");
+    println!("{liars} liars of 21: {wrong} wrong blocks, {audits} audits, {banned} bans");
+    let stalls: u32 = world.sessions.iter().map(|session| session.stalls).sum();
+    assert!(liars >= 12 && wrong > 0, "{liars} liars, {wrong} wrong");
+    let honest = world.scene.seats.len() - liars;
+    assert!(wrong <= (honest * (liars / 3) * 31 * 3) as u64, "{wrong}");
+    assert_eq!(stalls, 0, "wrong pictures there, and no stall");
+}
+
+/// Homes that come to a live event, a fifth of them behind routers that let nobody in.
+fn event(devices: usize, uplink_tenths: u64) -> Stage {
+    Stage {
+        devices,
+        uplink_tenths,
+        within: Duration::from_secs(30),
+        lasts: Duration::from_secs(90),
+        witness_tenths: 10,
+        hidden: 20,
+        churn: 10,
+        isps: 3,
+        ..Stage::default()
+    }
+}
+
+#[test]
+fn a_live_event_is_carried_by_its_homes() {
+    let named = std::env::var("HOMES").ok().and_then(|text| text.parse().ok());
+    let uplinks = std::env::var("UPLINK").ok().and_then(|text| text.parse().ok());
+    for uplink in uplinks.map_or(vec![5, 10, 15], |uplink| vec![uplink]) {
+        let stage = event(named.unwrap_or(20), uplink);
+        let (shared, direct) = both(&stage.scene());
+        let measure = Measure::of(&shared, &direct);
+        let all = shared.origin_bytes + shared.peer_bytes;
+        let share = shared.origin_bytes as f64 / all as f64;
+        let near = shared.near_bytes as f64 / shared.peer_bytes.max(1) as f64;
+        // One device and the witness take each segment themselves.
+        let nodes = stage.devices as f64;
+        let usable = (uplink as f64 * nodes + stage.witness_tenths as f64) / 10.0 / nodes;
+        let ceiling = (2.0 / nodes).max(1.0 - usable);
+        println!(
+            "{} homes, {uplink} tenths: origin share {share:.3}, ceiling {ceiling:.3}, near \
+             {near:.3}, {measure:?}",
+            stage.devices
+        );
+        assert_eq!(shared.checks.breaches(), [""; 0]);
+        assert_eq!(measure.stalls.saturating_sub(measure.stalls_alone), 0);
+        assert!(measure.copies < measure.copies_alone * 0.95 && shared.near_bytes > 0);
+    }
 }
 
 /// Devices and seconds of a segment.

@@ -6,6 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::strangers::Strangers;
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::peer::PeerId;
@@ -23,6 +24,8 @@ pub struct Reach {
     hopeless: Map<SocketAddr, Instant>,
     /// Meetings in which a peer had us take part, or that it had us arrange, lately.
     meetings: Map<PeerId, VecDeque<Instant>>,
+    /// Whom peers had this node dial.
+    strangers: Strangers,
     moves: VecDeque<Move>,
     /// Where a router lets others in.
     mapped: Option<SocketAddr>,
@@ -91,6 +94,7 @@ impl Reach {
         let sent = self.dials.remove(&at).is_some() | self.hopeless.remove(&at).is_some();
         end.came &= !sent && is_outside(at.ip());
         self.links.insert(peer, Seen { end, sees: None });
+        self.strangers.on_linked(at);
         self.moves.push_back(Move::Observe(peer, at));
     }
 
@@ -261,6 +265,10 @@ impl Reach {
             return;
         }
         if self.is_hopeless(address, now) || !self.may_meet(peer, now) {
+            return;
+        }
+        // Many peers together must not reach one victim more often than one does.
+        if !self.strangers.admit(address, now) {
             return;
         }
         self.on_dialled(address, now);
@@ -525,13 +533,18 @@ mod tests {
             reach.on_punch(PeerId(1), Punch::Go { address: at(inside), mapping }, second(1));
             assert_eq!(reach.poll(second(1)), None, "{inside}");
         }
-        let mut dials = 0;
-        for port in 1..500 {
-            let address = SocketAddr::new(at("203.0.113.1:1").ip(), port);
-            reach.on_punch(PeerId(1), Punch::Go { address, mapping }, second(1));
-            dials += usize::from(reach.poll(second(1)) == Some(Move::Dial(address)));
-        }
-        assert_eq!(dials, limits::meeting::MEETINGS);
+        let dials = |reach: &mut Reach, address: fn(u8) -> String| {
+            let is_dialled = |number: &u8| {
+                let address = at(&address(*number));
+                reach.on_punch(PeerId(1), Punch::Go { address, mapping }, second(1));
+                reach.poll(second(1)) == Some(Move::Dial(address))
+            };
+            (1..250).filter(is_dialled).count()
+        };
+        assert_eq!(dials(&mut reach, |port| format!("203.0.113.1:{port}")), 1, "one victim");
+        reach.meetings.clear();
+        let most = limits::meeting::MEETINGS;
+        assert_eq!(dials(&mut reach, |net| format!("203.0.{net}.1:9000")), most, "one peer");
         let stranger = PeerId(77);
         let address = at("203.0.113.2:1");
         reach.on_punch(stranger, Punch::Go { address, mapping }, second(90));

@@ -29,6 +29,11 @@ impl Strangers {
         may
     }
 
+    /// Whoever is linked was no victim: it may be named again.
+    pub(super) fn on_linked(&mut self, address: SocketAddr) {
+        self.0.retain(|(other, _)| *other != address);
+    }
+
     fn forget(&mut self, now: Instant) {
         while self.0.front().is_some_and(|(_, at)| now - *at >= limits::meeting::STRANGER_DIAL) {
             self.0.pop_front();

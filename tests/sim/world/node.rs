@@ -70,6 +70,8 @@ pub struct Offer {
     pub length: u32,
     /// Whether its bytes are the origin's.
     pub good: bool,
+    /// Whether its giver is at home or at the same provider.
+    pub near: bool,
 }
 
 impl Node {

@@ -89,7 +89,7 @@ impl World {
     pub fn discover(&mut self, node: usize) {
         let mut rng = self.rng.fork();
         let count = self.nodes.len();
-        let few = FRIENDS.min(count);
+        let few = self.scene.friends.min(count);
         let mut others: Vec<usize> = (0..count).filter(|other| *other != node).collect();
         if count > few + 1 {
             for place in 0..few {
@@ -113,7 +113,12 @@ impl World {
 
     fn tier(&self, one: usize, other: usize) -> Tier {
         let home = |node: usize| self.scene.seats[node].home;
-        if home(one) == home(other) { Tier::Home } else { Tier::Wan }
+        let isp = |node: usize| self.scene.homes[home(node)].isp;
+        match home(one) == home(other) {
+            true => Tier::Home,
+            false if isp(one).is_some() && isp(one) == isp(other) => Tier::Isp,
+            false => Tier::Wan,
+        }
     }
 
     /// The pipes and the latency from one node to another.
@@ -196,7 +201,9 @@ impl World {
         let now = self.now();
         let there = node_at(address).filter(|other| {
             let reached = self.nodes.get(*other).is_some_and(|seat| seat.up && !seat.asleep);
-            reached && self.parted_until(node, *other) <= now
+            let (here, home) = (self.scene.seats[node].home, self.scene.seats[*other].home);
+            let hidden = here != home && self.scene.homes[home].hidden;
+            reached && !hidden && self.parted_until(node, *other) <= now
         });
         let fail = |why| Peering::Failed { dialled: Some(address), why };
         let input = match there {
@@ -233,7 +240,9 @@ impl World {
         let joined = |world: &Self, of: usize, peer, (tier, dialled)| {
             let (key, role) = (world.nodes[of].key, world.scene.seats[of].role);
             // Each home is behind an address of its own, in a network of its own.
-            let home = u32::try_from(world.scene.seats[of].home).unwrap_or(0);
+            let home = world.scene.seats[of].home;
+            let home = if world.scene.homes[home].crowded { 0xffff } else { home };
+            let home = u32::try_from(home).unwrap_or(0);
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x6440_0001 + (home << 8)));
             Input::Peer(Box::new(Peering::Joined { peer, key, role, tier, dialled, address }))
         };
@@ -477,7 +486,8 @@ impl World {
             }
             let good = self.library.truth(stuff.content).is_some();
             let start = moved(range, stuff).start;
-            let offer = Offer { content: stuff.content, start, length: bytes, good };
+            let near = self.whose(node, peer).is_some_and(|whose| whose.tier < Tier::Wan);
+            let offer = Offer { content: stuff.content, start, length: bytes, good, near };
             if lie.slow > Duration::ZERO {
                 let until = self.now() + lie.slow;
                 if let Some(flow) = self.pipes.flows.get_mut(&flow) {
@@ -542,6 +552,8 @@ impl World {
         self.checks.verified.placed(node, (range, offer), apart);
         open.insert(range, stuff);
         self.peer_bytes += range.len();
+        self.near_bytes += if offer.near { range.len() } else { 0 };
+        *self.took.entry(node).or_default() += range.len();
         self.nodes[node].wakes.insert(row);
         self.note_complete(node, row);
     }
@@ -581,6 +593,3 @@ const WIDE_SOCKET: u64 = 16 * 1024;
 /// Words and blocks that may wait for one link: the real port ends it above that.
 const WORDS: usize = 3000;
 const GIVES: usize = 256;
-
-/// Nodes that one node is told of in a large world.
-const FRIENDS: usize = 12;

@@ -33,6 +33,8 @@ pub struct Scene {
     pub ends: Instant,
     /// Bytes that go over a wire as one.
     pub quantum: u64,
+    /// Nodes that one node is told of in a large world.
+    pub friends: usize,
     /// Parcels in a thousand that are lost on wide ways.
     pub loss: u64,
 }
@@ -43,6 +45,12 @@ pub struct Home {
     pub down: Option<u64>,
     pub up: Option<u64>,
     pub delay: Duration,
+    /// Whose customer it is; those of one provider are near to each other.
+    pub isp: Option<usize>,
+    /// Nobody outside can link to it: it dials, and is linked to who can be dialled.
+    pub hidden: bool,
+    /// All such homes are in one network, so that they count as one place.
+    pub crowded: bool,
 }
 
 /// A place for a node.
@@ -173,6 +181,7 @@ impl Scene {
             happenings: vec![],
             ends,
             quantum: 16 * 1024,
+            friends: 12,
             loss: [0, 0, 5, 20][pick(&mut rng, 4)],
         };
         if rng.below(4) == 0 {
@@ -315,8 +324,10 @@ fn homes(rng: &mut Rng, top: u64) -> Vec<Home> {
         down: (rng.below(4) > 0).then(|| top * (12 + rng.below(80)) / 10),
         up: Some(top * (3 + rng.below(30)) / 10),
         delay: Duration::from_millis(2 + rng.below(30)),
+        ..Home::default()
     };
-    let operators = Home { down: None, up: Some(top * 20), delay: Duration::from_millis(5) };
+    let delay = Duration::from_millis(5);
+    let operators = Home { up: Some(top * 20), delay, ..Home::default() };
     [operators].into_iter().chain((0..count).map(home)).collect()
 }
 

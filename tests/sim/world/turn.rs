@@ -48,6 +48,10 @@ pub struct World {
     pub origin_sent: BTreeMap<Thing, u64>,
     /// Bytes of blocks that came from peers and were placed.
     pub peer_bytes: u64,
+    /// Those of them that came from the home or the same provider.
+    pub near_bytes: u64,
+    /// Those of them that each node took.
+    pub took: BTreeMap<usize, u64>,
     /// When a node had a segment whole.
     pub complete: BTreeMap<(usize, Thing), Instant>,
     pub sessions: Vec<Session>,
@@ -100,6 +104,8 @@ impl World {
             origin_bytes: 0,
             origin_sent: BTreeMap::new(),
             peer_bytes: 0,
+            near_bytes: 0,
+            took: BTreeMap::new(),
             complete: BTreeMap::new(),
             sessions: Vec::new(),
             checks: Checks::default(),
