@@ -514,6 +514,25 @@ fn a_dead_origin_leaves_peers_to_serve_however_late() {
 }
 
 #[test]
+fn what_the_origin_brings_now_nobody_far_has_to_send_as_well() {
+    check(
+        "order a own
+         0 rate 3145728
+         0 join a wan
+         0 seek a
+         0 have a 1 0-3 - 0
+         0 want 1 in 1500 4
+         1500 end",
+        "0 ask a 1 0-1
+         650..700 origin 1 2-3 late
+         950..1000 cancel a 1 1
+         950..1000 origin 1 1 late
+         1000..1050 cancel a 1 0
+         1000..1050 origin 1 0 late",
+    );
+}
+
+#[test]
 fn what_peers_leave_too_late_is_taken_by_the_origin_in_time() {
     // Three MiB a second: at 667 ms the origin brings four blocks with 250 ms to spare; who has them
     // at home gets a moment more.

@@ -213,28 +213,23 @@ fn event(devices: usize, uplink_tenths: u64) -> Stage {
 
 #[test]
 fn a_live_event_is_carried_by_its_homes() {
-    let named = std::env::var("HOMES").ok().and_then(|text| text.parse().ok());
-    let uplinks = std::env::var("UPLINK").ok().and_then(|text| text.parse().ok());
-    for uplink in uplinks.map_or(vec![5, 10, 15], |uplink| vec![uplink]) {
-        let stage = event(named.unwrap_or(20), uplink);
-        let (shared, direct) = both(&stage.scene());
-        let measure = Measure::of(&shared, &direct);
-        let all = shared.origin_bytes + shared.peer_bytes;
-        let share = shared.origin_bytes as f64 / all as f64;
-        let near = shared.near_bytes as f64 / shared.peer_bytes.max(1) as f64;
-        // One device and the witness take each segment themselves.
-        let nodes = stage.devices as f64;
-        let usable = (uplink as f64 * nodes + stage.witness_tenths as f64) / 10.0 / nodes;
-        let ceiling = (2.0 / nodes).max(1.0 - usable);
-        println!(
-            "{} homes, {uplink} tenths: origin share {share:.3}, ceiling {ceiling:.3}, near \
-             {near:.3}, {measure:?}",
-            stage.devices
-        );
-        assert_eq!(shared.checks.breaches(), [""; 0]);
-        assert_eq!(measure.stalls.saturating_sub(measure.stalls_alone), 0);
-        assert!(measure.copies < measure.copies_alone * 0.95 && shared.near_bytes > 0);
-    }
+    let named = |name| std::env::var(name).ok()?.parse::<usize>().ok();
+    let (homes, uplink) = (named("HOMES").unwrap_or(20), named("UPLINK").unwrap_or(10));
+    let stage = event(homes, uplink as u64);
+    let (shared, direct) = both(&stage.scene());
+    let measure = Measure::of(&shared, &direct);
+    let part = |of: u64, all: u64| of as f64 / all.max(1) as f64;
+    let share = part(shared.origin_bytes, shared.origin_bytes + shared.peer_bytes);
+    let near = part(shared.near_bytes, shared.peer_bytes);
+    // One home and the witness take each segment themselves.
+    let nodes = homes as f64;
+    let usable = (uplink as f64 * nodes + stage.witness_tenths as f64) / 10.0 / nodes;
+    let ceiling = (2.0 / nodes).max(1.0 - usable);
+    println!("{homes} homes, uplink {uplink} tenths: {measure:?}");
+    println!("    origin's share {share:.3}, at best {ceiling:.3}; of peers' bytes {near:.3} near");
+    assert_eq!(shared.checks.breaches(), [""; 0]);
+    assert!(measure.stalls <= measure.stalls_alone, "{measure:?}");
+    assert!(measure.copies < measure.copies_alone * 0.9 && near > 0.3, "{measure:?} {near}");
 }
 
 /// Devices and seconds of a segment.

@@ -114,7 +114,9 @@ impl View<'_> {
         } else if is_pressed {
             let late = open.less(self.in_time(self.last_look()));
             let first = self.pursuit.want.urgent;
-            self.take(join(late, open), if first { Why::First } else { Why::Late });
+            let blocks = join(late, open);
+            self.cancel_far(blocks);
+            self.take(blocks, if first { Why::First } else { Why::Late });
         } else {
             self.take_turns();
         }

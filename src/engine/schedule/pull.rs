@@ -198,8 +198,23 @@ impl View<'_> {
 
     /// Takes back what was asked of peers and is not needed any more.
     pub(super) fn cancel(&mut self, blocks: BlockSet) {
+        let asked = self.pursuit.asked.extract(blocks);
+        self.take_back(asked);
+    }
+
+    /// Takes back from those beyond the home what the origin brings now: narrow uplinks are for
+    /// who gets by them what the origin need not send.
+    pub(super) fn cancel_far(&mut self, blocks: BlockSet) {
+        let is_home = |peer| self.peers.get(&peer).is_some_and(|it| it.link.tier == Tier::Home);
+        let asked = self.pursuit.asked.extract(blocks);
+        let (near, far) = asked.into_iter().partition(|asked| is_home(asked.peer));
+        self.pursuit.asked.extend::<Vec<Asked>>(near);
+        self.take_back(far);
+    }
+
+    fn take_back(&mut self, asked: Vec<Asked>) {
         let mut cancelled: Map<PeerId, BlockSet> = Map::new();
-        for asked in self.pursuit.asked.extract(blocks) {
+        for asked in asked {
             if let Some(source) = self.peers.get_mut(&asked.peer) {
                 source.on_settled();
             }
