@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use super::download::Due;
-use super::exchange::forwarded;
-use super::fetch::{Ask, Fetch};
+use super::exchange::Exchange;
+use super::fetch::{Ask, By, Fetch};
 use super::machine::Machine;
 use super::report::Counter;
 use crate::base::digest::Digest;
-use crate::base::id::ExchangeId;
+use crate::base::id::{ExchangeId, FetchId};
 use crate::base::limits;
 use crate::base::range::ByteRange;
 use crate::engine::cache::index::Key;
@@ -20,14 +20,98 @@ use crate::wire::http::range::Spec;
 impl Machine {
     /// Fetches what the streams in use will be asked for next.
     pub(super) fn fetch_ahead(&mut self) {
-        while let Some(wanted) = self.timeline.poll_wanted(self.now) {
+        if self.is_awaited() {
+            self.leave_behind();
+        }
+        while self.may_fetch_ahead() {
+            let Some(wanted) = self.timeline.poll_wanted(self.now) else { return };
             let origin = usize::from(wanted.locator.origin.0);
             let worth = self.health.get(origin).is_some_and(|h| h.is_worth_fetching_ahead());
-            let under_way = self.fetches.values().filter(|fetch| fetch.ask.ahead).count();
-            let may = self.rule.governor.may_prefetch(self.now);
-            if worth && may && under_way < AHEAD {
+            if worth && self.rule.governor.may_prefetch(self.now) {
                 self.fetch_segment(wanted);
             }
+        }
+    }
+
+    /// Whether the next segment may be fetched ahead: one after the other, and none while a player
+    /// waits for the origin, since on a narrow line all else takes from what it needs first. A
+    /// witness fetches several at once.
+    pub(super) fn may_fetch_ahead(&self) -> bool {
+        let ahead = |fetch: &&Fetch| fetch.ask.ahead && fetch.ask.fills.is_none();
+        let most = if self.is_witness() { WITNESS_AHEAD } else { 1 };
+        self.fetches.values().filter(ahead).count() < most && !self.is_awaited()
+    }
+
+    /// Whether a player waits for a media segment that the origin is asked for.
+    pub(super) fn is_awaited(&self) -> bool {
+        let slow = |id: &FetchId| self.fetches.get(id).is_some_and(|fetch| self.is_slow(fetch));
+        let by_swarm = |exchange: &Exchange| {
+            let swarm = self.swarm.as_ref()?;
+            let download = swarm.downloads.get(swarm.rows.get(&exchange.row?)?)?;
+            let begins = download.urgent && download.fetches.is_empty();
+            Some(begins || download.fetches.keys().any(slow))
+        };
+        let comes = |exchange: &Exchange| {
+            exchange.fetch.as_ref().is_some_and(slow) || by_swarm(exchange) == Some(true)
+        };
+        self.exchanges.values().any(|exchange| exchange.is_media && comes(exchange))
+    }
+
+    /// Whether a fetch has so much before it that others would hurt it. Peers find each other's
+    /// segments by seeking ahead, so with them one that is quickly over is not waited for.
+    fn is_slow(&self, fetch: &Fetch) -> bool {
+        let shares = self.swarm.as_ref().is_some_and(|swarm| !swarm.links.is_empty());
+        let left = || {
+            let stream = fetch.stream?;
+            let came = (stream.upto - stream.at).checked_sub(limits::block::BLOCK)?;
+            let left = stream.until?.saturating_sub(stream.upto);
+            let took = u64::try_from((self.now - fetch.begun).as_micros()).ok()?;
+            Some(Duration::from_micros(took.saturating_mul(left) / (came + limits::block::BLOCK)))
+        };
+        let target = || Some(self.timeline.listed(&fetch.ask.locator, span(&fetch.ask))?.target);
+        !shares || left().zip(target()).is_none_or(|(left, target)| left > target / 4)
+    }
+
+    /// Ends what is on its way of renditions that their players have turned away from, unless
+    /// most of it is here.
+    fn leave_behind(&mut self) {
+        if self.is_witness() {
+            return;
+        }
+        let is_unused = |ask: &Ask| {
+            self.timeline.is_left(&ask.locator, span(ask)) && !self.is_asked_for(&ask.key)
+        };
+        let downloads = || self.swarm.iter().flat_map(|swarm| &swarm.downloads);
+        let plain = |fetch: &Fetch| fetch.by == By::Origin && fetch.ask.fills.is_none();
+        let alone = |id: &FetchId| !downloads().any(|(_, other)| other.fetches.contains_key(id));
+        let unused = self.fetches.iter().filter(|(id, fetch)| {
+            plain(fetch) && fetch.ask.ahead && alone(id) && is_unused(&fetch.ask)
+        });
+        let mut fetches: Vec<FetchId> = unused.map(|(id, _)| *id).collect();
+        let ended = downloads().filter(|(_, download)| is_unused(&download.ask));
+        let ended: Vec<_> = ended
+            .map(|(resource, download)| {
+                fetches.extend(download.fetches.keys());
+                (*resource, download.segments(*resource))
+            })
+            .collect();
+        for (resource, segments) in ended {
+            self.end_download(resource);
+            segments.into_iter().for_each(|segment| self.announce(segment));
+        }
+        fetches.into_iter().for_each(|id| self.stop(id));
+    }
+
+    /// Whether a player is being answered with a resource.
+    fn is_asked_for(&self, key: &Key) -> bool {
+        self.exchanges.values().any(|exchange| exchange.key == *key)
+    }
+
+    /// Takes note of a player that left before it had all that it was promised.
+    pub(super) fn note_hung_up(&mut self, exchange: &Exchange, sent: u64) {
+        let whole = exchange.promised.map_or(exchange.fetch.is_none(), |promised| sent >= promised);
+        if exchange.is_media && exchange.wants_content() && !whole {
+            self.timeline.on_hung_up(&exchange.request.locator, exchange.span());
         }
     }
 
@@ -44,14 +128,9 @@ impl Machine {
         if here || (range.is_some() && stored.is_some()) || self.fetches.values().any(same) {
             return;
         }
-        // It is asked for as the player does that is nearest to it: its cookies open the door.
-        let near = self
-            .exchanges
-            .values()
-            .rev()
-            .find(|exchange| exchange.key.origin == key.origin && exchange.may_share());
-        let fields = match near {
-            Some(near) => forwarded(&near.request.fields),
+        // It is asked for as a player asked last: its cookies open the door.
+        let fields = match self.manners.get(&key.origin) {
+            Some(fields) => fields.clone(),
             None if self.is_witness() => Fields::default(),
             None => return,
         };
@@ -88,5 +167,13 @@ impl Machine {
     }
 }
 
-/// Fetches ahead under way at once.
-const AHEAD: usize = 4;
+/// The bytes that are asked for, where they are a single range with both ends.
+fn span(ask: &Ask) -> Option<ByteRange> {
+    match ask.spec {
+        Some(Spec::Span(first, last)) => Some(ByteRange::new(first, last.saturating_add(1))),
+        _ => None,
+    }
+}
+
+/// Fetches ahead of a witness under way at once.
+const WITNESS_AHEAD: usize = 4;

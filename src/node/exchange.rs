@@ -26,6 +26,10 @@ pub(super) struct Exchange {
     pub(super) row: Option<RowId>,
     /// Where its bytes come from, as far as is known.
     pub(super) source: Source,
+    /// Whether a playlist lists it as a media segment.
+    pub(super) is_media: bool,
+    /// Bytes of content that its answer has, once they are known.
+    pub(super) promised: Option<u64>,
 }
 
 impl Exchange {
@@ -33,7 +37,8 @@ impl Exchange {
     pub(super) fn new(request: Request, key: Key) -> Self {
         let directives = RequestDirectives::of(&request.fields);
         let source = Source::Origin;
-        Self { request, key, directives, fetch: None, row: None, source }
+        let (fetch, row, is_media, promised) = (None, None, false, None);
+        Self { request, key, directives, fetch, row, source, is_media, promised }
     }
 
     /// Whether the content is wanted, and not the head alone.
@@ -47,6 +52,16 @@ impl Exchange {
             range::requested(&self.request.fields)
         } else {
             Requested::Whole
+        }
+    }
+
+    /// The range that is asked for, where it is a single one with both ends.
+    pub(super) fn span(&self) -> Option<ByteRange> {
+        match self.range() {
+            Requested::One(Spec::Span(first, last)) => {
+                Some(ByteRange::new(first, last.saturating_add(1)))
+            }
+            _ => None,
         }
     }
 

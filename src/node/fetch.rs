@@ -249,16 +249,20 @@ impl Machine {
         }
     }
 
-    /// An exchange no longer depends on a fetch; one that nobody needs is stopped, unless most
-    /// of it is here.
+    /// An exchange no longer depends on a fetch; one that nobody needs is stopped.
     pub(super) fn leave_fetch(&mut self, id: FetchId, exchange: ExchangeId) {
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
         fetch.followers.remove(&exchange);
         fetch.waiting.retain(|waiting| *waiting != exchange);
         fetch.holes.retain(|waiting| *waiting != exchange);
-        if !fetch.followers.is_empty() || fetch.ask.ahead || fetch.by == By::Swarm {
-            return;
+        if fetch.followers.is_empty() && !fetch.ask.ahead && fetch.by == By::Origin {
+            self.stop(id);
         }
+    }
+
+    /// Stops a fetch that nobody needs, unless most of it is here.
+    pub(super) fn stop(&mut self, id: FetchId) {
+        let Some(fetch) = self.fetches.get(&id) else { return };
         let worth_ending = match (&fetch.stream, fetch.ask.validates) {
             (Some(stream), _) => stream.until.is_some_and(|until| {
                 let (here, left) = (stream.upto - stream.at, until.saturating_sub(stream.upto));

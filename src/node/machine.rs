@@ -31,6 +31,7 @@ use crate::engine::cache::index::{Bounds, Index};
 use crate::engine::caps::work::Work;
 use crate::engine::timeline::answer::Life;
 use crate::engine::timeline::follow::Timeline;
+use crate::wire::http::fields::Fields;
 
 /// The engines of one node, joined.
 pub struct Machine {
@@ -50,6 +51,8 @@ pub struct Machine {
     /// Rows that peers may have, where a network is configured.
     pub(super) listed: Map<RowId, super::listed::Row>,
     pub(super) exchanges: Map<ExchangeId, Exchange>,
+    /// How a player last asked each origin for media that others may have as well.
+    pub(super) manners: Map<OriginId, Fields>,
     pub(super) fetches: Map<FetchId, Fetch>,
     pub(super) health: Vec<Health>,
     pub(super) timeline: Timeline,
@@ -113,6 +116,7 @@ impl Machine {
             rows: Map::new(),
             listed: Map::new(),
             exchanges: Map::new(),
+            manners: Map::new(),
             fetches: Map::new(),
             health: health.collect(),
             timeline: Timeline::new(ignored(&config)),
@@ -184,7 +188,8 @@ impl Machine {
         if self.resting {
             return None;
         }
-        let timeline = self.timeline.poll_timeout().map(|at| (at, Reason::Timeline));
+        let timeline = self.timeline.poll_timeout().filter(|_| self.may_fetch_ahead());
+        let timeline = timeline.map(|at| (at, Reason::Timeline));
         let peers = self.swarm.as_ref().and_then(|s| s.poll_timeout(self.date(), self.now));
         let peers = peers.map(|at| (at, Reason::Peers));
         let caps = self.rule.poll_timeout(self.config.caps.standby_after);
@@ -213,6 +218,7 @@ impl Machine {
         self.health = config.origins.iter().map(health).collect();
         self.places = config.places();
         self.ignored = ignored(&config);
+        self.manners.clear();
         self.timeline = Timeline::new(self.ignored.clone());
         self.memory.resize(config.cache.memory.0);
         self.disk.resize(config.cache.disk.0);
@@ -241,6 +247,7 @@ impl Machine {
     fn on_left(&mut self, id: ExchangeId, sent: u64) {
         let Some(exchange) = self.exchanges.remove(&id) else { return };
         self.leave_holes(id);
+        self.note_hung_up(&exchange, sent);
         self.report.bytes(exchange.source, sent, self.now);
         self.note_work(Work { played: sent, ..Work::default() });
         if let Some(fetch) = exchange.fetch {

@@ -14,7 +14,7 @@ use crate::engine::cache::evict::Slice;
 use crate::engine::cache::index::{Entry, Key};
 use crate::engine::cache::reuse::Reuse;
 use crate::wire::http::conditions;
-use crate::wire::http::range::{Requested, Spec};
+use crate::wire::http::range::Spec;
 
 impl Machine {
     /// A player asks.
@@ -23,15 +23,14 @@ impl Machine {
         self.wake();
         let id = request.exchange;
         let key = Key { origin: request.locator.origin, identity: self.identity(&request.locator) };
-        let exchange = Exchange::new(request, key);
+        let mut exchange = Exchange::new(request, key);
         if matches!(&*exchange.request.method, "GET" | "HEAD") {
-            if let Requested::One(Spec::Span(first, last)) = exchange.range() {
-                let range = ByteRange::new(first, last.saturating_add(1));
-                self.timeline.on_request(&exchange.request.locator, Some(range), self.now);
-            } else {
-                self.timeline.on_request(&exchange.request.locator, None, self.now);
+            let (locator, range) = (exchange.request.locator.clone(), exchange.span());
+            exchange.is_media = self.timeline.on_request(&locator, range, self.now);
+            if exchange.is_media && exchange.may_share() {
+                let fields = forwarded(&exchange.request.fields);
+                self.manners.insert(locator.origin, fields);
             }
-            let locator = exchange.request.locator.clone();
             self.exchanges.insert(id, exchange);
             self.tell_witnesses(&locator);
             self.serve(id);
@@ -112,7 +111,9 @@ impl Machine {
         let mut answer = answer::from_entry(entry, part, &making);
         if let Some(wanted) = part.bytes().filter(|_| content) {
             exchange.row = Some(row);
-            let last = wanted.end.min(entry.length.unwrap_or(wanted.end)).saturating_sub(1);
+            let end = wanted.end.min(entry.length.unwrap_or(wanted.end));
+            exchange.promised = (end < u64::MAX).then(|| end.saturating_sub(wanted.start));
+            let last = end.saturating_sub(1);
             // A long read counts where it begins; what it passes counts as it is asked for.
             let slices = wanted.start / limits::block::SLICE
                 ..=(last / limits::block::SLICE).max(wanted.start / limits::block::SLICE);

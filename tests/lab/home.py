@@ -2,7 +2,7 @@
 """Whole homes in network namespaces: real multicast, rates, players and kills, and what neap does in them.
 
 usage: tests/lab/home.py [--sharing on|off] [--finding mdns|static] [--numbers] [PART...]
-       parts: live narrow mixed dash film strangers discovery many      (default: all)
+       parts: alone live narrow mixed dash film liars strangers discovery many      (default: all)
 
 Needs root. `--sharing off` runs the same with nothing shared: the figures that the others are compared with.
 `--numbers` prints the table of docs/performance.md instead (8 devices, about ten minutes).
@@ -13,6 +13,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from alone import alone
 from namespaces import Home, missing
 from broadcast import Broadcast
 from discovery import discovery
@@ -23,7 +24,7 @@ from node import Nodes
 from report import Report
 from strangers import strangers
 
-PARTS = ("live", "narrow", "mixed", "dash", "film", "liars", "strangers", "discovery", "many")
+PARTS = ("alone", "live", "narrow", "mixed", "dash", "film", "liars", "strangers", "discovery", "many")
 # What says nothing while sharing is off.
 SHARED = ("liars", "strangers", "discovery", "many")
 LINE = {"down": 20e6, "up": 5e6, "delay_ms": 20}
@@ -50,6 +51,8 @@ def main():
     with Home(4, **LINE) as home, Broadcast(home) as origin:
         origin.start_live()
         live = Live(report, home, origin, options.sharing == "on")
+        if "alone" in wanted:
+            alone(report, home, origin, LINE)
         for part, trial in (("live", live.evening), ("narrow", live.narrow), ("mixed", live.mixed),
                             ("dash", live.dash), ("liars", live.liars)):
             if part in wanted:
@@ -68,9 +71,9 @@ def numbers(seconds):
           "whole, p50 / p95 s | origin late | neap's CPU, cores |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     with Home(8, **LINE) as home, Broadcast(home) as origin:
         origin.start_live()
-        alone, shared = Live(None, home, origin, False), Live(None, home, origin, True)
+        apart, shared = Live(None, home, origin, False), Live(None, home, origin, True)
         for count in (1, 2, 4, 8):
-            for name, live, direct in (("no neap", alone, True), ("not shared", alone, False), ("shared", shared, False)):
+            for name, live, direct in (("no neap", apart, True), ("not shared", apart, False), ("shared", shared, False)):
                 if count == 1 and name == "shared":
                     continue
                 f = live.crowd(count, seconds, direct)

@@ -160,6 +160,65 @@ fn the_next_segments_on_demand_are_fetched_ahead_but_not_all() {
 }
 
 #[test]
+fn nothing_is_fetched_ahead_while_the_player_waits() {
+    let gate = Gate::default();
+    let open = gate.clone();
+    let origin = Origin::new(move |asked: &Asked, reply: &mut Reply<'_>| match asked.path() {
+        "/vod.m3u8" => reply.answer("200 OK", HLS, stored(9)),
+        "/seg0.ts" => {
+            reply.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n/seg");
+            open.wait();
+            reply.send("0.ts");
+        }
+        path => reply.answer("200 OK", "", path),
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/vod.m3u8");
+    let mut player = crate::player::open(node.port, ("GET", "/tv/seg0.ts"), "", b"");
+    player.at_least(4);
+    node.get("/tv/vod.m3u8");
+    assert_eq!(node.metric("neap_prefetches_total"), 0, "{:?}", targets(&origin));
+    gate.open();
+    player.rest().is("/seg0.ts");
+    origin.wait_for("/seg1.ts", 1);
+}
+
+#[test]
+fn what_was_fetched_ahead_of_a_variant_ends_when_the_player_turns_to_another() {
+    let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9000000\nhigh/vod.m3u8\n\
+                  #EXT-X-STREAM-INF:BANDWIDTH=900000\nlow/vod.m3u8\n";
+    let (gate, left) = (Gate::default(), Gate::default());
+    let (open, gone) = (gate.clone(), left.clone());
+    let origin = Origin::new(move |asked: &Asked, reply: &mut Reply<'_>| match asked.path() {
+        "/master.m3u8" => reply.answer("200 OK", HLS, master),
+        "/high/vod.m3u8" | "/low/vod.m3u8" => reply.answer("200 OK", HLS, stored(9)),
+        "/high/seg1.ts" => {
+            reply.send("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nbegun");
+            reply.wait_for_leaving();
+            gone.open();
+        }
+        "/low/seg1.ts" => {
+            open.wait();
+            reply.answer("200 OK", "", "low");
+        }
+        path => reply.answer("200 OK", "", path),
+    });
+    let node = Node::with(&origin.url(), "");
+    for playlist in ["master.m3u8", "high/vod.m3u8", "low/vod.m3u8"] {
+        node.get(&format!("/tv/{playlist}"));
+    }
+    node.get("/tv/high/seg0.ts").is("/high/seg0.ts");
+    origin.wait_for("/high/seg1.ts", 1);
+    let (port, turned) = (node.port, Instant::now());
+    let player = std::thread::spawn(move || crate::player::get(port, "/tv/low/seg1.ts", ""));
+    left.wait();
+    assert!(turned.elapsed() < Duration::from_secs(4), "the origin ended it, and not the node");
+    gate.open();
+    player.join().expect("a reply").is("low");
+    assert_eq!(origin.about("/high/seg1.ts").len(), 1);
+}
+
+#[test]
 fn segments_that_may_not_be_kept_are_not_fetched_ahead_for_long() {
     let (origin, first) = channel(2, "Cache-Control: no-store\r\n");
     let node = Node::with(&origin.url(), "");

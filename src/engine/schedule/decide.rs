@@ -22,6 +22,8 @@ pub(super) struct View<'a> {
     pub(super) origin: &'a Rate,
     /// Bytes that the own fetches of all segments have before them.
     pub(super) fetching: u64,
+    /// Whether one of them is due before this one.
+    pub(super) is_behind: bool,
     /// Bytes of a usual segment, for one whose record is unknown.
     pub(super) usual: u64,
     pub(super) steps: &'a mut VecDeque<Step>,
@@ -109,8 +111,13 @@ impl View<'_> {
 
     fn go_to_the_origin(&mut self, is_pressed: bool) {
         let open = self.pursuit.missing().less(self.pursuit.own);
+        // Fetches side by side share the line: one that is due later would take from one that is
+        // due sooner, and on a narrow line make both late.
+        self.pursuit.yields = self.is_behind && !self.pursuit.want.urgent;
         if self.own.role == Role::Witness {
             self.take(open, Why::Elected);
+        } else if self.pursuit.yields {
+            // It is looked at again when that one is over.
         } else if is_pressed {
             let late = open.less(self.in_time(self.last_look()));
             let first = self.pursuit.want.urgent;

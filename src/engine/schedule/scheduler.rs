@@ -119,10 +119,10 @@ impl Scheduler {
         self.view(segment, now, |view| view.cancel(BlockSet(u64::MAX)));
         let Some(pursuit) = self.wants.remove(&segment) else { return };
         self.forget_use(segment, pursuit.want.deadline);
-        self.fetching.remove(&segment);
         if let Some(alarm) = pursuit.alarm {
             self.alarms.remove(&(alarm, segment));
         }
+        self.on_fetched(segment, now);
     }
 
     /// A peer said what it has.
@@ -341,7 +341,18 @@ impl Scheduler {
         if fetching > 0 {
             self.fetching.insert(segment, fetching);
         } else {
-            self.fetching.remove(&segment);
+            self.on_fetched(segment, now);
+        }
+    }
+
+    /// A segment has no own fetch any more: those that yielded to it are looked at.
+    fn on_fetched(&mut self, segment: SegmentId, now: Instant) {
+        if self.fetching.remove(&segment).is_none() {
+            return;
+        }
+        let yields = self.wants.iter().filter(|(_, pursuit)| pursuit.yields);
+        for segment in yields.map(|(segment, _)| *segment).collect::<Vec<_>>() {
+            self.touch(segment, now);
         }
     }
 
@@ -365,6 +376,9 @@ impl Scheduler {
         look: impl FnOnce(&mut View<'_>) -> T,
     ) -> Option<T> {
         let own = self.fetching.get(&segment).copied().unwrap_or(0);
+        let deadline = self.wants.get(&segment)?.want.deadline;
+        let due = |other: &SegmentId| self.wants.get(other).map(|other| other.want.deadline);
+        let is_behind = self.fetching.keys().filter_map(due).any(|other| other < deadline);
         let pursuit = self.wants.get_mut(&segment)?;
         Some(look(&mut View {
             segment,
@@ -373,6 +387,7 @@ impl Scheduler {
             own: self.own,
             origin: &self.origin,
             fetching: self.fetching.values().sum::<u64>().saturating_sub(own),
+            is_behind,
             usual: self.usual,
             steps: &mut self.steps,
             now,

@@ -137,6 +137,8 @@ pub(super) struct Pursuit {
     pub(super) rest: (Instant, u32),
     /// Until when peers at home are trusted to be faster than the origin.
     pub(super) grace: Option<Instant>,
+    /// Whether it waits for an own fetch that is due sooner.
+    pub(super) yields: bool,
     /// When it is looked at again.
     pub(super) alarm: Option<Instant>,
 }
@@ -193,6 +195,7 @@ impl Pursuit {
             step,
             rest: (now, 0),
             grace: None,
+            yields: false,
             alarm: None,
         };
         pursuit.regroup(now);

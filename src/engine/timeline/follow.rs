@@ -21,21 +21,21 @@ use crate::wire::plan::{Kind, Plan, Segment};
 #[derive(Debug, Default)]
 pub struct Timeline {
     /// Query parameters that tell no resources apart, by origin.
-    ignored: Map<OriginId, Vec<String>>,
-    streams: Map<u32, Stream>,
+    pub(super) ignored: Map<OriginId, Vec<String>>,
+    pub(super) streams: Map<u32, Stream>,
     next_id: u32,
     index: Index,
     leaving: Leaving,
     /// Rows whose player asked lately.
-    active: Set<(u32, u32)>,
+    pub(super) active: Set<(u32, u32)>,
 }
 
 /// A segment as it was found.
-struct Found {
-    stream: u32,
-    row: u32,
-    position: u64,
-    kind: Kind,
+pub(super) struct Found {
+    pub(super) stream: u32,
+    pub(super) row: u32,
+    pub(super) position: u64,
+    pub(super) kind: Kind,
 }
 
 impl Timeline {
@@ -98,40 +98,6 @@ impl Timeline {
                 self.note(id, (row, &segment), true);
                 self.leaving.stay(file);
             }
-        }
-    }
-
-    /// A player asked for a resource: its rendition is in use from here on.
-    pub fn on_request(&mut self, asked: &Locator, range: Option<ByteRange>, now: Instant) {
-        if let Some(id) = self.playlist(asked) {
-            if let Some(stream) = self.streams.get_mut(&id) {
-                stream.asked = now;
-            }
-            return;
-        }
-        let Some(found) = self.find(&name(&self.ignored, asked), range) else { return };
-        let Some(stream) = self.streams.get_mut(&found.stream) else { return };
-        stream.asked = now;
-        let row = usize::try_from(found.row).unwrap_or(usize::MAX);
-        let Some(asked_row) = stream.rows.get(row) else { return };
-        let set = asked_row.set;
-        if found.kind == Kind::Media {
-            let long = asked_row.lasting(found.position, &stream.pace);
-            let goes_on = asked_row.play.goes_on_at(found.position);
-            let head = stream.heads.entry(set).or_default();
-            head.on_request((found.position, goes_on), long, now);
-        }
-        for (index, other) in (0..).zip(&mut stream.rows) {
-            if index == found.row {
-                other.play.on_request(found.position, found.kind, now);
-                self.active.insert((found.stream, index));
-            } else if found.kind == Kind::Media && other.set == set && other.play.asked.is_some() {
-                other.play.asked = None;
-                self.active.remove(&(found.stream, index));
-            }
-        }
-        if found.kind == Kind::Media {
-            self.leave_by_clock((found.stream, row), found.position, asked);
         }
     }
 
@@ -258,7 +224,7 @@ impl Timeline {
         id
     }
 
-    fn playlist(&self, asked: &Locator) -> Option<u32> {
+    pub(super) fn playlist(&self, asked: &Locator) -> Option<u32> {
         let named = self.playlist_name(asked);
         let mut streams = self.streams.iter();
         streams.find(|(_, stream)| stream.playlist == named).map(|(id, _)| *id)
@@ -289,7 +255,7 @@ impl Timeline {
         }
     }
 
-    fn find(&self, named: &Locator, range: Option<ByteRange>) -> Option<Found> {
+    pub(super) fn find(&self, named: &Locator, range: Option<ByteRange>) -> Option<Found> {
         let start = range.map(|range| range.start);
         let exact = start.and_then(|start| self.index.find(named, Some(start)));
         let place = exact.or_else(|| self.index.find(named, None));
@@ -345,7 +311,12 @@ impl Timeline {
     }
 
     /// A live template's segment goes when the origin's calendar says so.
-    fn leave_by_clock(&mut self, (id, row): (u32, usize), position: u64, locator: &Locator) {
+    pub(super) fn leave_by_clock(
+        &mut self,
+        (id, row): (u32, usize),
+        position: u64,
+        locator: &Locator,
+    ) {
         let Some(stream) = self.streams.get(&id) else { return };
         let Some(Content::Named(named)) = stream.rows.get(row).map(|row| &row.content) else {
             return;
@@ -390,7 +361,8 @@ impl Timeline {
     }
 }
 
-fn name(ignored: &Map<OriginId, Vec<String>>, locator: &Locator) -> Locator {
+/// What a locator is compared by.
+pub(super) fn name(ignored: &Map<OriginId, Vec<String>>, locator: &Locator) -> Locator {
     let ignored = ignored.get(&locator.origin).map_or(&[][..], Vec::as_slice);
     Locator { origin: locator.origin, target: identity(&locator.target, ignored) }
 }

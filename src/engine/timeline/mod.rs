@@ -7,3 +7,4 @@ mod leaving;
 mod playhead;
 mod row;
 mod stream;
+mod turn;
