@@ -85,13 +85,14 @@ class Capped(Node):
         return super().start(origin, witnesses)
 
     def again(self):
-        """As any node, but within a cgroup where one is named, which counts all that it holds, and with more
-        of an environment."""
+        """As any node, but within a cgroup where one is named, which counts all that it holds, with more of an
+        environment, and by another `program`, as an emulator and what it runs."""
         group, more = self.more.get("group"), self.more.get("env", {})
         # Into the group first: what `ip netns exec` mounts for its program hides the cgroups.
         join = ["sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$@"', "sh"] if group else []
         env = ["env", *(f"{name}={value}" for name, value in more.items())] if more else []
-        command = [*join, *self.host.wrap, *env, binary(), "--config", self.folder / "neap.toml"]
+        program = self.more.get("program") or [binary()]
+        command = [*join, *self.host.wrap, *env, *program, "--config", self.folder / "neap.toml"]
         with open(self.log, "a") as log:
             self.process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
         self.home.children.append(self.process)

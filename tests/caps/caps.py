@@ -29,6 +29,7 @@ PARTS = ("standby", "memory", "cpu", "rates", "sensors", "volume", "smallest")
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--giver", default="", help="with cpu: the program under test, with words before it as an emulator's")
     parser.add_argument("parts", nargs="*")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
@@ -43,7 +44,7 @@ def main():
         if "memory" in wanted:
             memory(report, home, origin, options.long)
         if "cpu" in wanted:
-            cpu(report, home, origin, options.long)
+            cpu(report, home, origin, options.long, options.giver.split())
         if "rates" in wanted:
             rates(report, home, origin, options.long)
         if "sensors" in wanted:

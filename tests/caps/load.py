@@ -24,11 +24,12 @@ BURST_SECONDS, BURST_LEAST = 0.125, 2 * 64 * 1024
 WIRE = 1.02
 
 
-def cpu(report, home, origin, long):
-    """At each cap: what the process uses while takers want all and a player of its own plays 25 Mbit/s."""
+def cpu(report, home, origin, long, giver=()):
+    """At each cap: what the process uses while takers want all and a player of its own plays 25 Mbit/s. `giver` is
+    the program under test where that is another one: a slow one, for takers that want more than a cap allows."""
     seconds = 65 if long else 11
     with Bed(home, origin) as bed:
-        bed.build(caps='cpu = "50 %"')
+        bed.build(caps='cpu = "50 %"', program=giver)
         bed.warm()
         with Meter(bed.giver.host, pid_of(bed.giver)) as meter:
             player = Watcher(bed.giver.host, bed.giver.base() + FILM)
