@@ -111,7 +111,8 @@ fn rfc_8216_4_3_4_2_a_variant_that_is_turned_away_from_is_left_and_its_sound_is_
     let mut world = World::new();
     let master = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",URI=\"a/v.m3u8\"\n\
         #EXT-X-STREAM-INF:BANDWIDTH=2000000,AUDIO=\"a\"\nh/v.m3u8?token=1\n\
-        #EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO=\"a\"\nl/v.m3u8?token=1\n";
+        #EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO=\"a\"\nl/v.m3u8?token=1\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=64000\na/v.m3u8\n";
     world.hls("/master.m3u8", master, 0);
     for rendition in ["a", "h", "l"] {
         world.hls(&format!("/{rendition}/v.m3u8"), &window(0, 9, true), 0);

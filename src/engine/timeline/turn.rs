@@ -62,8 +62,8 @@ impl Timeline {
     }
 
     /// Leaves what a multivariant playlist names beside the media playlist of `id`: its variants
-    /// have a bitrate and replace each other; what has none is sound or text beside them
-    /// (RFC 8216, 4.3.4.1 and 4.3.4.2).
+    /// have a bitrate and replace each other; what it also lists without one is sound or text
+    /// beside them (RFC 8216, 4.3.4.1 and 4.3.4.2).
     fn leave_variants(&mut self, id: u32) {
         let others: Vec<_> =
             self.active.iter().filter(|(other, _)| *other != id).copied().collect();
@@ -79,11 +79,13 @@ impl Timeline {
             return false;
         };
         self.streams.values().any(|stream| {
-            let rated = || stream.variants.iter().filter(|variant| variant.bitrate.is_some());
-            let names = |playlist: &Locator| {
-                rated().any(|variant| name(&self.ignored, &variant.locator) == *playlist)
+            let is_variant = |playlist: &Locator| {
+                let named = |locator: &Locator| name(&self.ignored, locator) == *playlist;
+                let mut listed =
+                    stream.variants.iter().filter(|one| named(&one.locator)).peekable();
+                listed.peek().is_some() && listed.all(|one| one.bitrate.is_some())
             };
-            names(&one.playlist) && names(&other.playlist)
+            is_variant(&one.playlist) && is_variant(&other.playlist)
         })
     }
 
