@@ -107,28 +107,6 @@ fn new_live_segments_are_wanted_as_soon_as_they_are_listed() {
 }
 
 #[test]
-fn rfc_8216_4_3_4_2_a_variant_that_is_turned_away_from_is_left_and_its_sound_is_not() {
-    let mut world = World::new();
-    let master = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",URI=\"a/v.m3u8\"\n\
-        #EXT-X-STREAM-INF:BANDWIDTH=2000000,AUDIO=\"a\"\nh/v.m3u8?token=1\n\
-        #EXT-X-STREAM-INF:BANDWIDTH=500000,AUDIO=\"a\"\nl/v.m3u8?token=1\n\
-        #EXT-X-STREAM-INF:BANDWIDTH=64000\na/v.m3u8\n";
-    world.hls("/master.m3u8", master, 0);
-    for rendition in ["a", "h", "l"] {
-        world.hls(&format!("/{rendition}/v.m3u8"), &window(0, 9, true), 0);
-    }
-    world.ask("/a/s0.m4s", 0);
-    world.ask("/h/s0.m4s", 0);
-    assert_eq!(world.wanted(0).len(), 4);
-    world.ask("/l/s1.m4s", 1);
-    assert!(world.timeline.is_left(&at("/h/s1.m4s"), None));
-    assert!(!world.timeline.is_left(&at("/a/s1.m4s"), None));
-    assert_eq!(world.wanted(1), ["/l/s2.m4s?token=9", "/l/s3.m4s?token=9"]);
-    world.ask("/h/s2.m4s", 2);
-    assert!(!world.timeline.is_left(&at("/h/s1.m4s"), None), "it turned back");
-}
-
-#[test]
 fn who_hangs_up_plays_something_else_until_it_asks_for_more() {
     let mut world = World::new();
     world.hls("/v.m3u8", &window(0, 9, true), 0);

@@ -184,7 +184,7 @@ fn nothing_is_fetched_ahead_while_the_player_waits() {
 }
 
 #[test]
-fn what_was_fetched_ahead_of_a_variant_ends_when_the_player_turns_to_another() {
+fn what_was_fetched_ahead_ends_when_the_player_hangs_up_and_turns_to_another_variant() {
     let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9000000\nhigh/vod.m3u8\n\
                   #EXT-X-STREAM-INF:BANDWIDTH=900000\nlow/vod.m3u8\n";
     let (gate, left) = (Gate::default(), Gate::default());
@@ -209,6 +209,9 @@ fn what_was_fetched_ahead_of_a_variant_ends_when_the_player_turns_to_another() {
     }
     node.get("/tv/high/seg0.ts").is("/high/seg0.ts");
     origin.wait_for("/high/seg1.ts", 1);
+    let mut player = crate::player::open(node.port, ("GET", "/tv/high/seg1.ts"), "", b"");
+    player.at_least(5);
+    drop(player);
     let (port, turned) = (node.port, Instant::now());
     let player = std::thread::spawn(move || crate::player::get(port, "/tv/low/seg1.ts", ""));
     left.wait();

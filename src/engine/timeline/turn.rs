@@ -8,7 +8,7 @@ use crate::wire::plan::Kind;
 
 impl Timeline {
     /// A player asked for a resource: its rendition is in use from here on, and those that it
-    /// replaces are not. Answers whether it is a media segment that a playlist lists.
+    /// replaces in its manifest are not. (Variants of HLS are: some players read several.) Answers whether it is a media segment that a playlist lists.
     pub fn on_request(&mut self, asked: &Locator, range: Option<ByteRange>, now: Instant) -> bool {
         if let Some(id) = self.playlist(asked) {
             if let Some(stream) = self.streams.get_mut(&id) {
@@ -39,7 +39,6 @@ impl Timeline {
             }
         }
         if is_media {
-            self.leave_variants(found.stream);
             self.leave_by_clock((found.stream, row), found.position, asked);
         }
         is_media
@@ -58,34 +57,6 @@ impl Timeline {
         let found = self.find(&name(&self.ignored, asked), range);
         found.is_some_and(|found| {
             found.kind == Kind::Media && !self.active.contains(&(found.stream, found.row))
-        })
-    }
-
-    /// Leaves what a multivariant playlist names beside the media playlist of `id`: its variants
-    /// have a bitrate and replace each other; what it also lists without one is sound or text
-    /// beside them (RFC 8216, 4.3.4.1 and 4.3.4.2).
-    fn leave_variants(&mut self, id: u32) {
-        let others: Vec<_> =
-            self.active.iter().filter(|(other, _)| *other != id).copied().collect();
-        for (other, row) in others {
-            if self.are_variants(id, other) {
-                self.leave(other, row);
-            }
-        }
-    }
-
-    fn are_variants(&self, one: u32, other: u32) -> bool {
-        let (Some(one), Some(other)) = (self.streams.get(&one), self.streams.get(&other)) else {
-            return false;
-        };
-        self.streams.values().any(|stream| {
-            let is_variant = |playlist: &Locator| {
-                let named = |locator: &Locator| name(&self.ignored, locator) == *playlist;
-                let mut listed =
-                    stream.variants.iter().filter(|one| named(&one.locator)).peekable();
-                listed.peek().is_some() && listed.all(|one| one.bitrate.is_some())
-            };
-            is_variant(&one.playlist) && is_variant(&other.playlist)
         })
     }
 
