@@ -8,7 +8,8 @@ use crate::wire::plan::Kind;
 
 impl Timeline {
     /// A player asked for a resource: its rendition is in use from here on, and those that it
-    /// replaces in its manifest are not. (Variants of HLS are: some players read several.) Answers whether it is a media segment that a playlist lists.
+    /// replaces in its manifest are not. Variants of HLS stay: some players read several at once.
+    /// Answers whether it is a media segment that a playlist lists.
     pub fn on_request(&mut self, asked: &Locator, range: Option<ByteRange>, now: Instant) -> bool {
         if let Some(id) = self.playlist(asked) {
             if let Some(stream) = self.streams.get_mut(&id) {
