@@ -68,7 +68,7 @@ impl Machine {
             let took = u64::try_from((self.now - fetch.begun).as_micros()).ok()?;
             Some(Duration::from_micros(took.saturating_mul(left) / (came + limits::block::BLOCK)))
         };
-        let target = || Some(self.timeline.listed(&fetch.ask.locator, span(&fetch.ask))?.target);
+        let target = || Some(self.timeline.listed(&fetch.ask.locator, fetch.ask.span())?.target);
         !shares || left().zip(target()).is_none_or(|(left, target)| left > target / 4)
     }
 
@@ -79,7 +79,7 @@ impl Machine {
             return;
         }
         let is_unused = |ask: &Ask| {
-            self.timeline.is_left(&ask.locator, span(ask)) && !self.is_asked_for(&ask.key)
+            self.timeline.is_left(&ask.locator, ask.span()) && !self.is_asked_for(&ask.key)
         };
         let downloads = || self.swarm.iter().flat_map(|swarm| &swarm.downloads);
         let plain = |fetch: &Fetch| fetch.by == By::Origin && fetch.ask.fills.is_none();
@@ -164,14 +164,6 @@ impl Machine {
         let urgent = cmcd.startup || cmcd.starved || held < target / 2;
         let within = (held * 3 / 4).clamp(limits::swarm::PLAYING_DUE, self.patience(topic));
         Due { at: self.now + within, urgent }
-    }
-}
-
-/// The bytes that are asked for, where they are a single range with both ends.
-fn span(ask: &Ask) -> Option<ByteRange> {
-    match ask.spec {
-        Some(Spec::Span(first, last)) => Some(ByteRange::new(first, last.saturating_add(1))),
-        _ => None,
     }
 }
 

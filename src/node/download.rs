@@ -19,7 +19,6 @@ use crate::base::time::Instant;
 use crate::engine::schedule::want::Want;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::{ResponseHead, Version};
-use crate::wire::http::range::Spec;
 use crate::wire::message::Message;
 use crate::wire::record::Statement;
 
@@ -131,10 +130,7 @@ impl Machine {
             self.begin(ask, waiting);
             return;
         }
-        let wanted = match ask.spec {
-            Some(Spec::Span(first, last)) => ByteRange::new(first, last.saturating_add(1)),
-            _ => ByteRange::new(0, u64::MAX),
-        };
+        let wanted = ask.span().unwrap_or(ByteRange::new(0, u64::MAX));
         if !known {
             let waits = self.park(&ask);
             let mut download = Download::new((ask, kin.topic), due, self.now);

@@ -58,10 +58,8 @@ impl Exchange {
     /// The range that is asked for, where it is a single one with both ends.
     pub(super) fn span(&self) -> Option<ByteRange> {
         match self.range() {
-            Requested::One(Spec::Span(first, last)) => {
-                Some(ByteRange::new(first, last.saturating_add(1)))
-            }
-            _ => None,
+            Requested::One(spec) => spec.span(),
+            Requested::Whole | Requested::Several => None,
         }
     }
 

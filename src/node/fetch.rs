@@ -121,6 +121,11 @@ impl Ask {
         }
     }
 
+    /// The bytes that are asked for, where they are a single range with both ends.
+    pub(super) fn span(&self) -> Option<ByteRange> {
+        self.spec.and_then(Spec::span)
+    }
+
     /// What no player has asked for.
     pub(super) fn alone(key: Key, locator: Locator, fields: Fields) -> Self {
         Self {

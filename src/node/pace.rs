@@ -14,14 +14,12 @@ use super::machine::Machine;
 use crate::base::id::{ExchangeId, OriginId};
 use crate::base::limits;
 use crate::base::map::Map;
-use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 use crate::base::units;
 use crate::config::model::Pacing;
 use crate::engine::schedule::rate::Rate;
 use crate::wire::cmcd::{Cmcd, Object};
 use crate::wire::cmsd::Dynamic;
-use crate::wire::http::range::{Requested, Spec};
 use crate::wire::plan::Kind;
 
 /// What was seen of the ways on which media comes here.
@@ -176,12 +174,7 @@ impl Machine {
         if said.startup || said.starved {
             return None;
         }
-        let range = match exchange.range() {
-            Requested::One(Spec::Span(first, last)) => {
-                Some(ByteRange::new(first, last.saturating_add(1)))
-            }
-            _ => None,
-        };
+        let range = exchange.span();
         let listed = self.timeline.listed(locator, range);
         match (said.object, listed.map(|listed| listed.kind)) {
             (Some(Object::Audio | Object::Video | Object::Muxed), None | Some(Kind::Media)) => {}

@@ -8,9 +8,7 @@ use super::policy::Kin;
 use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
-use crate::base::range::ByteRange;
 use crate::engine::timeline::answer::Listed;
-use crate::wire::http::range::Spec;
 
 impl Machine {
     /// The stream that a listed segment belongs to, as peers name it.
@@ -37,8 +35,7 @@ impl Machine {
         }
         let range = match ask.spec {
             None => None,
-            Some(Spec::Span(first, last)) => Some(ByteRange::new(first, last.saturating_add(1))),
-            Some(_) => return None,
+            Some(spec) => Some(spec.span()?),
         };
         // Authorised by the origin: only what a playlist lists that it gave to this very node.
         let listed = self.timeline.listed(&ask.locator, range)?;

@@ -96,6 +96,6 @@ fn whatever_chance_brings_the_rules_hold() {
 /// whole segment fetched again for its last bytes.
 const CURED: [u64; 7] = [77, 177, 336, 349, 450, 456, 483];
 
-/// A world in which a viewer still waits 0.3 s that direct play would not: five devices on one line,
+/// A world in which a viewer still waits 0.6 s that direct play would not: five devices on one line,
 /// the last blocks of a segment left to the origin somewhat too late.
 const LOST: [u64; 1] = [28];

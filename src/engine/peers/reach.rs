@@ -119,25 +119,20 @@ impl Reach {
     /// Where others can reach this node: where a router says so, or where several of different
     /// prefixes say the same.
     pub fn address(&self) -> Option<SocketAddr> {
-        if self.mapped.is_some() {
-            return self.mapped;
-        }
-        let mut by: Map<SocketAddr, Set<[u8; 6]>> = Map::new();
-        for (address, prefix) in self.said() {
-            by.entry(address).or_default().insert(prefix);
-        }
-        let most = by.into_iter().max_by_key(|(_, prefixes)| prefixes.len())?;
-        (most.1.len() >= limits::meeting::OBSERVERS).then_some(most.0)
+        self.mapped.or_else(|| self.agreed(|address| address))
     }
 
     /// The address that this node has elsewhere, whatever its ports are.
     pub fn outside(&self) -> Option<IpAddr> {
-        if let Some(mapped) = self.mapped {
-            return Some(mapped.ip());
-        }
-        let mut by: Map<IpAddr, Set<[u8; 6]>> = Map::new();
+        let mapped = self.mapped.map(|address| address.ip());
+        mapped.or_else(|| self.agreed(|address| address.ip()))
+    }
+
+    /// What several of different prefixes say alike of where they see this node.
+    fn agreed<T: Ord>(&self, of: impl Fn(SocketAddr) -> T) -> Option<T> {
+        let mut by: Map<T, Set<[u8; 6]>> = Map::new();
         for (address, prefix) in self.said() {
-            by.entry(address.ip()).or_default().insert(prefix);
+            by.entry(of(address)).or_default().insert(prefix);
         }
         let most = by.into_iter().max_by_key(|(_, prefixes)| prefixes.len())?;
         (most.1.len() >= limits::meeting::OBSERVERS).then_some(most.0)

@@ -113,11 +113,13 @@ impl View<'_> {
         let open = self.pursuit.missing().less(self.pursuit.own);
         // Fetches side by side share the line: one that is due later would take from one that is
         // due sooner, and on a narrow line make both late.
-        self.pursuit.yields = self.is_behind && !self.pursuit.want.urgent;
+        let may_yield = !self.pursuit.want.urgent && self.own.role != Role::Witness;
+        self.pursuit.yields = self.is_behind && may_yield;
+        if self.pursuit.yields {
+            return;
+        }
         if self.own.role == Role::Witness {
             self.take(open, Why::Elected);
-        } else if self.pursuit.yields {
-            // It is looked at again when that one is over.
         } else if is_pressed {
             let late = open.less(self.in_time(self.last_look()));
             let first = self.pursuit.want.urgent;

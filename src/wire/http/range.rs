@@ -90,6 +90,14 @@ impl Spec {
         }
     }
 
+    /// The bytes that are meant whatever the length is; none without both ends.
+    pub const fn span(self) -> Option<ByteRange> {
+        match self {
+            Self::Span(first, last) => Some(ByteRange::new(first, last.saturating_add(1))),
+            Self::From(_) | Self::Suffix(_) => None,
+        }
+    }
+
     /// The bytes of a representation of `length` bytes that the range means.
     pub fn resolve(self, length: u64) -> Resolved {
         let range = match self {
