@@ -119,6 +119,29 @@ fn who_hangs_up_plays_something_else_until_it_asks_for_more() {
 }
 
 #[test]
+fn what_was_wanted_before_a_seek_is_left() {
+    let mut world = World::new();
+    world.hls("/v.m3u8", &window(0, 99, true), 0);
+    world.ask("/s0.m4s", 0);
+    assert_eq!(world.wanted(0), ["/s1.m4s?token=99", "/s2.m4s?token=99"]);
+    world.ask("/s1.m4s", 4);
+    assert_eq!(world.wanted(4), ["/s3.m4s?token=99"]);
+    assert!(!world.timeline.is_left(&at("/s3.m4s"), None));
+    world.ask("/s50.m4s", 5);
+    assert_eq!(world.wanted(5), ["/s51.m4s?token=99", "/s52.m4s?token=99"]);
+    for (segment, left) in [("/s2.m4s", true), ("/s3.m4s", true), ("/s51.m4s", false)] {
+        assert_eq!(world.timeline.is_left(&at(segment), None), left, "{segment}");
+    }
+    // One leaves out a segment, and another player goes on where the first one was.
+    world.ask("/s52.m4s", 6);
+    world.ask("/s2.m4s", 6);
+    assert_eq!(world.wanted(6), ["/s4.m4s?token=99"]);
+    for segment in ["/s51.m4s", "/s52.m4s", "/s4.m4s"] {
+        assert!(!world.timeline.is_left(&at(segment), None), "{segment}");
+    }
+}
+
+#[test]
 fn a_rendition_that_nobody_asks_for_is_let_go() {
     let mut world = World::new();
     world.hls("/v.m3u8", &window(10, 16, false), 0);

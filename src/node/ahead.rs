@@ -11,6 +11,7 @@ use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId};
 use crate::base::limits;
 use crate::base::range::ByteRange;
+use crate::base::time::Instant;
 use crate::engine::cache::index::Key;
 use crate::engine::timeline::answer::Wanted;
 use crate::wire::cmcd::Cmcd;
@@ -20,9 +21,13 @@ use crate::wire::http::range::Spec;
 impl Machine {
     /// Fetches what the streams in use will be asked for next.
     pub(super) fn fetch_ahead(&mut self) {
-        if self.is_awaited() {
+        let awaited = self.is_awaited();
+        if awaited {
             self.leave_behind();
+        } else if self.awaited && !self.shares() && !self.is_witness() {
+            self.ahead_from = self.now + limits::stream::TURN;
         }
+        self.awaited = awaited;
         while self.may_fetch_ahead() {
             let Some(wanted) = self.timeline.poll_wanted(self.now) else { return };
             let origin = usize::from(wanted.locator.origin.0);
@@ -34,12 +39,25 @@ impl Machine {
     }
 
     /// Whether the next segment may be fetched ahead: one after the other, and none while a player
-    /// waits for the origin, since on a narrow line all else takes from what it needs first. A
-    /// witness fetches several at once.
+    /// waits for the origin, since on a narrow line all else takes from what it needs first; nor
+    /// just after it, while it chooses what to ask for next. A witness fetches several at once.
     pub(super) fn may_fetch_ahead(&self) -> bool {
         let ahead = |fetch: &&Fetch| fetch.ask.ahead && fetch.ask.fills.is_none();
         let most = if self.is_witness() { WITNESS_AHEAD } else { 1 };
-        self.fetches.values().filter(ahead).count() < most && !self.is_awaited()
+        let chosen = self.now >= self.ahead_from;
+        chosen && self.fetches.values().filter(ahead).count() < most && !self.is_awaited()
+    }
+
+    /// When something may be fetched ahead again, or will exist that can be.
+    pub(super) fn ahead_timeout(&self) -> Option<Instant> {
+        if self.now < self.ahead_from {
+            return self.timeline.is_played().then_some(self.ahead_from);
+        }
+        self.timeline.poll_timeout().filter(|_| self.may_fetch_ahead())
+    }
+
+    fn shares(&self) -> bool {
+        self.swarm.as_ref().is_some_and(|swarm| !swarm.links.is_empty())
     }
 
     /// Whether a player waits for a media segment that the origin is asked for.
@@ -60,7 +78,6 @@ impl Machine {
     /// Whether a fetch has so much before it that others would hurt it. Peers find each other's
     /// segments by seeking ahead, so with them one that is quickly over is not waited for.
     fn is_slow(&self, fetch: &Fetch) -> bool {
-        let shares = self.swarm.as_ref().is_some_and(|swarm| !swarm.links.is_empty());
         let left = || {
             let stream = fetch.stream?;
             let came = (stream.upto - stream.at).checked_sub(limits::block::BLOCK)?;
@@ -69,7 +86,7 @@ impl Machine {
             Some(Duration::from_micros(took.saturating_mul(left) / (came + limits::block::BLOCK)))
         };
         let target = || Some(self.timeline.listed(&fetch.ask.locator, fetch.ask.span())?.target);
-        !shares || left().zip(target()).is_none_or(|(left, target)| left > target / 4)
+        !self.shares() || left().zip(target()).is_none_or(|(left, target)| left > target / 4)
     }
 
     /// Ends what is on its way of renditions that their players have turned away from, unless

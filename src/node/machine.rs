@@ -66,6 +66,10 @@ pub struct Machine {
     pub(super) rng: Rng,
     pub(super) paces: Paces,
     pub(super) own: Option<(NodeKey, NodeKey)>,
+    /// Whether a player waited for the origin at the last input.
+    pub(super) awaited: bool,
+    /// When something may be fetched ahead again.
+    pub(super) ahead_from: Instant,
     /// Bytes that came from all origins.
     pub(super) came: u64,
     pub(super) started: Instant,
@@ -128,6 +132,8 @@ impl Machine {
             consent: Consent::default(),
             rng: Rng::new(seed),
             own: None,
+            awaited: false,
+            ahead_from: now,
             came: 0,
             started: now,
             resting: false,
@@ -188,8 +194,7 @@ impl Machine {
         if self.resting {
             return None;
         }
-        let timeline = self.timeline.poll_timeout().filter(|_| self.may_fetch_ahead());
-        let timeline = timeline.map(|at| (at, Reason::Timeline));
+        let timeline = self.ahead_timeout().map(|at| (at, Reason::Timeline));
         let peers = self.swarm.as_ref().and_then(|s| s.poll_timeout(self.date(), self.now));
         let peers = peers.map(|at| (at, Reason::Peers));
         let caps = self.rule.poll_timeout(self.config.caps.standby_after);

@@ -66,8 +66,19 @@ def turns(home, player):
     return player.get(f"low/s{SEGMENTS + 4:03}.ts")
 
 
+def seeks(home, player):
+    """A player that holds enough seeks while its next segment may come on a narrow line; seconds of the one it wants."""
+    home.rates(WIDE, UP)
+    player.begin("low/index.m3u8")
+    for number in range(2):
+        player.get(f"low/s{number:03}.ts")
+    home.rates(CUT, UP)
+    time.sleep(0.5)
+    return player.get(f"low/s{SEGMENTS + 1:03}.ts")
+
+
 def alone(report, home, origin, line):
-    """Both trials; the line is as before after them."""
+    """All trials; the line is as before after them."""
     device = home.devices[0]
     (origin.media / "film" / "master.m3u8").write_text(MASTER)
     direct = Player(device, ORIGIN, 80, "/film/")
@@ -87,8 +98,15 @@ def alone(report, home, origin, line):
             if ours > bare * WORSE + JITTER:
                 raise AssertionError(said)
             return said
+        def seek():
+            bare, ours = seeks(home, direct), seeks(home, through)
+            said = f"the segment after {ours:.1f} s; directly {bare:.1f} s"
+            if ours > bare * WORSE + JITTER:
+                raise AssertionError(said)
+            return said
         report.case("narrow line: a start is as quick as directly", start)
         report.case("narrow line: what is turned away from takes nothing", turn)
+        report.case("narrow line: a seek is as quick as directly", seek)
     finally:
         home.rates(line["down"], line["up"])
         node.process.kill()

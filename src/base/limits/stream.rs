@@ -40,6 +40,11 @@ pub const AHEAD_LIVE: usize = 3;
 /// Segments fetched ahead of a player for each rendition in use on demand.
 pub const AHEAD_STORED: usize = 2;
 
+/// How long a player has, once the origin has given it a segment, to ask for its next one before
+/// anything is fetched ahead: it may turn to another rendition or place, and a slow device takes
+/// some tens of milliseconds to choose.
+pub const TURN: Duration = Duration::from_millis(100);
+
 /// A rendition that no player asked for this long is no longer fetched ahead.
 pub const UNASKED: Duration = Duration::from_secs(30);
 

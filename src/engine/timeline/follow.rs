@@ -135,6 +135,11 @@ impl Timeline {
         waits.min()
     }
 
+    /// Whether a player asked lately for something that a stream lists.
+    pub fn is_played(&self) -> bool {
+        !self.active.is_empty()
+    }
+
     /// A segment that left its live window and can't be asked for any more (RFC 8216, 6.2.2).
     pub fn poll_gone(&mut self, now: Instant) -> Option<Locator> {
         loop {

@@ -52,6 +52,8 @@ pub(super) struct Play {
     position: Option<u64>,
     /// Positions that were asked for or handed out, the latest last; init segments apart.
     recent: VecDeque<(u64, bool)>,
+    /// So many of them are from before the last seek.
+    before: usize,
     by_parts: bool,
 }
 
@@ -110,6 +112,9 @@ impl Play {
         self.asked = Some(now);
         match kind {
             Kind::Media | Kind::Part => {
+                if !self.goes_on_at(position) {
+                    self.before = self.recent.len();
+                }
                 self.position = Some(position);
                 self.by_parts = kind == Kind::Part;
                 self.note((position, false));
@@ -131,10 +136,16 @@ impl Play {
         near || self.recent.contains(&(position, false))
     }
 
+    /// Whether a segment was wanted before the player sought another place, and not since.
+    pub(super) fn is_behind(&self, position: u64) -> bool {
+        self.recent.iter().take(self.before).any(|what| *what == (position, false))
+    }
+
     /// A playlist that starts anew makes old positions meaningless.
     pub(super) fn restart(&mut self) {
         self.position = None;
         self.recent.clear();
+        self.before = 0;
     }
 
     fn note(&mut self, what: (u64, bool)) {
@@ -143,6 +154,7 @@ impl Play {
         }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
+            self.before = self.before.saturating_sub(1);
         }
         self.recent.push_back(what);
     }

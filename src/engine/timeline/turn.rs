@@ -53,11 +53,15 @@ impl Timeline {
         }
     }
 
-    /// Whether a media segment belongs to a rendition that no player uses now.
+    /// Whether a media segment belongs to a rendition that no player uses now, or to a place in
+    /// it from which the player has sought another.
     pub fn is_left(&self, asked: &Locator, range: Option<ByteRange>) -> bool {
         let found = self.find(&name(&self.ignored, asked), range);
-        found.is_some_and(|found| {
-            found.kind == Kind::Media && !self.active.contains(&(found.stream, found.row))
+        found.filter(|found| found.kind == Kind::Media).is_some_and(|found| {
+            let row = usize::try_from(found.row).unwrap_or(usize::MAX);
+            let row = self.streams.get(&found.stream).and_then(|stream| stream.rows.get(row));
+            !self.active.contains(&(found.stream, found.row))
+                || row.is_some_and(|row| row.play.is_behind(found.position))
         })
     }
 

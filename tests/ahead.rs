@@ -1,0 +1,183 @@
+//! What is fetched ahead of a player, and what is not: the machine in virtual time, where an origin
+//! answers when the test says so.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use neap::base::id::{ExchangeId, FetchId, OriginId};
+use neap::base::time::Instant;
+use neap::base::url::{Locator, Url};
+use neap::config::model::{Config, Origin};
+use neap::node::event::{Arrival, Input, Output, Request};
+use neap::node::machine::Machine;
+use neap::wire::http::fields::Fields;
+use neap::wire::http::head::{ResponseHead, Version};
+use neap::wire::playlist::{Format, read};
+use neap::wire::rewrite::Source;
+
+const SEGMENT: u64 = 1_000_000;
+
+struct World {
+    machine: Machine,
+    now: Instant,
+    exchanges: u64,
+    /// What the origin is asked for and has not answered.
+    open: Vec<(FetchId, String)>,
+    /// What was cancelled.
+    ended: Vec<String>,
+}
+
+impl World {
+    /// A player that has read the playlists of two variants of a film.
+    fn new() -> Self {
+        let now = Instant::from_micros(1_000_000);
+        let machine = Machine::new(config(), 1, now);
+        let mut world = Self { machine, now, exchanges: 0, open: Vec::new(), ended: Vec::new() };
+        for playlist in ["/high/p.m3u8", "/low/p.m3u8"] {
+            let player = world.ask(playlist);
+            world.answer(playlist);
+            world.leave(player);
+        }
+        world
+    }
+
+    fn turn(&mut self, input: Input) {
+        self.machine.handle(input, self.now);
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Fetch(order) => self.open.push((order.fetch, order.locator.target)),
+                Output::Cancel { fetch } => {
+                    let place = self.open.iter().position(|(id, _)| *id == fetch).unwrap();
+                    self.ended.push(self.open.remove(place).1);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, target: &str) -> ExchangeId {
+        self.exchanges += 1;
+        let exchange = ExchangeId(self.exchanges);
+        let locator = Locator { origin: OriginId(0), target: target.into() };
+        let fields = Fields::default();
+        let request = Request { exchange, method: "GET".into(), locator, fields, body: None };
+        self.turn(Input::Request(request));
+        exchange
+    }
+
+    fn leave(&mut self, exchange: ExchangeId) {
+        self.turn(Input::Left { exchange, sent: SEGMENT });
+    }
+
+    /// The origin's answer begins.
+    fn begin(&mut self, target: &str) {
+        let fetch = self.open.iter().find(|(_, asked)| asked == target).unwrap().0;
+        let asked = Locator { origin: OriginId(0), target: target.into() };
+        let url = Url::parse(&format!("https://cdn.example{target}")).unwrap();
+        let source = Source { url: &url, asked: &asked, places: &config().places() };
+        let text = playlist();
+        let is_list = target.ends_with(".m3u8");
+        let plan = is_list.then(|| read(Format::Hls, text.as_bytes(), &source).plan).flatten();
+        let fields: Fields =
+            [("Cache-Control", "max-age=3600"), ("ETag", "\"1\"")].into_iter().collect();
+        let arrival = Arrival {
+            fetch,
+            head: ResponseHead { version: Version::Http11, status: 200, fields },
+            length: Some(if is_list { text.len() as u64 } else { SEGMENT }),
+            to_close: false,
+            requested: self.now,
+            date: None,
+            plan,
+            warning: None,
+            records: Vec::new(),
+        };
+        self.turn(Input::Head(Box::new(arrival)));
+    }
+
+    /// The origin answers in full.
+    fn answer(&mut self, target: &str) {
+        self.begin(target);
+        let place = self.open.iter().position(|(_, asked)| asked == target).unwrap();
+        let fetch = self.open.remove(place).0;
+        let upto = if target.ends_with(".m3u8") { playlist().len() as u64 } else { SEGMENT };
+        self.turn(Input::Received { fetch, upto });
+        self.turn(Input::Ended { fetch, end: Ok(()) });
+    }
+
+    /// A player takes a segment that the origin gives in full.
+    fn plays(&mut self, target: &str) {
+        let player = self.ask(target);
+        self.answer(target);
+        self.leave(player);
+    }
+
+    /// Nothing comes for so long; the machine is called when it wants to be.
+    fn pass(&mut self, ms: u64) {
+        let end = self.now + Duration::from_millis(ms);
+        while let Some((at, _)) = self.machine.poll_timeout().filter(|(at, _)| *at <= end) {
+            assert!(at > self.now, "it is called for nothing");
+            self.now = at;
+            self.turn(Input::Tick);
+        }
+        self.now = end;
+    }
+
+    fn asked(&self) -> Vec<&str> {
+        self.open.iter().map(|(_, target)| &**target).collect()
+    }
+}
+
+fn config() -> Config {
+    let origin = Origin::new("o".into(), Url::parse("https://cdn.example/").unwrap());
+    Config { origins: vec![origin], ..Config::default() }
+}
+
+fn playlist() -> String {
+    let mut text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n".to_owned();
+    (0..99).for_each(|number| text.push_str(&format!("#EXTINF:4,\n{number}.ts\n")));
+    text + "#EXT-X-ENDLIST\n"
+}
+
+#[test]
+fn a_player_that_has_time_finds_the_next_segment_here() {
+    let mut world = World::new();
+    world.plays("/high/0.ts");
+    world.pass(1000);
+    assert_eq!(world.asked(), ["/high/1.ts"]);
+    world.answer("/high/1.ts");
+    assert_eq!(world.asked(), ["/high/2.ts"], "no player waited for it");
+}
+
+#[test]
+fn a_player_that_turns_to_another_variant_at_once_has_the_line_to_itself() {
+    let mut world = World::new();
+    world.plays("/high/0.ts");
+    world.pass(20);
+    world.ask("/low/1.ts");
+    world.pass(1000);
+    assert_eq!(world.asked(), ["/low/1.ts"]);
+}
+
+#[test]
+fn a_player_that_seeks_has_the_line_to_itself() {
+    let mut world = World::new();
+    world.plays("/high/0.ts");
+    world.pass(1000);
+    world.begin("/high/1.ts");
+    world.ask("/high/50.ts");
+    world.pass(1000);
+    assert_eq!((world.asked(), &*world.ended), (vec!["/high/50.ts"], &["/high/1.ts".into()][..]));
+}
+
+#[test]
+fn what_another_player_is_given_goes_on() {
+    let mut world = World::new();
+    world.plays("/high/0.ts");
+    world.pass(1000);
+    world.begin("/high/1.ts");
+    world.ask("/high/1.ts");
+    world.ask("/high/50.ts");
+    world.pass(1000);
+    assert_eq!(world.asked(), ["/high/1.ts", "/high/50.ts"]);
+}
