@@ -112,6 +112,13 @@ impl World {
         self.leave(player);
     }
 
+    /// A player takes a segment that is here.
+    fn hits(&mut self, target: &str) {
+        let player = self.ask(target);
+        assert!(!self.asked().contains(&target), "it is not here");
+        self.leave(player);
+    }
+
     /// Nothing comes for so long; the machine is called when it wants to be.
     fn pass(&mut self, ms: u64) {
         let end = self.now + Duration::from_millis(ms);
@@ -180,4 +187,27 @@ fn what_another_player_is_given_goes_on() {
     world.ask("/high/50.ts");
     world.pass(1000);
     assert_eq!(world.asked(), ["/high/1.ts", "/high/50.ts"]);
+}
+
+#[test]
+fn a_reload_does_not_forget_what_is_played() {
+    let mut world = World::new();
+    world.plays("/high/0.ts");
+    world.pass(1000);
+    world.answer("/high/1.ts");
+    world.answer("/high/2.ts");
+    let mut changed = config();
+    changed.origins[0].timeout = Duration::from_secs(3);
+    changed.origins.push(Origin::new("p".into(), Url::parse("https://other.example/").unwrap()));
+    world.machine.configure(changed, world.now);
+    world.hits("/high/1.ts");
+    assert_eq!(world.asked(), ["/high/3.ts"]);
+    // What is elsewhere now is another thing.
+    world.answer("/high/3.ts");
+    let mut moved = config();
+    moved.origins[0].urls = vec![Url::parse("https://moved.example/").unwrap()];
+    world.machine.configure(moved, world.now);
+    world.plays("/high/2.ts");
+    world.pass(1000);
+    assert_eq!(world.asked(), [""; 0]);
 }

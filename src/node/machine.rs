@@ -25,7 +25,7 @@ use crate::base::rng::Rng;
 use crate::base::set::Set;
 use crate::base::time::{Date, Instant};
 use crate::base::url::Places;
-use crate::config::model::Config;
+use crate::config::model::{Config, Origin};
 use crate::engine::cache::evict::Evict;
 use crate::engine::cache::index::{Bounds, Index};
 use crate::engine::caps::work::Work;
@@ -205,26 +205,32 @@ impl Machine {
     /// Takes over a changed configuration; what runs goes on.
     ///
     /// What is stored of an origin that is gone, or that has moved to another place in the
-    /// configuration, goes.
+    /// configuration, goes. Who plays from one that stays is followed as before: its playlist may
+    /// not be read again.
     pub fn configure(&mut self, config: Config, now: Instant) {
         self.now = now;
-        let gone: Vec<OriginId> = (0..self.config.origins.len())
-            .filter(|&place| {
-                let same =
-                    |c: &Config| c.origins.get(place).map(|o| (o.name.clone(), o.urls.clone()));
-                same(&config) != same(&self.config)
-            })
-            .filter_map(|place| u16::try_from(place).ok().map(OriginId))
-            .collect();
+        let place = |id: OriginId| usize::from(id.0);
+        let same = |id: OriginId| {
+            let (old, new) = (self.config.origins.get(place(id)), config.origins.get(place(id)));
+            old.zip(new).is_some_and(|(old, new)| (&old.name, &old.urls) == (&new.name, &new.urls))
+        };
+        let ids = |origins: &[Origin]| (0..).map(OriginId).take(origins.len());
+        let gone: Vec<OriginId> = ids(&self.config.origins).filter(|id| !same(*id)).collect();
+        let health = ids(&config.origins).map(|id| match self.health.get(place(id)) {
+            Some(known) if same(id) => known.clone(),
+            _ => Health::new(config.origins[place(id)].urls.len()),
+        });
+        self.health = health.collect();
+        self.manners.retain(|id, _| !gone.contains(id));
+        let before = core::mem::replace(&mut self.ignored, ignored(&config));
+        if !gone.is_empty() || before.iter().any(|(id, was)| self.ignored.get(id) != Some(was)) {
+            self.timeline = Timeline::default();
+        }
+        self.timeline.configure(self.ignored.clone());
         for origin in gone {
             self.index.remove_origin(origin).into_iter().for_each(|row| self.unstore(row));
         }
-        let health = |origin: &crate::config::model::Origin| Health::new(origin.urls.len());
-        self.health = config.origins.iter().map(health).collect();
         self.places = config.places();
-        self.ignored = ignored(&config);
-        self.manners.clear();
-        self.timeline = Timeline::new(self.ignored.clone());
         self.memory.resize(config.cache.memory.0);
         self.disk.resize(config.cache.disk.0);
         self.rule.governor.configure(config.caps.clone(), now);
@@ -358,7 +364,7 @@ impl Machine {
 /// The query parameters that do not count, by origin: the configured ones and CMCD, which is
 /// said about a request and no part of what it asks for (CTA-5004, 4).
 fn ignored(config: &Config) -> Map<OriginId, Vec<String>> {
-    let of = |(place, origin): (usize, &crate::config::model::Origin)| {
+    let of = |(place, origin): (usize, &Origin)| {
         let mut names = origin.ignore_query.clone();
         names.push("CMCD".into());
         Some((OriginId(u16::try_from(place).ok()?), names))

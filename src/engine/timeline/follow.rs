@@ -44,6 +44,11 @@ impl Timeline {
         Self { ignored, ..Self::default() }
     }
 
+    /// Query parameters that tell nothing apart, of origins that are new as well.
+    pub fn configure(&mut self, ignored: Map<OriginId, Vec<String>>) {
+        self.ignored = ignored;
+    }
+
     /// A playlist came from its origin.
     pub fn on_plan(&mut self, playlist: &Locator, plan: Plan, arrival: Arrival) {
         let now = arrival.now;
