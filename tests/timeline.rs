@@ -119,6 +119,24 @@ fn who_hangs_up_plays_something_else_until_it_asks_for_more() {
 }
 
 #[test]
+fn segments_that_every_reload_names_otherwise_are_left_to_the_player() {
+    let mut world = World::new();
+    // A parameter that the configuration does not name.
+    let list = |first, end| window(first, end, false).replace("token", "session");
+    world.hls("/v.m3u8", &list(10, 16), 0);
+    world.ask("/s11.m4s?session=16", 0);
+    assert_eq!(world.wanted(0).len(), 3);
+    world.hls("/v.m3u8", &list(11, 17), 4);
+    world.ask("/s12.m4s?session=17", 4);
+    assert_eq!(world.wanted(4), ["/s15.m4s?session=17"], "once may be chance");
+    world.hls("/v.m3u8", &list(12, 18), 8);
+    world.ask("/s13.m4s?session=18", 8);
+    assert_eq!(world.wanted(8), [""; 0]);
+    world.hls("/v.m3u8", &list(13, 18), 12);
+    assert_eq!(world.wanted(12), ["/s16.m4s?session=18"]);
+}
+
+#[test]
 fn what_was_wanted_before_a_seek_is_left() {
     let mut world = World::new();
     world.hls("/v.m3u8", &window(0, 99, true), 0);

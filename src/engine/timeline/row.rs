@@ -19,6 +19,9 @@ pub(super) struct Row {
     pub(super) set: u32,
     pub(super) bitrate: Option<u64>,
     pub(super) content: Content,
+    /// Updates in a row that named the same segments otherwise, as those do that give each reload
+    /// a token of its own.
+    pub(super) renamed: u8,
     pub(super) play: Play,
 }
 
@@ -210,7 +213,10 @@ impl Row {
     }
 
     fn next(&self, pace: &Pace, now: Instant) -> Next {
-        let Some(position) = self.play.position.filter(|_| !self.play.by_parts) else {
+        // What is renamed with every update is asked for by another name than it was fetched by;
+        // a server that begins anew does so once.
+        let is_lasting = self.renamed < 2 && !self.play.by_parts;
+        let Some(position) = self.play.position.filter(|_| is_lasting) else {
             return Next::Nothing;
         };
         let ahead =

@@ -159,7 +159,7 @@ impl Stream {
 impl Row {
     fn listed(name: String) -> Self {
         let content = Content::Listed(VecDeque::new());
-        Self { name, set: 0, bitrate: None, content, play: Play::default() }
+        Self { name, set: 0, bitrate: None, content, renamed: 0, play: Play::default() }
     }
 
     pub(super) const fn segments(&self) -> Option<&VecDeque<Segment>> {
@@ -189,6 +189,10 @@ impl Row {
         };
         if is_restarted(&old, &new) {
             self.play.restart();
+        }
+        if let Some((was, is)) = again(&old, &new) {
+            let same = name(&was.locator) == name(&is.locator);
+            self.renamed = if same { 0 } else { self.renamed.saturating_add(1) };
         }
         let kept = old.iter().filter(|segment| skipped.contains(&segment.sequence)).cloned();
         let mut list: VecDeque<Segment> = kept.collect();
@@ -230,15 +234,20 @@ fn holds(list: &VecDeque<Segment>, segment: &Segment, name: &impl Fn(&Locator) -
 
 /// Whether the numbers of a list mean other segments than before: the server began anew.
 fn is_restarted(old: &VecDeque<Segment>, new: &[Segment]) -> bool {
-    let media = |segment: &&Segment| segment.kind == Kind::Media;
-    let Some(last) = old.iter().rev().find(media) else { return false };
-    let first = new.partition_point(|segment| segment.sequence < last.sequence);
-    let again = new[first..].iter().find(media);
     // Tokens in the query may change with every reload.
     let path = |segment: &Segment| without_query(&segment.locator.target).to_owned();
-    let other = again.is_some_and(|s| s.sequence == last.sequence && path(s) != path(last));
+    let other = again(old, new).is_some_and(|(was, is)| path(was) != path(is));
     let newest = new.last().map_or(u64::MAX, |segment| segment.sequence);
     other || old.front().is_some_and(|oldest| newest < oldest.sequence)
+}
+
+/// The last media segment of a list, and the one of the same number in its update.
+fn again<'a>(old: &'a VecDeque<Segment>, new: &'a [Segment]) -> Option<(&'a Segment, &'a Segment)> {
+    let media = |segment: &&Segment| segment.kind == Kind::Media;
+    let was = old.iter().rev().find(media)?;
+    let first = new.partition_point(|segment| segment.sequence < was.sequence);
+    let is = new[first..].iter().find(media)?;
+    (is.sequence == was.sequence).then_some((was, is))
 }
 
 /// The shortest age of a playlist with parts, so that a storm of reloads stays bounded.
