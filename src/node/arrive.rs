@@ -251,7 +251,9 @@ impl Machine {
     fn media_rule(&self, locator: &Locator) -> MediaRule {
         match self.timeline.lifetime(locator) {
             Some(Life::Playlist { max_age: Some(max_age), .. }) => MediaRule::LivePlaylist(max_age),
-            Some(Life::Playlist { .. }) | None => MediaRule::None,
+            Some(Life::Playlist { .. }) => MediaRule::Playlist,
+            None if playlist::recognise(None, &locator.target).is_some() => MediaRule::Playlist,
+            None => MediaRule::None,
             Some(Life::Segment { live, .. }) => {
                 MediaRule::Segment { lifetime: if live { LIVE_SEGMENT } else { SEGMENT } }
             }

@@ -166,6 +166,17 @@ fn what_is_not_there_is_remembered_shortly() {
 }
 
 #[test]
+fn a_channel_that_has_not_begun_is_asked_for_each_time() {
+    let origin = Origin::new(|_, reply| reply.answer("404 Not Found", "", "not yet"));
+    let node = Node::with(&origin.url(), "");
+    for path in ["/tv/live.m3u8?viewer=1", "/tv/live.mpd"] {
+        node.get(path).is_status(404, "not yet");
+        node.get(path).is_status(404, "not yet");
+    }
+    assert_eq!(origin.asked().len(), 4);
+}
+
+#[test]
 fn rfc_9111_4_4_a_post_that_succeeds_drops_what_is_stored() {
     let origin = Origin::new(|asked, reply| {
         let text = format!("{} {}", asked.method, asked.before);

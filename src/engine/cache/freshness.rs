@@ -44,6 +44,8 @@ pub enum MediaRule {
     /// Nothing is known.
     #[default]
     None,
+    /// A playlist that is not known to be live.
+    Playlist,
     /// A live playlist: neap holds it no longer than this without asking again.
     LivePlaylist(Duration),
     /// A segment: fresh for this long where the origin states no lifetime.
@@ -203,7 +205,8 @@ fn expires(exchange: &Exchange<'_>) -> Option<Duration> {
 /// A lifetime where the origin states none (RFC 9111, 4.2.2).
 fn heuristic(exchange: &Exchange<'_>) -> Duration {
     if exchange.status >= 400 {
-        // A segment that is not there yet is there a moment later: the player asks again.
+        // A segment that is not there yet is there a moment later, and the playlist of a channel
+        // that has not begun: the player asks again.
         let short = exchange.media == MediaRule::None;
         return if short { limits::cache::NEGATIVE } else { Duration::ZERO };
     }
@@ -212,7 +215,7 @@ fn heuristic(exchange: &Exchange<'_>) -> Duration {
     let unchanged = modified.zip(date).map(|(modified, date)| date.since(modified));
     let tenth = unchanged.map_or(Duration::ZERO, |time| (time / 10).min(limits::cache::HEURISTIC));
     match exchange.media {
-        MediaRule::None => tenth,
+        MediaRule::None | MediaRule::Playlist => tenth,
         // Several players of a channel reload together: they share one answer.
         MediaRule::LivePlaylist(cap) => tenth.max(cap),
         MediaRule::Segment { lifetime } => tenth.max(lifetime),
@@ -226,7 +229,7 @@ fn policy(exchange: &Exchange<'_>, held: &ResponseDirectives, lifetime: Duration
     let strict = held.must_revalidate || held.proxy_revalidate || held.s_maxage.is_some();
     let hold_cap = match exchange.media {
         MediaRule::LivePlaylist(cap) => Some(cap),
-        MediaRule::None | MediaRule::Segment { .. } | MediaRule::Key => None,
+        MediaRule::None | MediaRule::Playlist | MediaRule::Segment { .. } | MediaRule::Key => None,
     };
     Policy {
         since: times.response_at,
