@@ -191,10 +191,11 @@ fn behind_a_redirect_every_reference_still_works() {
 }
 
 #[test]
-fn what_uses_variables_passes_untouched() {
+fn variables_stay_and_lead_through_us_unless_they_may_name_the_host() {
     let text = sample!("hls/variables.m3u8");
     let read = hls(text);
-    assert_eq!(changed(text, &read), ["/tv/c.ts"]);
+    let led = ["/tv/b.ts?token={$token}", "/tv/d.ts?token={$token}", "/tv/c.ts"];
+    assert_eq!(changed(text, &read), led);
     assert_eq!(targets(&media(read).segments, Kind::Media), ["/c.ts"]);
 }
 

@@ -229,15 +229,19 @@ impl<'a> Scan<'a> {
     }
 
     fn lead(&mut self, start: usize, reference: &str, to: Purpose) -> Option<Locator> {
-        // A variable stands for text that only the player knows (RFC 8216bis, 4.3).
-        if reference.contains("{$") {
+        // A variable stands for text that only the player knows (RFC 8216bis, 4.3): where it may
+        // be the host nothing can be said, and what it makes of a path is no name of ours.
+        let fixed = reference.split("{$").next().unwrap_or_default();
+        let is_whole = fixed.len() == reference.len();
+        let names_host = fixed.split_once("//").map(|(_, rest)| rest.contains('/'));
+        if !is_whole && !names_host.unwrap_or(!fixed.is_empty()) {
             return None;
         }
         let led = self.base.lead(reference, to, self.places).ok()?;
         if led.text.is_some() {
             self.edits.decide(start..start + before_fragment(reference), led.text);
         }
-        led.locator
+        led.locator.filter(|_| is_whole)
     }
 
     fn list(&mut self, segment: Segment) {
