@@ -41,7 +41,11 @@ pub(crate) fn rewrite(data: &[u8]) {
                         .flatten();
                     assert_eq!(reached, led.locator, "{line:?} became {text:?}");
                     if purpose == Purpose::Media && !line.is_empty() {
-                        assert_eq!(reached, places.find(&meant), "{line:?} became {text:?}");
+                        assert_eq!(
+                            reached,
+                            places.find_from(asked.origin, &meant),
+                            "{line:?} became {text:?}"
+                        );
                     }
                 }
                 let Some(text) = &led.text else { continue };

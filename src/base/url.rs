@@ -153,6 +153,13 @@ impl Places {
         })
     }
 
+    /// The same where a resource of an origin named the URL: of two origins that have it, that one,
+    /// whose fields and certificates are meant.
+    pub fn find_from(&self, origin: OriginId, url: &Url) -> Option<Locator> {
+        let own = self.0.get(usize::from(origin.0)).and_then(|place| place.below(url));
+        own.map(|target| Locator { origin, target }).or_else(|| self.find(url))
+    }
+
     /// Our own path for a resource: `/{origin}/{path}?{query}`.
     pub fn path_of(&self, locator: &Locator) -> Option<String> {
         let place = self.0.get(usize::from(locator.origin.0))?;

@@ -183,7 +183,8 @@ pub(super) fn lines(fields: &Fields, asked: &Locator, places: &Places) -> Bytes 
 
 fn ours(place: &str, asked: &Locator, places: &Places) -> Option<String> {
     let meant = places.url_of(asked)?.join(place).ok()?;
-    Some(places.find(&meant).and_then(|found| places.path_of(&found)).unwrap_or(meant.to_string()))
+    let found = places.find_from(asked.origin, &meant);
+    Some(found.and_then(|found| places.path_of(&found)).unwrap_or(meant.to_string()))
 }
 
 fn head_only(own: &mut String, length: Option<u64>) -> Content {

@@ -70,7 +70,11 @@ impl Base {
         let absolute = reference.starts_with("//") || has_scheme(&reference);
         let meant = plain(self.meant.join(&reference)?);
         let seen = plain(self.seen.join(&reference)?);
-        let path = places.find(&meant).and_then(|locator| places.path_of(&locator)).map(ours);
+        let found = match self.locator(places) {
+            Some(from) => places.find_from(from.origin, &meant),
+            None => places.find(&meant),
+        };
+        let path = found.and_then(|locator| places.path_of(&locator)).map(ours);
         let wanted = match (to, path) {
             (Purpose::Media, Some(path)) if is_ours(&self.seen) => path,
             (Purpose::Aside, Some(path)) if !absolute && path == seen => path,
@@ -217,6 +221,21 @@ mod tests {
             let led = base.lead(reference, to, &places).map(|led| led.text);
             assert_eq!(led, Ok(text.map(String::from)), "{reference} from {from}");
         }
+    }
+
+    #[test]
+    fn of_two_origins_at_one_address_the_one_that_is_asked_goes_on() {
+        let base = vec![url("https://cdn.example/live/")];
+        let hosts = Vec::new();
+        let place =
+            |name: &str| Place { name: name.into(), bases: base.clone(), hosts: hosts.clone() };
+        let places = Places(vec![place("one"), place("other")]);
+        let asked = Locator { origin: OriginId(1), target: "/index.m3u8".into() };
+        let url = url("https://cdn.example/live/index.m3u8");
+        let base = Base::of(&Source { url: &url, asked: &asked, places: &places }).unwrap();
+        let text = |reference| base.lead(reference, Purpose::Media, &places).unwrap().text;
+        assert_eq!(text("a.ts"), None);
+        assert_eq!(text("https://cdn.example/live/a.ts").as_deref(), Some("/other/a.ts"));
     }
 
     const STRAIGHT: &str = "https://cdn.example/live/ll/index.m3u8?token=t";
