@@ -2,29 +2,25 @@
 
 use core::fmt::Write;
 
-use super::check::{Outcome, configured};
+use super::check::Outcome;
+use super::control::{socket, unanswered};
 use crate::config::layers::{Flags, Paths};
 use crate::net::admin::{client, words};
 use crate::node::status::{Account, Status};
 
 /// What `neap ledger` prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags) -> Outcome {
-    let control = match configured(paths, flags) {
-        Ok(loaded) => loaded.config.admin.control,
+    let text = match socket(paths, flags).map(|path| client::fetch(&path)) {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => return unanswered(&error),
         Err(outcome) => return outcome,
     };
-    let Some(control) = control else {
-        let err = "neap: the control socket is switched off in the configuration\n".into();
-        return Outcome { err, code: 78, ..Outcome::default() };
-    };
-    let read = client::fetch(&control).map_err(|error| error.to_string());
-    let read = read.and_then(|text| {
-        let other = |error| format!("the running neap is of another version: {error}");
-        serde_json::from_str::<Status>(&text).map_err(other)
-    });
-    match read {
+    match serde_json::from_str::<Status>(&text) {
         Ok(status) => Outcome { out: table(&status.ledger), ..Outcome::default() },
-        Err(error) => Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() },
+        Err(error) => {
+            let err = format!("neap: the running neap is of another version: {error}\n");
+            Outcome { err, code: 70, ..Outcome::default() }
+        }
     }
 }
 

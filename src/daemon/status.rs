@@ -4,7 +4,8 @@ use core::fmt;
 use core::fmt::Write;
 use std::path::Path;
 
-use super::check::{Outcome, configured};
+use super::check::Outcome;
+use super::control::{socket, unanswered};
 use crate::config::layers::{Flags, Paths};
 use crate::net::admin::{client, words};
 use crate::node::status::{Status, Usage};
@@ -31,17 +32,14 @@ impl fmt::Display for Error {
 
 /// What `neap status` prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags, json: bool) -> Outcome {
-    let control = match configured(paths, flags) {
-        Ok(loaded) => loaded.config.admin.control,
-        Err(outcome) => return outcome,
-    };
-    let asked = match control {
-        Some(path) => ask(&path, json).map_err(|error| error.to_string()),
-        None => Err("the control socket is switched off in the configuration".into()),
-    };
+    let asked = socket(paths, flags).map(|path| ask(&path, json));
     match asked {
-        Ok(out) => Outcome { out, ..Outcome::default() },
-        Err(error) => Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() },
+        Ok(Ok(out)) => Outcome { out, ..Outcome::default() },
+        Ok(Err(Error::Daemon(error))) => unanswered(&error),
+        Ok(Err(error)) => {
+            Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() }
+        }
+        Err(outcome) => outcome,
     }
 }
 

@@ -89,16 +89,20 @@ fn without_a_daemon_or_a_socket_a_call_says_what_is_wrong() {
     let folder = super::daemon::Folder::new();
     let file = Setup::default().file(&origin, "127.0.0.1:0");
     std::fs::write(folder.0.join("neap.toml"), &file).unwrap();
-    let run = || {
-        let output = command(&folder.0).arg("standby").output().unwrap();
+    let run = |word| {
+        let output = command(&folder.0).arg(word).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let (code, said) = run();
-    assert_eq!(code, Some(78));
-    assert!(said.contains("control socket is switched off"), "{said}");
+    for word in ["standby", "status", "ledger"] {
+        let (code, said) = run(word);
+        assert_eq!(code, Some(78), "{word}");
+        assert!(said.contains("control socket is switched off"), "{said}");
+    }
     let socket = format!("control = \"{}\"", folder.0.join("none.sock").display());
     std::fs::write(folder.0.join("neap.toml"), file.replace("control = \"\"", &socket)).unwrap();
-    let (code, said) = run();
-    assert_eq!(code, Some(70));
-    assert!(said.contains("neap is not running"), "{said}");
+    for word in ["standby", "status", "ledger"] {
+        let (code, said) = run(word);
+        assert_eq!(code, Some(70), "{word}");
+        assert!(said.contains("neap is not running"), "{said}");
+    }
 }

@@ -69,6 +69,7 @@ def turns(home, player):
 def seeks(home, player):
     """A player that holds enough seeks while its next segment may come on a narrow line; seconds of the one it wants."""
     home.rates(WIDE, UP)
+    time.sleep(3)  # What the trial before fetched ahead comes to its end.
     player.begin("low/index.m3u8")
     for number in range(2):
         player.get(f"low/s{number:03}.ts")
