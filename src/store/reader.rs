@@ -7,7 +7,6 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
-use crate::base::limits;
 use crate::base::range::ByteRange;
 
 use super::flow::ReaderSeat;
@@ -28,9 +27,8 @@ pub struct Reader {
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Bytes at the reader's position, which has moved behind them; never empty. They are
-    /// views: held long, they hold RAM that the store does not count any longer once the
-    /// bytes are evicted.
+    /// Bytes at the reader's position; never empty. They are views: held long, they hold RAM
+    /// that the store does not count any longer once the bytes are evicted.
     Bytes(Vec<Bytes>),
     /// Bytes that are neither here nor on disk, and that no live writer will bring: from the
     /// position to the next byte that is or comes, or to the end. A reader of a closed row
@@ -85,27 +83,46 @@ impl Reader {
         self.seek(self.position.saturating_add(n));
     }
 
-    /// The next bytes, `max` and [`limits::cache::BATCH`] at most, once there are any; loads them
-    /// from the disk where that has them. Dropping the future loses nothing.
+    /// The next bytes, `max` at most, once there are any, and the reader is behind them; loads
+    /// them from the disk where that has them. Dropping the future loses nothing.
     pub async fn next(&mut self, max: u64) -> Next {
         loop {
-            let step = poll_fn(|context| match self.step(max, Some(context.waker())) {
-                Step::Wait => Poll::Pending,
-                step => Poll::Ready(step),
-            });
-            match step.await {
-                Step::Next(next) => return next,
-                Step::Load(plan) => load(&self.inner, &self.row, plan).await,
-                Step::Wait => {}
+            match self.try_next(max) {
+                Poll::Ready(next) => return next,
+                Poll::Pending => self.ready().await,
             }
         }
     }
 
-    /// What [`Reader::next`] would give at once; pending when it would wait. Wakes nobody.
+    /// What [`Reader::next`] would give at once; pending when it would wait.
     pub fn try_next(&mut self, max: u64) -> Poll<Next> {
+        let next = self.peek(max);
+        if let Poll::Ready(Next::Bytes(parts)) = &next {
+            self.skip(parts.iter().map(|part| part.len() as u64).sum());
+        }
+        next
+    }
+
+    /// What [`Reader::try_next`] gives, with the reader left where it is. Wakes nobody.
+    pub fn peek(&mut self, max: u64) -> Poll<Next> {
         match self.step(max, None) {
             Step::Next(next) => Poll::Ready(next),
             Step::Load(_) | Step::Wait => Poll::Pending,
+        }
+    }
+
+    /// Waits until there is something to [`Reader::peek`] at, or loads it from the disk.
+    pub async fn ready(&mut self) {
+        loop {
+            let step = poll_fn(|context| match self.step(1, Some(context.waker())) {
+                Step::Wait => Poll::Pending,
+                step => Poll::Ready(step),
+            });
+            match step.await {
+                Step::Next(_) => return,
+                Step::Load(plan) => load(&self.inner, &self.row, plan).await,
+                Step::Wait => {}
+            }
         }
     }
 
@@ -116,11 +133,9 @@ impl Reader {
         if at >= stop {
             return Step::Next(Next::End);
         }
-        let end = stop.min(at.saturating_add(max.clamp(1, limits::cache::BATCH)));
+        let end = stop.min(at.saturating_add(max.max(1)));
         let parts = row.read(ByteRange::new(at, end), &self.inner.memory);
         if !parts.is_empty() {
-            self.position += parts.iter().map(|part| part.len() as u64).sum::<u64>();
-            row.moved(self.seat, self.position);
             return Step::Next(Next::Bytes(parts));
         }
         if waker.is_none() && row.on_disk(at) {

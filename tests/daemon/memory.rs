@@ -63,3 +63,30 @@ fn a_player_that_stops_reading_does_not_hold_more_than_its_share() {
     let rest = lazy.rest_of(head, "GET").expect(200);
     assert!(rest.body == body);
 }
+
+#[test]
+fn fifty_players_that_take_nothing_hold_nothing() {
+    let origin = Origin::new();
+    for number in 0..50 {
+        let body = bytes(number, 1_500_000);
+        origin.on(&format!("/{number}"), file("Cache-Control: max-age=60", body));
+    }
+    let daemon = daemon(&origin);
+    let mut quick = daemon.connect();
+    let lazy = (0..50).map(|number| {
+        let path = format!("/o/{number}");
+        assert!(quick.get(&path, "").expect(200).whole);
+        let mut player = daemon.connect();
+        player.ask(&path, "");
+        let head = player.head();
+        (number, player, head)
+    });
+    let lazy: Vec<_> = lazy.collect();
+    // Fifty connections themselves take 1 MiB; what each waits to write would be 12 MiB more.
+    let resident = daemon.resident();
+    assert!(resident < (6 << 20) + BESIDE, "{resident} bytes");
+    for (number, mut player, head) in lazy {
+        let rest = player.rest_of(head, "GET").expect(200);
+        assert!(rest.body == bytes(number, 1_500_000), "object {number}");
+    }
+}

@@ -123,6 +123,22 @@ fn a_fetch_runs_a_bounded_way_ahead_of_the_furthest_reader() {
 }
 
 #[test]
+fn what_is_looked_at_is_not_read_yet() {
+    let store = in_memory(PLENTY);
+    store.open(ROW, Keep::Passing);
+    let mut reader = store.reader(ROW, 0, None);
+    let mut writer = store.writer(ROW, 0, Some(2 * PASS));
+    receive_now(&mut writer, 1, 10_000);
+    let before = writer.position();
+    let Poll::Ready(Next::Bytes(seen)) = reader.peek(4 * BLOCK) else { panic!("bytes are here") };
+    receive_now(&mut writer, 1, 10_000);
+    assert_eq!((reader.position(), writer.position()), (0, before), "the writer was let on");
+    reader.skip(1000);
+    let Poll::Ready(Next::Bytes(rest)) = reader.try_next(4 * BLOCK) else { panic!("still here") };
+    assert!(seen.concat()[1000..] == rest.concat()[..seen.concat().len() - 1000]);
+}
+
+#[test]
 fn a_fetch_runs_further_ahead_of_a_reader_that_has_read_much() {
     let store = in_memory(PLENTY);
     store.open(ROW, Keep::Cached);

@@ -8,7 +8,7 @@ use super::block;
 /// read as much.
 pub const AHEAD: u64 = 4 * 1024 * 1024;
 
-/// Bytes that one exchange holds for one vectored write.
+/// Bytes that one exchange holds while it waits until they are taken.
 pub const BATCH: u64 = 4 * block::BLOCK;
 
 /// How long an answer such as 404 is kept when the origin states no lifetime: long enough to

@@ -63,6 +63,10 @@ pub const MEMBERS: usize = 32;
 /// processor's cache when it goes out: 2 MB bodies cost 0.18 CPU seconds a GB in place of 0.30.
 pub const SEND_BUFFER: usize = 256 * 1024;
 
+/// Content of one write to a player at most: what the kernel has no room for stays with the store.
+/// With writes no larger than the send buffer the kernel says twice as often that there is room.
+pub const BATCH: u64 = 1024 * 1024;
+
 /// Bytes of one value of CMCD; all keys of CTA-5004 with a long next object are 1 KiB.
 pub const CMCD: usize = 4 * 1024;
 

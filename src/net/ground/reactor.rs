@@ -235,8 +235,7 @@ impl<T: AsFd> Source<T> {
         mut write: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            if !self.slot.writable.get() {
-                wait(&self.slot.writer, context);
+            if self.poll_writable(context).is_pending() {
                 return Poll::Pending;
             }
             match write(&self.io) {
@@ -247,6 +246,34 @@ impl<T: AsFd> Source<T> {
                 done => return Poll::Ready(done),
             }
         }
+    }
+
+    /// Whether the socket takes bytes, as far as is known; wakes when it does.
+    pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.slot.writable.get() {
+            return Poll::Ready(());
+        }
+        wait(&self.slot.writer, context);
+        Poll::Pending
+    }
+
+    /// Writes what goes at once; a stream that takes less than is `wanted` is full (epoll(7), Q9).
+    pub fn try_write_with(
+        &self,
+        wanted: usize,
+        mut write: impl FnMut(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let done = loop {
+            match write(&self.io) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+                done => break done?,
+            }
+        };
+        if done < wanted {
+            self.slot.writable.set(false);
+        }
+        Ok(done)
     }
 
     /// Whether the other side has closed or reset the connection; wakes when it does.

@@ -124,6 +124,27 @@ impl Connection {
         Ok(())
     }
 
+    /// Writes what goes at once of `head`, which is shortened by it, and of `pieces` behind it;
+    /// answers how many bytes of the pieces went, none when the socket is full.
+    pub fn push(&mut self, head: &mut Vec<u8>, pieces: &[Bytes]) -> io::Result<u64> {
+        let mut slices = Vec::with_capacity(pieces.len() + 1);
+        slices.push(IoSlice::new(head));
+        slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
+        let wanted = slices.iter().map(|slice| slice.len()).sum();
+        let count = self.source.try_write_with(wanted, |mut io| io.write_vectored(&slices))?;
+        let heads = count.min(head.len());
+        head.drain(..heads);
+        Ok((count - heads) as u64)
+    }
+
+    /// Waits until the socket takes bytes again.
+    pub async fn writable(&mut self) -> io::Result<()> {
+        let Self { source, patience, .. } = self;
+        let writable = poll_fn(|context| source.poll_writable(context));
+        let done = patience.bound(limits::http::WRITE_TIME, writable).await;
+        done.map_err(|Elapsed| io::ErrorKind::TimedOut.into())
+    }
+
     /// Waits until the player has closed the connection.
     pub async fn closed(&self) {
         poll_fn(|context| self.source.poll_closed(context)).await;

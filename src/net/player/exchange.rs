@@ -11,7 +11,7 @@ use super::desk::Word;
 use super::listener::Port;
 use super::pace::Pace;
 use super::refusal;
-use super::respond::{self, BATCH, Delimiter, Setting};
+use super::respond::{self, Delimiter, Setting};
 use crate::base::id::{ExchangeId, RowId};
 use crate::base::url::without_query;
 use crate::node::event::{Answer, Content, Input, Refusal, Request};
@@ -292,32 +292,35 @@ impl<'a> Exchange<'a> {
         mut reader: Reader,
         (delimiter, promised): (Delimiter, Option<u64>),
     ) -> io::Result<()> {
-        let batch = self.pace.map_or(BATCH, |pace| pace.piece());
+        let batch = self.pace.map_or(respond::batch(delimiter), |pace| pace.piece());
         loop {
             self.keep_pace().await?;
-            let next = match reader.try_next(batch) {
-                Poll::Ready(next) => next,
-                Poll::Pending => {
-                    if !head.is_empty() {
-                        self.connection.send(&core::mem::take(&mut head), &[]).await?;
-                    }
-                    self.unless_cut(reader.next(batch)).await?
+            self.connection.writable().await?;
+            let Poll::Ready(next) = reader.peek(batch) else {
+                if !head.is_empty() {
+                    self.connection.send(&core::mem::take(&mut head), &[]).await?;
                 }
+                self.unless_cut(reader.ready()).await?;
+                continue;
             };
             match next {
                 Next::Bytes(pieces) => {
-                    let bytes = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+                    let bytes = if delimiter == Delimiter::Chunks {
+                        let (framed, bytes) = respond::framed(pieces);
+                        self.connection.send(&core::mem::take(&mut head), &framed).await?;
+                        bytes
+                    } else {
+                        self.connection.push(&mut head, &pieces)?
+                    };
+                    reader.skip(bytes);
                     self.sent += bytes;
                     if let Some(pace) = &mut self.pace {
                         pace.on_sent(bytes, (self.port.door.now)());
                     }
-                    let pieces = respond::framed(delimiter, pieces);
-                    self.connection.send(&core::mem::take(&mut head), &pieces).await?;
                 }
                 Next::End => break,
                 Next::Missing(range) => {
-                    let exchange = self.id;
-                    (self.port.door.submit)(Input::Missing { exchange, range });
+                    (self.port.door.submit)(Input::Missing { exchange: self.id, range });
                     self.resumed().await?;
                 }
             }
@@ -339,10 +342,6 @@ impl<'a> Exchange<'a> {
     }
 
     async fn unless_cut<T>(&self, what: impl Future<Output = T>) -> io::Result<T> {
-        let gone = async {
-            self.connection.closed().await;
-            Err(respond::cut("the player left"))
-        };
         let cut = async {
             loop {
                 if let Word::Cut = self.port.desk.hear(self.id).await {
@@ -350,22 +349,23 @@ impl<'a> Exchange<'a> {
                 }
             }
         };
-        future::or(async { Ok(what.await) }, future::or(cut, gone)).await
+        future::or(async { Ok(what.await) }, future::or(cut, self.gone())).await
     }
 
     /// Waits until somebody fills the hole again.
     async fn resumed(&self) -> io::Result<()> {
-        let gone = async {
-            self.connection.closed().await;
-            Err(respond::cut("the player left"))
-        };
         let word = async {
             match self.port.desk.hear(self.id).await {
                 Word::Resume => Ok(()),
                 _ => Err(respond::cut("the origin did not finish")),
             }
         };
-        future::or(word, gone).await
+        future::or(word, self.gone()).await
+    }
+
+    async fn gone<T>(&self) -> io::Result<T> {
+        self.connection.closed().await;
+        Err(respond::cut("the player left"))
     }
 }
 

@@ -86,17 +86,22 @@ pub fn head(answer: &Answer, setting: &Setting<'_>) -> (Vec<u8>, Delimiter, bool
     (lines.into_bytes(), delimiter, keep)
 }
 
-/// Pieces of content as they go over the wire.
-pub fn framed(delimiter: Delimiter, pieces: Vec<Bytes>) -> Vec<Bytes> {
-    if delimiter != Delimiter::Chunks || pieces.is_empty() {
-        return pieces;
-    }
+/// Pieces of content as one chunk, and how many bytes of content that is.
+pub fn framed(pieces: Vec<Bytes>) -> (Vec<Bytes>, u64) {
     let length = pieces.iter().map(Bytes::len).sum();
     let mut framed = Vec::with_capacity(pieces.len() + 2);
     framed.push(Bytes::from(chunk_size(length)));
     framed.extend(pieces);
     framed.push(Bytes::from_static(b"\r\n"));
-    framed
+    (framed, length as u64)
+}
+
+/// Content of one write at most: a chunk must go whole, and is held until it is taken.
+pub const fn batch(delimiter: Delimiter) -> u64 {
+    match delimiter {
+        Delimiter::Chunks => limits::cache::BATCH,
+        Delimiter::Length | Delimiter::Close => limits::http::BATCH,
+    }
 }
 
 /// What ends the content.
@@ -122,9 +127,6 @@ pub fn sentence(status: u16, text: &str) -> Answer {
 pub fn cut(cause: &str) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, cause)
 }
-
-/// Content of one write at most.
-pub const BATCH: u64 = limits::cache::BATCH;
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn a_chunk_is_its_size_its_bytes_and_a_line_end() {
         let pieces = vec![Bytes::from_static(b"ab"), Bytes::from_static(b"cde")];
-        let framed = framed(Delimiter::Chunks, pieces).concat();
-        assert_eq!(framed, b"5\r\nabcde\r\n");
+        let (framed, length) = framed(pieces);
+        assert_eq!((framed.concat().as_slice(), length), (b"5\r\nabcde\r\n".as_slice(), 5));
     }
 }
