@@ -504,9 +504,10 @@ impl World {
         }
         self.nodes[node].asleep = false;
         self.checks.answers.woke(node, self.calendar.now);
+        // First of all: while it slept nothing was played, so that nobody saw a stall.
+        self.wake_players(node);
         self.break_downloads(node);
         self.stir(node);
-        self.wake_players(node);
     }
 
     fn seek_audience(&mut self, audience: usize, to: u64) {
