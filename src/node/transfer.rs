@@ -281,7 +281,7 @@ impl Machine {
         };
         let last = wanted.end.saturating_sub(1).max(wanted.start);
         let known = |at| swarm.verifier.record(SegmentId::holding(resource, at)).is_some();
-        download.wanted.covers(wanted) || (known(wanted.start) && known(last))
+        known(wanted.start) && (download.wanted.covers(wanted) || known(last))
     }
 
     /// When the rest of what an exchange reads is due: a player that holds enough can wait.
