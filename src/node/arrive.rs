@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::answer::{self, Note};
 use super::event::{Arrival, Output};
+use super::exchange::selecting;
 use super::fetch::{Ask, Stream};
 use super::machine::Machine;
 use super::report::{Counter, Source};
@@ -13,7 +14,6 @@ use crate::base::time::Instant;
 use crate::base::url::{Locator, without_query};
 use crate::engine::cache::freshness::{self, MediaRule, Times, Verdict};
 use crate::engine::cache::merge::{self, Bearing};
-use crate::engine::cache::vary::Selecting;
 use crate::engine::timeline::answer::{self as stream_of, Life};
 use crate::wire::http::conditions;
 use crate::wire::http::range::{ContentRange, Spec};
@@ -220,7 +220,7 @@ impl Machine {
         };
         let fits = length.is_none_or(|length| length <= self.config.cache.max_object.0);
         // Of what an origin chooses by the asker's fields, no peer's answer is one's own.
-        let is_chosen = Selecting::of(&fetch.ask.fields, &arrival.head.fields).is_selective();
+        let is_chosen = selecting(&fetch.ask.fields, &arrival.head.fields).is_selective();
         let waits = fetch.ask.shared && fetch.waiting.len() > 1;
         let keep = match verdict {
             Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),

@@ -3,6 +3,7 @@
 use crate::base::id::{FetchId, RowId};
 use crate::base::range::ByteRange;
 use crate::engine::cache::index::Key;
+use crate::engine::cache::vary::Selecting;
 use crate::node::event::Request;
 use crate::node::report::Source;
 use crate::wire::http::conditions;
@@ -90,14 +91,15 @@ impl Exchange {
 /// encodings), and what would tell the origin about the household.
 pub(super) fn forwarded(fields: &Fields) -> Fields {
     let named: Vec<&str> = fields.members("connection").collect();
-    let keep = |name: &str| {
-        let own = OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
-        let hop = named.iter().any(|named| name.eq_ignore_ascii_case(named));
-        let lower = name.to_ascii_lowercase();
-        let about = ["sec-", "access-control-request-", "x-forwarded-", "proxy-"];
-        !own && !hop && !about.iter().any(|prefix| lower.starts_with(prefix))
-    };
-    fields.iter().filter(|(name, _)| keep(name)).collect()
+    let hop = |name: &str| named.iter().any(|named| name.eq_ignore_ascii_case(named));
+    fields.iter().filter(|(name, _)| !is_own(name) && !hop(name)).collect()
+}
+
+/// Whether no origin is sent such a field of a player.
+fn is_own(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let about = ["sec-", "access-control-request-", "x-forwarded-", "proxy-"];
+    OWN.contains(&&*lower) || about.iter().any(|prefix| lower.starts_with(prefix))
 }
 
 /// The fields of a request that only the origin may judge, with its conditions and range.
@@ -107,6 +109,12 @@ pub(super) fn forwarded_whole(fields: &Fields) -> Fields {
         fields.all(name).for_each(|value| all.push(name, value));
     }
     all
+}
+
+/// What of a request chose a response. A player's own fields, such as its `Accept-Encoding`, are
+/// not sent on: the origin answers all players alike, whatever its `Vary` names.
+pub(super) fn selecting(asked: &Fields, response: &Fields) -> Selecting {
+    Selecting::of(asked, response).without(is_own)
 }
 
 /// The part of a row that lies between two blocks' borders around a hole.

@@ -2,7 +2,7 @@
 
 use super::answer::{self, Note};
 use super::event::{Arrival, Output};
-use super::exchange::forwarded;
+use super::exchange::{forwarded, selecting};
 use super::fetch::{Ask, By, Stream};
 use super::machine::Machine;
 use super::report::Counter;
@@ -12,7 +12,6 @@ use crate::base::set::Set;
 use crate::engine::cache::freshness::Policy;
 use crate::engine::cache::index::{Entry, Key};
 use crate::engine::cache::merge::{self, Bearing};
-use crate::engine::cache::vary::Selecting;
 use crate::wire::http::conditions;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::range::ContentRange;
@@ -49,7 +48,7 @@ impl Machine {
                 let entry = Entry {
                     row: ask.adopts.unwrap_or_else(|| self.new_row(true)),
                     status: if head.status == 206 { 200 } else { head.status },
-                    selecting: Selecting::of(&ask.fields, &head.fields),
+                    selecting: selecting(&ask.fields, &head.fields),
                     fields,
                     policy,
                     length,
@@ -114,7 +113,10 @@ impl Machine {
         (ask, arrival, collapsed): (&Ask, &Arrival, bool),
     ) {
         let fits = match (self.exchanges.get(&id), self.index.entry(row)) {
-            (Some(exchange), Some(entry)) => entry.selecting.matches(&exchange.request.fields),
+            (Some(exchange), Some(entry)) => {
+                // As it was sent on: who asked must find what it asked for.
+                entry.selecting.matches(&forwarded(&exchange.request.fields))
+            }
             _ => false,
         };
         if !fits {

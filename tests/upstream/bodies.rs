@@ -275,6 +275,26 @@ fn an_encoded_body_passes_as_it_is() {
 }
 
 #[test]
+fn rfc_9111_4_1_what_no_origin_is_sent_chooses_no_answer() {
+    let origin = Origin::new(|asked, reply| {
+        let fields =
+            "Vary: Accept-Encoding, Sec-Fetch-Mode, X-Hop\r\nCache-Control: max-age=60\r\n";
+        reply.answer("200 OK", fields, asked.path());
+    });
+    let node = Node::with(&origin.url(), "");
+    let browser = "Accept-Encoding: gzip, deflate, br\r\nSec-Fetch-Mode: cors\r\n";
+    for path in ["/tv/a.ts", "/tv/a.m3u8"] {
+        for fields in [browser, "", "Accept-Encoding: identity\r\n"] {
+            node.get_with(path, fields).is(path.trim_start_matches("/tv"));
+        }
+    }
+    assert_eq!(origin.asked().len(), 2);
+    // A field that the player keeps to the connection: it has its answer all the same.
+    node.get_with("/tv/b.ts", "Connection: X-Hop\r\nX-Hop: 1\r\n").is("/b.ts");
+    assert_eq!(origin.about("/b.ts").len(), 1);
+}
+
+#[test]
 fn the_last_player_that_leaves_stops_a_long_download() {
     let origin = Origin::new(|_, reply| {
         reply.send(

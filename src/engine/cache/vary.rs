@@ -43,6 +43,13 @@ impl Selecting {
         found
     }
 
+    /// The same without fields that no request to the origin bears: they chose nothing.
+    #[must_use]
+    pub fn without(mut self, is_unsent: impl Fn(&str) -> bool) -> Self {
+        self.fields.retain(|field| !is_unsent(&field.name));
+        self
+    }
+
     /// Whether the stored response was chosen by such a request (RFC 9111, 4.1).
     pub fn matches(&self, request: &Fields) -> bool {
         !self.any && self.fields.iter().all(|field| field.matches(request))
