@@ -163,6 +163,8 @@ http {{
     keepalive_requests 100000; sendfile on; tcp_nopush on; default_type application/octet-stream;
     types {{ application/vnd.apple.mpegurl m3u8; application/dash+xml mpd; video/mp2t ts;
             video/mp4 mp4 m4s; text/html html; text/javascript js mjs; }}
+    # As CDNs do: playlists packed for who asks, and said to depend on that.
+    gzip on; gzip_vary on; gzip_types application/vnd.apple.mpegurl application/dash+xml;
     server {{ listen {self.address}:{self.port}; {shared.replace("CORS", "")} }}
     server {{ listen {self.address}:{self.tls_port} ssl; ssl_certificate leaf.pem;
         ssl_certificate_key leaf.key; {shared.replace("CORS", cors)} }}
