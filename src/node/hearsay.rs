@@ -116,6 +116,10 @@ mod tests {
         (machine, now)
     }
 
+    fn socket(text: &str) -> SocketAddr {
+        text.parse().expect("an address with its port")
+    }
+
     fn outputs(machine: &mut Machine) -> Vec<Output> {
         core::iter::from_fn(|| machine.poll_output()).collect()
     }
@@ -128,7 +132,7 @@ mod tests {
 
     fn joined(machine: &mut Machine, peer: u64, (role, at): (Role, SocketAddr), now: Instant) {
         let tier = machine.config.network.near.tier(at.ip(), &[]);
-        let key = NodeKey([u8::try_from(peer).unwrap() + 10; 32]);
+        let key = NodeKey([u8::try_from(peer).expect("few peers") + 10; 32]);
         let (peer, dialled, address) = (PeerId(peer), Some(at), at.ip());
         let joined = Peering::Joined { peer, key, role, tier, dialled, address };
         machine.handle(Input::Peer(Box::new(joined)), now);
@@ -145,8 +149,8 @@ mod tests {
     #[test]
     fn no_address_of_a_peer_leaves_the_machine() {
         let (mut machine, mut now) = machine(|_| {});
-        let at: SocketAddr = "198.51.100.77:8644".parse().unwrap();
-        let other: SocketAddr = "203.0.113.99:8644".parse().unwrap();
+        let at = socket("198.51.100.77:8644");
+        let other = socket("203.0.113.99:8644");
         joined(&mut machine, 1, (Role::Device, at), now);
         let found = Peering::Found { address: other, key: None, tier: Tier::Wan, by: FoundBy::Lan };
         machine.handle(Input::Peer(Box::new(found)), now);
@@ -156,7 +160,8 @@ mod tests {
         let _ = said(&mut machine, 1, Message::Peers { addresses: vec![other] }, now);
         now += Duration::from_secs(400);
         machine.handle(Input::Stopping, now);
-        let mut seen = serde_json::to_string(&machine.status(now, Figures::default())).unwrap();
+        let mut seen =
+            serde_json::to_string(&machine.status(now, Figures::default())).expect("JSON");
         for output in outputs(&mut machine) {
             match output {
                 Output::Say(level, line) if level <= log::Level::Info => seen += &line,
@@ -174,7 +179,8 @@ mod tests {
     fn who_is_in_the_group_of_a_node_behind_a_router_is_near_once_its_address_is_known() {
         let (mut machine, now) = machine(|config| {
             let read = crate::config::read::network;
-            let prefixes = vec![read("198.51.100.0/24").unwrap(), read("192.0.2.0/24").unwrap()];
+            let prefixes = ["198.51.100.0/24", "192.0.2.0/24"].map(read);
+            let prefixes = prefixes.map(|one| one.expect("a network")).to_vec();
             config.network.near.groups = vec![Group { name: "AS64500".into(), prefixes }];
         });
         let tiers = |machine: &Machine, now| {
@@ -182,30 +188,30 @@ mod tests {
             network.peers.into_iter().map(|peer| peer.tier).collect::<Vec<_>>()
         };
         for (peer, at) in [(1, "198.51.100.77:8644"), (2, "203.0.113.99:8644")] {
-            let at = at.parse().unwrap();
+            let at = socket(at);
             joined(&mut machine, peer, (Role::Device, at), now);
             let seen = Peering::Seen { peer: PeerId(peer), at, is_udp: true };
             machine.handle(Input::Peer(Box::new(seen)), now);
         }
-        let address = "192.0.2.7:4000".parse().unwrap();
+        let address = socket("192.0.2.7:4000");
         let _ = said(&mut machine, 1, Message::Observed { address }, now);
         assert_eq!(tiers(&machine, now), ["wan", "wan"], "one word is not believed");
         let _ = said(&mut machine, 2, Message::Observed { address }, now);
         assert_eq!(tiers(&machine, now), ["isp", "wan"]);
-        joined(&mut machine, 3, (Role::Device, "198.51.100.78:8644".parse().unwrap()), now);
+        joined(&mut machine, 3, (Role::Device, socket("198.51.100.78:8644")), now);
         assert_eq!(tiers(&machine, now), ["isp", "wan", "isp"]);
     }
 
     #[test]
     fn hearsay_is_not_followed_by_who_plays_at_home_or_hides() {
-        let named: SocketAddr = "203.0.113.99:8644".parse().unwrap();
-        let victim: SocketAddr = "192.168.1.1:8644".parse().unwrap();
+        let named = socket("203.0.113.99:8644");
+        let victim = socket("192.168.1.1:8644");
         let message = || Message::Peers { addresses: vec![victim, named, named] };
         for (hides, plays, expected) in
             [(false, true, 1), (false, false, 0), (true, true, 0), (true, false, 0)]
         {
             let (mut machine, mut now) = machine(|config| config.network.relay_only = hides);
-            let witness = "198.51.100.77:8644".parse().unwrap();
+            let witness = socket("198.51.100.77:8644");
             joined(&mut machine, 1, (Role::Witness, witness), now);
             machine.swarm.as_mut().expect("a network").wide = plays.then_some(now);
             let _ = said(&mut machine, 1, message(), now);
@@ -231,7 +237,7 @@ mod tests {
     fn who_hides_ends_links_with_strangers_beyond_the_home() {
         let (mut machine, now) = machine(|config| {
             config.network.relay_only = true;
-            config.network.peers = vec!["203.0.113.1:8644".parse().unwrap()];
+            config.network.peers = vec![socket("203.0.113.1:8644")];
         });
         let links = |machine: &Machine| machine.swarm.as_ref().map_or(0, |s| s.links.len());
         for (peer, role, at, stay) in [
@@ -241,7 +247,7 @@ mod tests {
             (4, Role::Witness, "198.51.100.4:8644", 2),
             (5, Role::Device, "192.168.1.5:8644", 3),
         ] {
-            joined(&mut machine, peer, (role, at.parse().unwrap()), now);
+            joined(&mut machine, peer, (role, socket(at)), now);
             assert_eq!(links(&machine), stay, "{at}");
         }
         assert!(machine.swarm.as_ref().is_some_and(|swarm| swarm.meeting.is_none()));
@@ -290,7 +296,7 @@ mod tests {
         let old = Message::Switch(Box::new(switch(3, 4, 100)));
         let _ = said(&mut machine, 2, old, now);
         assert!(machine.is_muted(), "an older word is replayed");
-        joined(&mut machine, 3, (Role::Device, "198.51.100.9:8644".parse().unwrap()), now);
+        joined(&mut machine, 3, (Role::Device, socket("198.51.100.9:8644")), now);
         assert_eq!(told(&outputs(&mut machine)), [3], "a new link hears it");
         let forged = Message::Switch(Box::new(switch(4, 9, 100)));
         let _ = said(&mut machine, 2, forged, now);

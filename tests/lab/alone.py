@@ -93,21 +93,19 @@ def alone(report, home, origin, line):
                 raise AssertionError(said)
             return said
 
-        def turn():
-            bare, ours = turns(home, direct), turns(home, through)
-            said = f"the low rendition's first segment after {ours:.1f} s; directly {bare:.1f} s"
-            if ours > bare * WORSE + JITTER:
-                raise AssertionError(said)
-            return said
-        def seek():
-            bare, ours = seeks(home, direct), seeks(home, through)
-            said = f"the segment after {ours:.1f} s; directly {bare:.1f} s"
-            if ours > bare * WORSE + JITTER:
-                raise AssertionError(said)
-            return said
+        def no_slower(measure, what):
+            def check():
+                bare, ours = measure(home, direct), measure(home, through)
+                said = f"{what} after {ours:.1f} s; directly {bare:.1f} s"
+                if ours > bare * WORSE + JITTER:
+                    raise AssertionError(said)
+                return said
+            return check
+
         report.case("narrow line: a start is as quick as directly", start)
-        report.case("narrow line: what is turned away from takes nothing", turn)
-        report.case("narrow line: a seek is as quick as directly", seek)
+        report.case("narrow line: what is turned away from takes nothing",
+                    no_slower(turns, "the low rendition's first segment"))
+        report.case("narrow line: a seek is as quick as directly", no_slower(seeks, "the segment"))
     finally:
         home.rates(line["down"], line["up"])
         node.process.kill()

@@ -104,9 +104,7 @@ impl Connection {
 
     /// Writes `head` and then `pieces`, in as few calls as the socket allows.
     pub async fn send(&mut self, head: &[u8], pieces: &[Bytes]) -> io::Result<()> {
-        let mut slices = Vec::with_capacity(pieces.len() + 1);
-        slices.push(IoSlice::new(head));
-        slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
+        let mut slices = gathered(head, pieces);
         let mut left = &mut slices[..];
         IoSlice::advance_slices(&mut left, 0);
         let Self { source, patience, .. } = self;
@@ -127,9 +125,7 @@ impl Connection {
     /// Writes what goes at once of `head`, which is shortened by it, and of `pieces` behind it;
     /// answers how many bytes of the pieces went, none when the socket is full.
     pub fn push(&mut self, head: &mut Vec<u8>, pieces: &[Bytes]) -> io::Result<u64> {
-        let mut slices = Vec::with_capacity(pieces.len() + 1);
-        slices.push(IoSlice::new(head));
-        slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
+        let slices = gathered(head, pieces);
         let wanted = slices.iter().map(|slice| slice.len()).sum();
         let count = self.source.try_write_with(wanted, |mut io| io.write_vectored(&slices))?;
         let heads = count.min(head.len());
@@ -193,6 +189,14 @@ impl Connection {
         let Self { source, ahead, patience, .. } = self;
         patience.bound(limit, poll_fn(|context| source.poll_fill(context, ahead))).await
     }
+}
+
+/// What one call writes: a head, and content behind it.
+fn gathered<'a>(head: &'a [u8], pieces: &'a [Bytes]) -> Vec<IoSlice<'a>> {
+    let mut slices = Vec::with_capacity(pieces.len() + 1);
+    slices.push(IoSlice::new(head));
+    slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
+    slices
 }
 
 fn invalid(fault: crate::wire::http::body::Fault) -> io::Error {
