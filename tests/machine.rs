@@ -21,9 +21,10 @@ use neap::base::units::Size;
 use neap::base::url::{Locator, Url};
 use neap::config::model::{Config, Origin};
 use neap::node::disk::Disk;
-use neap::node::event::{Arrival, Content, Input, Order, Output, Request, Trouble, TroubleKind};
+use neap::node::event::{Arrival, Content, Input, Order, Output, Request};
 use neap::node::machine::Machine;
 use neap::node::overview::Figures;
+use neap::node::trouble::{Trouble, TroubleKind};
 use neap::wire::http::fields::Fields;
 use neap::wire::http::head::{ResponseHead, Version};
 
@@ -150,11 +151,12 @@ impl World {
                 let before = self.downloads.insert(download.order.fetch, download);
                 assert!(before.is_none(), "a number is used once");
             }
-            Output::Take { fetch, row, at } => {
+            Output::Take { fetch, row, at, held: _ } => {
                 assert!(self.rows.contains_key(&row), "bytes go to an open row");
                 let download = self.downloads.get_mut(&fetch).expect("a fetch under way");
                 download.taken = Some((row, at));
             }
+            Output::Place { .. } => unreachable!("nothing is held without peers"),
             Output::Cancel { fetch } => drop(self.downloads.remove(&fetch)),
             Output::Open { row, keep } => {
                 let before = self.rows.insert(row, Bytes { keep, ..Bytes::default() });

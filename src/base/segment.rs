@@ -27,6 +27,11 @@ pub fn resource(origin: &str, identity: &str) -> Digest {
 }
 
 impl SegmentId {
+    /// All segments that a resource may have.
+    pub const fn all(resource: Digest) -> core::ops::RangeInclusive<Self> {
+        Self { resource, number: 0 }..=Self { resource, number: u32::MAX }
+    }
+
     /// The bytes that the segment may have in a resource of any length.
     pub const fn window(self) -> ByteRange {
         let start = self.number as u64 * limits::block::SEGMENT;

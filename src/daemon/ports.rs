@@ -94,7 +94,8 @@ impl Ports {
             Output::Resume { exchange } => desk.tell(exchange, Word::Resume),
             Output::Cut { exchange } => desk.tell(exchange, Word::Cut),
             Output::Fetch(order) => self.origins.fetch(*order),
-            Output::Take { fetch, row, at } => self.origins.take(fetch, row, at),
+            Output::Take { fetch, row, at, held } => self.origins.take(fetch, (row, at), held),
+            Output::Place { fetch } => self.origins.place(fetch),
             Output::Cancel { fetch } => self.origins.cancel(fetch),
             Output::Open { row, keep } => {
                 self.store.open(row, if keep { Keep::Cached } else { Keep::Passing });

@@ -145,6 +145,9 @@ impl Machine {
         if here || (range.is_some() && stored.is_some()) || self.fetches.values().any(same) {
             return;
         }
+        if self.is_witness() && self.is_judged(&key) {
+            return;
+        }
         // It is asked for as a player asked last: its cookies open the door.
         let fields = match self.manners.get(&key.origin) {
             Some(fields) => fields.clone(),

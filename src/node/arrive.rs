@@ -126,25 +126,25 @@ impl Machine {
         }
         let fits = match range {
             Some(ContentRange::Part(range, length)) => {
-                let ask = self.fetches.get(&id).map(|fetch| &fetch.ask);
-                let same = ask.is_some_and(|ask| self.may_join_parts(ask))
-                    || conditions::are_parts_of_one(&entry.fields, &head.fields);
-                (head.status == 206 && same && length.is_none_or(|l| Some(l) == entry.length))
-                    .then_some(range)
+                let whole = length.is_none_or(|length| Some(length) == entry.length);
+                (head.status == 206 && whole).then_some(range)
             }
             _ => None,
         };
-        let asked = self.fetches.get(&id).and_then(|fetch| fetch.ask.spec);
-        let begins =
-            matches!((asked, fits), (Some(Spec::Span(first, _)), Some(r)) if r.start == first);
-        let Some(range) = fits.filter(|_| begins) else {
+        let ask = self.fetches.get(&id).map(|fetch| &fetch.ask);
+        let begins = |range: &ByteRange| {
+            let asked = ask.and_then(|ask| ask.spec);
+            matches!(asked, Some(Spec::Span(first, _)) if first == range.start)
+        };
+        let held = !conditions::are_parts_of_one(&entry.fields, &head.fields);
+        let may_join = !held || ask.is_some_and(|ask| self.may_be_proven(ask));
+        let Some(range) = fits.filter(begins).filter(|_| may_join) else {
             // Those who follow the old one cannot go on with the new one's bytes.
             self.drop_entry(row);
             return self.give_up(id);
         };
-        let stream =
-            Stream { row, at: range.start, upto: range.start, until: Some(range.end), keep: true };
-        self.take(id, stream);
+        let (at, until) = (range.start, Some(range.end));
+        self.take(id, Stream { row, at, upto: at, until, keep: true, held });
     }
 
     /// Whether the answer is a part of a playlist that nobody could tell by its name.
@@ -176,8 +176,13 @@ impl Machine {
         self.change_row(stream.row, |row| row.writers += 1);
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
         (fetch.stream, fetch.begun, fetch.before) = (Some(stream), self.now, self.came);
+        let Stream { row, at, held, .. } = stream;
+        if held {
+            // Those who wait go on with each block that is proven.
+            return self.put(Output::Take { fetch: id, row, at, held });
+        }
         let holes = core::mem::take(&mut fetch.holes);
-        self.put(Output::Take { fetch: id, row: stream.row, at: stream.at });
+        self.put(Output::Take { fetch: id, row, at, held });
         holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
         let coming = ByteRange::new(stream.at, stream.until.unwrap_or(u64::MAX));
         let swarm = self.swarm.as_ref();

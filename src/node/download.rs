@@ -34,6 +34,8 @@ pub(super) struct Download {
     pub(super) urgent: bool,
     /// The row, once its head is known.
     pub(super) row: Option<RowId>,
+    /// Whether that head is a record's own.
+    pub(super) is_vouched: bool,
     /// Bytes of the whole resource, once they are known.
     pub(super) length: Option<u64>,
     /// The fetch that players wait for while nothing is known yet.
@@ -79,6 +81,7 @@ impl Download {
             deadline: due.at,
             urgent: due.urgent,
             row: None,
+            is_vouched: false,
             length: None,
             waits: None,
             holes: Map::new(),
@@ -160,11 +163,16 @@ impl Machine {
 
     /// Tells the scheduler and the peers what is wanted of a resource.
     pub(super) fn want(&mut self, resource: Digest) {
+        let downloads = self.swarm.as_ref().map(|swarm| &swarm.downloads);
+        let download = downloads.and_then(|downloads| downloads.get(&resource));
+        let segments = download.map(|download| download.segments(resource)).unwrap_or_default();
+        let segments = segments.into_iter().map(|segment| (segment, self.is_of_row(segment)));
+        let segments: Vec<(SegmentId, bool)> = segments.collect();
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get_mut(&resource) else { return };
         let mut sought = Vec::new();
-        for segment in download.segments(resource) {
-            let known = download.length.filter(|_| swarm.verifier.record(segment).is_some());
+        for (segment, is_of_row) in segments {
+            let known = download.length.filter(|_| is_of_row);
             let all = known.or(download.stated);
             let all = all.map_or(BlockSet::first(64), |length| segment.blocks(length));
             let present = download.row.and_then(|row| self.index.entry(row));
@@ -212,19 +220,28 @@ impl Machine {
         let known = segments.iter().find_map(|s| swarm.verifier.record(*s));
         let Some(statement) = known.map(|record| record.statement.clone()) else { return };
         if download.length.is_none() {
-            let waits = download.waits;
+            let (waits, topic) = (download.waits, download.topic);
             self.drop_pending(resource);
-            if let Some(fetch) = waits {
-                self.begin_row(resource, fetch, &statement);
+            match waits {
+                Some(_) if self.is_doubted(topic) => {
+                    self.fetch_parked(SegmentId { resource, number: 0 });
+                }
+                Some(fetch) => self.begin_row(resource, fetch, &statement),
+                None => {}
             }
         }
         self.want(resource);
-        let Some(swarm) = &mut self.swarm else { return };
+        let Some(swarm) = &self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
         let Some(length) = download.length else { return };
         for segment in download.segments(resource) {
-            if swarm.verifier.record(segment).is_some() {
+            let is_of_row = self.is_of_row(segment);
+            let Some(swarm) = &mut self.swarm else { return };
+            if is_of_row {
                 swarm.scheduler.on_known(segment, segment.blocks(length), self.now);
+            } else if swarm.verifier.record(segment).is_some() {
+                swarm.proving.audit(segment);
+                self.prove_row(segment);
             }
         }
         self.settle(resource);
@@ -249,6 +266,10 @@ impl Machine {
         if let Some(fetch) = self.fetches.get_mut(&id) {
             fetch.ask.spec = None;
         }
+        let swarm = self.swarm.as_mut();
+        if let Some(download) = swarm.and_then(|swarm| swarm.downloads.get_mut(&resource)) {
+            download.is_vouched = true;
+        }
         self.on_response(id, &arrival);
         self.forget(id);
         let row = self.row_of(resource);
@@ -266,14 +287,6 @@ impl Machine {
         if download.row.replace(row) != Some(row) {
             self.change_row(row, |row| row.writers += 1);
         }
-    }
-
-    /// Whether parts from the origin may join a row although no validator says that they belong
-    /// together: where a record proves each block.
-    pub(super) fn may_join_parts(&self, ask: &Ask) -> bool {
-        let Some(swarm) = &self.swarm else { return false };
-        let resource = ask.fills.and_then(|row| swarm.rows.get(&row));
-        resource.is_some_and(|resource| swarm.downloads.contains_key(resource))
     }
 
     /// Ends a download of which all that is wanted is here.

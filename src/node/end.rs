@@ -1,11 +1,12 @@
 //! The end of a fetch: whole, broken off and resumed, failed over, or answered from what is stale.
 
 use super::answer::Note;
-use super::event::{Output, Trouble};
+use super::event::Output;
 use super::fetch::{Fetch, Stream};
 use super::machine::Machine;
 use super::report::{Counter, FaultKind, Source};
 use super::serve::if_range;
+use super::trouble::Trouble;
 use crate::base::id::{ExchangeId, FetchId};
 use crate::base::set::Set;
 use crate::base::url::{Locator, without_query};
@@ -37,6 +38,12 @@ impl Machine {
         self.report.add(Counter::OriginFailures, 1);
         let Some(fetch) = self.fetches.get(&id) else { return };
         let place = self.place_of(&fetch.ask.locator);
+        if stream.held {
+            // What it did not bring is asked for anew, block by block.
+            self.say(log::Level::Warn, format!("{place} broke off: {trouble}"));
+            let holes = self.forget(id).map(|fetch| fetch.holes).unwrap_or_default();
+            return holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+        }
         let resumable = self.index.entry(stream.row).is_some_and(|entry| {
             entry.length.is_some() && entry.status == 200 && if_range(entry).is_some()
         });

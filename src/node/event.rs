@@ -1,7 +1,6 @@
 //! What goes into the machine and what comes out: small values, never the bytes of a body.
 
 use bytes::Bytes;
-use core::fmt;
 
 use crate::base::control::Control;
 use crate::base::digest::Digest;
@@ -13,6 +12,7 @@ use crate::base::url::Locator;
 use crate::engine::caps::readings::{Readings, Rhythm};
 use crate::node::disk::Disk;
 use crate::node::peering::{PeerOrder, Peering};
+use crate::node::trouble::Trouble;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::ResponseHead;
 use crate::wire::plan::{Fault, Plan};
@@ -53,6 +53,16 @@ pub enum Input {
         fetch: FetchId,
         /// Its row holds the bytes from where the fetch began up to here.
         upto: u64,
+    },
+    /// A whole block of a fetch that is held is here: it is placed if the answer is
+    /// [`Output::Place`], else dropped.
+    Held {
+        /// Which fetch.
+        fetch: FetchId,
+        /// Which bytes of its row.
+        range: ByteRange,
+        /// Their digest.
+        digest: Digest,
     },
     /// The fetch's body ended.
     Ended {
@@ -178,63 +188,6 @@ pub struct Order {
     pub records: bool,
 }
 
-/// Why an origin could not be asked, or did not finish.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// Which kind.
-    pub kind: TroubleKind,
-    /// The cause in words, for the log.
-    pub cause: String,
-}
-
-/// Kinds of trouble with an origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TroubleKind {
-    /// The name has no address.
-    Name,
-    /// Nobody answers there.
-    Connect,
-    /// The certificate or the handshake does not hold.
-    Certificate,
-    /// It said nothing in time.
-    Silent,
-    /// The connection broke.
-    Broken,
-    /// What it said is no HTTP/1.1.
-    Protocol,
-    /// Too many redirects, or to somewhere that neap does not speak to.
-    Redirect,
-}
-
-impl TroubleKind {
-    /// The status that the player gets: 504 for silence, 502 for all else.
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::Silent => 504,
-            _ => 502,
-        }
-    }
-
-    /// A plain sentence for the player and the page.
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Name => "The origin's name has no address: check the network and the name.",
-            Self::Connect => "The origin does not accept connections.",
-            Self::Certificate => "The origin's certificate is not valid for it.",
-            Self::Silent => "The origin did not answer in time.",
-            Self::Broken => "The origin broke the connection.",
-            Self::Protocol => "The origin's answer is not valid HTTP.",
-            Self::Redirect => "The origin redirects too often or to an unusable place.",
-        }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.cause)
-    }
-}
-
 /// What the machine wants done.
 #[derive(Debug)]
 pub enum Output {
@@ -272,6 +225,13 @@ pub enum Output {
         row: RowId,
         /// The place of the body's first byte in the row.
         at: u64,
+        /// Whether nobody may read it before it is proven: [`Input::Held`] hands in each block.
+        held: bool,
+    },
+    /// The block that is being handed in is good: it goes into its row.
+    Place {
+        /// Of which fetch.
+        fetch: FetchId,
     },
     /// The body of a fetch is not wanted; or nobody wants the fetch any more.
     Cancel {

@@ -97,6 +97,8 @@ pub(super) struct Stream {
     pub(super) upto: u64,
     pub(super) until: Option<u64>,
     pub(super) keep: bool,
+    /// Whether nobody may read a block before a record has proven it.
+    pub(super) held: bool,
 }
 
 impl Ask {
@@ -210,9 +212,9 @@ impl Machine {
             let (name, value) = integrity::WANTED[0];
             fields.set(name, value);
         }
-        let joined = self.may_join_parts(ask);
+        let joins = self.may_be_proven(ask);
         if let Some(condition) =
-            ask.fills.filter(|_| !joined).and_then(|row| if_range(self.index.entry(row)?))
+            ask.fills.filter(|_| !joins).and_then(|row| if_range(self.index.entry(row)?))
         {
             fields.set("If-Range", condition);
         }

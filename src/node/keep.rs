@@ -20,6 +20,9 @@ impl Machine {
         let Some(stream) = &mut fetch.stream else { return };
         let (row, from, at, keep) = (stream.row, stream.upto, stream.at, stream.keep);
         let bytes = upto.saturating_sub(from);
+        if stream.held {
+            return;
+        }
         stream.upto = upto;
         self.report.add(Counter::OriginBytes, bytes);
         self.came += bytes;

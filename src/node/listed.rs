@@ -157,13 +157,8 @@ impl Machine {
         swarm.sums.forget(row, resource);
         self.end_download(resource);
         let Some(swarm) = &mut self.swarm else { return };
-        let first = SegmentId { resource, number: 0 };
-        let last = SegmentId { resource, number: u32::MAX };
-        let told: Vec<SegmentId> = swarm.sought.range(first..=last).map(|(id, _)| *id).collect();
-        for segment in told {
-            if let Some(swarm) = &mut self.swarm {
-                swarm.verifier.unprove(segment, BlockSet::first(64));
-            }
+        swarm.verifier.unprove_all(resource);
+        for segment in swarm.sought_of(resource) {
             self.announce(segment);
         }
     }

@@ -158,6 +158,7 @@ impl Machine {
             Input::Refused(refusal) => self.on_refused(refusal),
             Input::Head(arrival) => self.on_head(&arrival),
             Input::Received { fetch, upto } => self.on_received(fetch, upto),
+            Input::Held { fetch, range, digest } => self.on_held(fetch, (range, digest)),
             Input::Ended { fetch, end } => self.on_ended(fetch, end),
             Input::Disk(disk) => self.on_disk(disk),
             Input::Peer(peering) => self.on_peering(*peering),

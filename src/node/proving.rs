@@ -166,6 +166,7 @@ impl Machine {
         }
         let fetched = swarm.proving.fetched.get(&segment).is_some_and(|set| set.has(block));
         let from = if fetched { From::Origin } else { From::Disk };
+        let is_first = swarm.verifier.proven(segment).is_empty();
         let check = swarm.verifier.on_block((segment, block), digest, from);
         if from == From::Disk && matches!(check, Check::Bad { .. }) {
             // It lay here before, or comes from elsewhere: it is not what is wanted now.
@@ -177,15 +178,20 @@ impl Machine {
         if from == From::Origin && check == Check::Good {
             self.settle_doubt(segment, block);
         }
+        if is_first && check == Check::Good {
+            // What is here is what the record tells of: peers' blocks may join it.
+            self.use_record(resource);
+        }
         self.announce(segment);
     }
 
     /// The origin's own bytes are not what a record says: nothing that rests on it stays.
-    fn on_contested(&mut self, segment: SegmentId) {
+    pub(super) fn on_contested(&mut self, segment: SegmentId) {
         self.report.add(Counter::Contested, 1);
         let text = "a signed record does not fit what the origin sends, so peers are not used for \
                     it: two contents share one URL, or ignore-query names what tells them apart";
         self.report.fault(FaultKind::Peer, text, self.now);
+        self.doubt_topic(segment);
         let Some(swarm) = &mut self.swarm else { return };
         let resting = swarm.verifier.resting(segment);
         if !resting.is_empty() {

@@ -65,7 +65,7 @@ impl Machine {
         let until = arrival.length.map(|length| at + length);
         self.note_segment(row, (&ask, length));
         if by == By::Origin {
-            self.take(id, Stream { row, at, upto: at, until, keep: true });
+            self.take(id, Stream { row, at, upto: at, until, keep: true, held: false });
         }
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
         let waiting = core::mem::take(&mut fetch.waiting);
@@ -151,7 +151,8 @@ impl Machine {
         let answer = answer::passed(head.status, (&head.fields, lines), note, row);
         match content {
             Some(row) => {
-                let stream = Stream { row, at: 0, upto: 0, until: arrival.length, keep: false };
+                let until = arrival.length;
+                let stream = Stream { row, at: 0, upto: 0, until, keep: false, held: false };
                 self.take(id, stream);
                 if let Some(length) = arrival.length {
                     self.put(Output::End { row, length });

@@ -78,7 +78,7 @@ impl Machine {
         let gap = wanted.and_then(|wanted| hole(entry, wanted));
         let here = wanted.map_or(0, |wanted| entry.present.len_in(wanted));
         if let Some(gap) = gap {
-            let whole = wanted.is_some_and(|wanted| self.may_be_whole(row, wanted));
+            let whole = wanted.is_some_and(|wanted| self.may_be_whole(row, (wanted, gap)));
             if !whole || !self.fill(id, (row, gap), Bring::Streams) {
                 // Nothing says that two parts belong together: the whole is asked for anew.
                 self.drop_entry(row);
@@ -251,7 +251,7 @@ impl Machine {
 
     /// Whether all of `wanted` can come into a row: parts of it may be asked for, or what is on
     /// its way brings the last of it too. An answer that has begun can't be taken back.
-    fn may_be_whole(&self, row: RowId, wanted: ByteRange) -> bool {
+    fn may_be_whole(&self, row: RowId, (wanted, gap): (ByteRange, ByteRange)) -> bool {
         let Some(entry) = self.index.entry(row) else { return false };
         if if_range(entry).is_some() || self.is_proven(row, wanted) {
             return true;
@@ -259,7 +259,8 @@ impl Machine {
         let length = entry.length.unwrap_or(wanted.end);
         let rest = |from: u64| ByteRange::new(from.min(wanted.end), wanted.end.min(length));
         let streams = self.fetches.values().filter_map(|fetch| fetch.stream);
-        let mut ends = streams.filter(|s| s.row == row).map(|s| s.until.unwrap_or(u64::MAX));
+        let streams = streams.filter(|stream| stream.row == row && stream.upto <= gap.start);
+        let mut ends = streams.map(|stream| stream.until.unwrap_or(u64::MAX));
         ends.any(|until| hole(entry, rest(until)).is_none())
     }
 
@@ -271,7 +272,7 @@ impl Machine {
                 let until = stream.until.unwrap_or(u64::MAX);
                 let near = at <= stream.upto.saturating_add(limits::cache::AHEAD);
                 let coming = stream.upto <= at && at < until && near;
-                by == Bring::Streams && stream.row == row && coming
+                (by == Bring::Streams || stream.held) && stream.row == row && coming
             }
             (None, Some(fills), Some(Spec::Span(first, last))) => {
                 fills == row && first <= at && at <= last && at - first <= limits::cache::AHEAD
@@ -302,7 +303,9 @@ impl Machine {
                 let by_swarm = self.waits_for_swarm(id);
                 let waits = fetch.and_then(|fetch| self.fetches.get_mut(&fetch));
                 match waits {
-                    Some(fetch) if fetch.stream.is_none() => fetch.holes.push(id),
+                    Some(fetch) if fetch.stream.is_none_or(|stream| stream.held) => {
+                        fetch.holes.push(id);
+                    }
                     None if by_swarm => {}
                     _ => self.put(Output::Resume { exchange: id }),
                 }

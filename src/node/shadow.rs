@@ -11,6 +11,7 @@ use crate::base::digest::Digest;
 use crate::base::id::OriginId;
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role};
+use crate::base::segment::SegmentId;
 use crate::base::time::Instant;
 use crate::base::url::{Locator, without_dots, without_query};
 use crate::engine::cache::index::Key;
@@ -189,9 +190,26 @@ impl Machine {
         let key = Key { origin: locator.origin, identity: self.identity(&locator) };
         let stored = self.index.variants(key.origin, &key.identity).next().is_some();
         let under_way = self.fetches.values().any(|fetch| fetch.ask.key == key);
-        if !stored && !under_way {
+        if !stored && !under_way && !self.is_judged(&key) {
             self.fetch_alone(locator);
         }
+    }
+
+    /// Whether there is a word on each segment of a resource, or more than one on some: then its
+    /// bytes would tell a witness nothing new, where its cache has let them go.
+    pub(super) fn is_judged(&self, key: &Key) -> bool {
+        let (Some(swarm), Some(resource)) = (&self.swarm, self.resource_of(key)) else {
+            return false;
+        };
+        let first = SegmentId { resource, number: 0 };
+        let Some(record) = swarm.verifier.record(first) else {
+            return swarm.verifier.is_contested(first);
+        };
+        let last = SegmentId::holding(resource, record.statement.length.saturating_sub(1)).number;
+        (1..=last).all(|number| {
+            let segment = SegmentId { resource, number };
+            swarm.verifier.record(segment).is_some() || swarm.verifier.is_contested(segment)
+        })
     }
 
     /// Asks the origin for something that no player of ours has asked for.

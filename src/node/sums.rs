@@ -143,16 +143,12 @@ impl Machine {
 impl Swarm {
     /// The segments of a resource that peers seek.
     pub(super) fn sought_of(&self, resource: Digest) -> Vec<SegmentId> {
-        let first = SegmentId { resource, number: 0 };
-        let last = SegmentId { resource, number: u32::MAX };
-        self.sought.range(first..=last).map(|(segment, _)| *segment).collect()
+        self.sought.range(SegmentId::all(resource)).map(|(segment, _)| *segment).collect()
     }
 
     /// Whether it matters to anybody what a resource sums up to.
     fn seeks(&self, resource: Digest) -> bool {
-        let first = SegmentId { resource, number: 0 };
-        let last = SegmentId { resource, number: u32::MAX };
         let blamed = self.sums.blames.contains_key(&resource);
-        blamed || self.sought.range(first..=last).next().is_some()
+        blamed || self.sought.range(SegmentId::all(resource)).next().is_some()
     }
 }

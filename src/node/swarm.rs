@@ -82,6 +82,8 @@ pub(super) struct Swarm {
     pub(super) unsigned: Map<OriginId, (u8, Instant)>,
     /// Streams whose segments may not be kept, so that no peer can have them.
     pub(super) unkept: Set<Digest>,
+    /// Topics whose records were seen to be of other content than the origin has, until when.
+    pub(super) doubted: Map<Digest, Instant>,
     /// How often of late it was in vain to wait for peers to give a segment of a topic.
     pub(super) vain: Map<Digest, u8>,
     /// The segment that a player of ours asked for last.
@@ -170,6 +172,7 @@ impl Swarm {
             looked: Instant::default(),
             unsigned: Map::new(),
             unkept: Set::new(),
+            doubted: Map::new(),
             vain: Map::new(),
             watched: None,
         }

@@ -71,9 +71,15 @@ impl Machine {
         );
         let resource = segment.resource;
         let Some(swarm) = &mut self.swarm else { return };
+        let is_known = swarm.verifier.record(segment).is_some();
         let Some(download) = swarm.downloads.get_mut(&resource) else {
             return swarm.scheduler.drop(segment, self.now);
         };
+        let entry = download.row.and_then(|row| self.index.entry(row));
+        if entry.is_some_and(|entry| if_range(entry).is_none()) && !is_known {
+            // Nothing says that what it sends now belongs to what is here.
+            return self.end_download(resource);
+        }
         match (download.row, download.length, blocks) {
             (Some(row), Some(length), Some(blocks)) => {
                 self.ask_runs(segment, (row, length), blocks);
@@ -170,6 +176,13 @@ impl Machine {
         link.taken += u64::from(length);
         swarm.slots.on_taken(peer, length, self.now);
         self.report.add(Counter::PeerBytesTaken, u64::from(length));
+        let is_known = swarm.verifier.record(segment).is_some();
+        if is_known && swarm.downloads.contains_key(&segment.resource) && !self.is_of_row(segment) {
+            // Its row was begun meanwhile by what may be another representation.
+            let Some(swarm) = &mut self.swarm else { return };
+            return swarm.scheduler.on_deny(peer, (segment, BlockSet::one(block)), self.now);
+        }
+        let Some(swarm) = &mut self.swarm else { return };
         match swarm.verifier.on_block((segment, block), digest, From::Peer(key)) {
             Check::Good => {}
             Check::Unknown => {

@@ -29,5 +29,6 @@ mod crowds;
 mod datagrams;
 mod floods;
 mod member;
+mod replaced;
 mod strangers;
 mod theatre;

@@ -4,9 +4,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use neap::base::segment::SegmentId;
 use neap::net::peer::identity::Identity;
 use neap::net::peer::secure::Secure;
 use neap::net::peer::settings::Settings;
+use neap::wire::frame::{Header, Kind};
 use neap::wire::membership::{Binding, EXPORTER, Frame, Side};
 use neap::wire::message::Message;
 use rustls::{ClientConnection, StreamOwned};
@@ -58,6 +60,27 @@ impl Member {
         let mut out = Vec::new();
         message.write(&mut out);
         self.say(&out)
+    }
+
+    /// The next message of the daemon; none once it says nothing for five seconds.
+    pub fn hear(&mut self) -> Option<Message> {
+        loop {
+            let mut head = [0; Header::SIZE];
+            self.stream.read_exact(&mut head).ok()?;
+            let header = Header::parse(&head).unwrap();
+            let mut body = vec![0; header.length];
+            self.stream.read_exact(&mut body).ok()?;
+            let belongs = header.kind >= Kind::CARRIER;
+            if let Some(message) = belongs.then(|| Message::parse(header.kind, &body).unwrap()) {
+                return message;
+            }
+        }
+    }
+
+    /// Gives a block.
+    pub fn give(&mut self, segment: SegmentId, block: u8, bytes: &[u8]) -> bool {
+        let length = u32::try_from(bytes.len()).unwrap();
+        self.tell(&Message::Block { segment, block, length }) && self.say(bytes)
     }
 
     /// Whether the daemon ends the link within five seconds.

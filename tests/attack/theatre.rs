@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
 use super::daemon::{Daemon, Folder, Setup};
 use super::member::SECRET;
 use super::origin::{Origin, bytes, file, ok};
@@ -15,7 +17,7 @@ pub struct Theatre {
     /// Where its peers connect.
     pub peers: SocketAddr,
     // Last, since the daemon asks it.
-    _origin: Origin,
+    origin: Origin,
     _state: Folder,
 }
 
@@ -29,6 +31,14 @@ pub struct Outcome {
     pub grown: usize,
     /// Lines of the log while it lasted.
     pub lines: usize,
+}
+
+/// The seed of the key whose records count.
+pub const WITNESS: [u8; 32] = [0x5a; 32];
+
+fn witness() -> String {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap();
+    pair.public_key().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Segments of the film; the player begins again behind the last.
@@ -64,13 +74,38 @@ impl Theatre {
              max-peers = {max_peers}\nwitnesses = [\"ed25519:{}\"]",
             secret.display(),
             state.0.display(),
-            "5a".repeat(32),
+            witness(),
         );
         let setup = Setup { cache: sections, level: "info", ..Setup::default() };
         let daemon = setup.start(&origin);
         let line = daemon.wait_log("peers connect to ");
         let peers = line.rsplit(' ').next().unwrap().parse().unwrap();
-        Self { daemon, peers, _origin: origin, _state: state }
+        Self { daemon, peers, origin, _state: state }
+    }
+
+    /// Has the origin show another film, of the first segment of its film and another one.
+    pub fn shows(&self, path: &str, body: &[u8]) {
+        let lines = "Content-Type: application/vnd.apple.mpegurl\r\nCache-Control: max-age=600";
+        let text = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n/0.ts\n#EXTINF:4,\n{path}\n#EXT-X-ENDLIST\n"
+        );
+        self.origin.on(&path.replace(".ts", ".m3u8"), ok(lines, text));
+        let lines = "Content-Type: video/mp2t\nCache-Control: max-age=600";
+        self.origin.on(path, file(lines, body));
+    }
+
+    /// Plays the beginning of the film.
+    pub fn begins(&self) {
+        let mut player = self.daemon.connect();
+        player.get("/o/film.m3u8", "").expect(200);
+        for number in 1..10 {
+            self.take(&mut player, number);
+        }
+    }
+
+    /// What the origin was asked for a path.
+    pub fn asked(&self, path: &str) -> Vec<super::origin::Seen> {
+        self.origin.seen(path)
     }
 
     /// Plays while something is done to the daemon, and says how that went.

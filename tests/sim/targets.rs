@@ -190,10 +190,10 @@ fn where_most_places_lie_no_more_is_taken_than_audits_allow() {
     let banned = world.counted("peers_banned");
     println!("{liars} liars of 21: {wrong} wrong blocks, {audits} audits, {banned} bans");
     let stalls: u32 = world.sessions.iter().map(|session| session.stalls).sum();
-    assert!(liars >= 12 && wrong > 0, "{liars} liars, {wrong} wrong");
+    assert!(liars >= 12 && audits > 0 && banned > 0, "{liars} liars, {banned} bans");
     let honest = world.scene.seats.len() - liars;
     assert!(wrong <= (honest * (liars / 3) * 31 * 3) as u64, "{wrong}");
-    assert_eq!(stalls, 0, "wrong pictures there, and no stall");
+    assert_eq!(stalls, 0, "wrong pictures at most, and no stall");
 }
 
 /// Homes that come to a live event, a fifth of them behind routers that let nobody in.

@@ -1,6 +1,7 @@
 //! Provenance: which blocks came from peers, and on whose word they were taken.
 
 use super::signers::Place;
+use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::segment::{BlockSet, SegmentId};
@@ -65,6 +66,11 @@ impl Provenance {
     /// The blocks of a segment that rest on a signer's word.
     pub(super) fn of(&self, segment: SegmentId) -> BlockSet {
         self.rests.get(&segment).map_or(BlockSet::NONE, |rest| rest.blocks)
+    }
+
+    /// The segments of a resource of which blocks do.
+    pub(super) fn of_resource(&self, resource: Digest) -> Vec<SegmentId> {
+        self.rests.range(SegmentId::all(resource)).map(|(segment, _)| *segment).collect()
     }
 
     /// On whose word they do.

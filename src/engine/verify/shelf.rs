@@ -2,6 +2,7 @@
 
 use super::ballots::Reach;
 use super::signers::Place;
+use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::segment::{BlockSet, SegmentId};
@@ -107,6 +108,13 @@ impl Shelf {
     pub(super) fn all(&self, asked: impl Fn(&Entry) -> bool) -> Vec<SegmentId> {
         let found = self.entries.iter().filter(|(_, (_, entry))| asked(entry));
         found.map(|(segment, _)| *segment).collect()
+    }
+
+    /// The segments of a resource of which blocks are proven.
+    pub(super) fn of_resource(&self, resource: Digest) -> Vec<SegmentId> {
+        let entries = self.entries.range(SegmentId::all(resource));
+        let proven = entries.filter(|(_, (_, entry))| !entry.proven.or(entry.origin).is_empty());
+        proven.map(|(segment, _)| *segment).collect()
     }
 
     /// How many entries there are, and their bytes.

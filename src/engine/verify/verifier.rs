@@ -284,6 +284,13 @@ impl Verifier {
         });
     }
 
+    /// None of a resource's bytes are here any more.
+    pub fn unprove_all(&mut self, resource: Digest) {
+        let mut here = self.shelf.of_resource(resource);
+        here.extend(self.provenance.of_resource(resource));
+        here.into_iter().for_each(|segment| self.unprove(segment, BlockSet::first(64)));
+    }
+
     /// The segment matters no more: its record, its proofs and any contest are forgotten.
     pub fn forget(&mut self, segment: SegmentId) {
         self.shelf.remove(segment);

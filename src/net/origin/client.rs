@@ -4,6 +4,7 @@ use core::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
+use bytes::BytesMut;
 use smol::{Task, future};
 
 use super::connection::Connection;
@@ -19,7 +20,8 @@ use crate::config::model::{Config, Origin};
 use crate::net::ground::door::Door;
 use crate::net::ground::patience::{Elapsed, Patience};
 use crate::node::disk::Disk;
-use crate::node::event::{Input, Order, Trouble, TroubleKind};
+use crate::node::event::{Input, Order};
+use crate::node::trouble::{Trouble, TroubleKind};
 use crate::store::reader::Next;
 use crate::store::rows::Store;
 use crate::wire::http::body::{Body, LAST_CHUNK, chunk_size};
@@ -49,13 +51,15 @@ pub(super) struct Running {
     pub(super) verdict: Verdict,
     /// Whether the fetch hands in its head at this moment.
     pub(super) asking: bool,
+    /// The block that it hands in at this moment, and where in its row it belongs.
+    pub(super) hand: Option<(u64, BytesMut)>,
     /// Dropped when nobody wants the fetch any more.
     _task: Task<()>,
 }
 
 #[derive(Clone, Copy)]
 pub(super) enum Verdict {
-    Take { row: RowId, at: u64 },
+    Take { row: RowId, at: u64, held: bool },
     Leave,
 }
 
@@ -95,14 +99,27 @@ impl Client {
             inner.carry_out(order).await;
             inner.running.borrow_mut().remove(&id);
         });
-        let running = Running { verdict: Verdict::Leave, asking: false, _task: task };
+        let (verdict, hand) = (Verdict::Leave, None);
+        let running = Running { verdict, asking: false, hand, _task: task };
         self.0.running.borrow_mut().insert(id, running);
     }
 
-    /// The body of a fetch goes into a row.
-    pub fn take(&self, fetch: FetchId, row: RowId, at: u64) {
+    /// The body of a fetch goes into a row; `held`: block by block, each once it is proven.
+    pub fn take(&self, fetch: FetchId, (row, at): (RowId, u64), held: bool) {
         if let Some(running) = self.0.running.borrow_mut().get_mut(&fetch) {
-            running.verdict = Verdict::Take { row, at };
+            running.verdict = Verdict::Take { row, at, held };
+        }
+    }
+
+    /// The block that a fetch hands in is good.
+    pub fn place(&self, fetch: FetchId) {
+        let mut all = self.0.running.borrow_mut();
+        let Some(running) = all.get_mut(&fetch) else { return };
+        if let (Some((at, data)), Verdict::Take { row, .. }) =
+            (running.hand.take(), running.verdict)
+        {
+            drop(all);
+            self.0.door.store.place(row, at, data);
         }
     }
 
@@ -115,7 +132,7 @@ impl Client {
             Some(_) => {
                 let gone = all.remove(&fetch);
                 drop(all);
-                if let Some(Running { verdict: Verdict::Take { row, at }, .. }) = &gone {
+                if let Some(Running { verdict: Verdict::Take { row, at, .. }, .. }) = &gone {
                     self.0.tell_rest(*row, *at);
                 }
                 drop(gone);

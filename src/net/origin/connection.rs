@@ -14,7 +14,7 @@ use crate::base::limits;
 use crate::base::time::Instant;
 use crate::net::ground::patience::{Elapsed, Patience};
 use crate::net::ground::reactor::Source;
-use crate::node::event::{Trouble, TroubleKind};
+use crate::node::trouble::{Trouble, TroubleKind};
 use crate::wire::http::body::{Body, Step};
 use crate::wire::http::head::{self, ResponseHead};
 

@@ -1,13 +1,17 @@
 //! An answer's body on its way: playlists collected and put right, the rest straight into its row.
 
+use bytes::BytesMut;
 use smol::future;
 
 use super::client::{Answered, Inner, Origins, Verdict, unwanted};
+use crate::base::digest::Digest;
 use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
+use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 use crate::base::url::without_query;
-use crate::node::event::{Arrival, Input, Order, Trouble};
+use crate::node::event::{Arrival, Input, Order};
+use crate::node::trouble::Trouble;
 use crate::store::writer::Writer;
 use crate::wire::http::body::Step;
 use crate::wire::plan::{Fault, Plan};
@@ -39,7 +43,10 @@ impl Inner {
         let arrival =
             Arrival { fetch, head, length, to_close, requested, date, plan, warning, records };
         let (row, at) = match self.verdict(Box::new(arrival)) {
-            Verdict::Take { row, at } => (row, at),
+            Verdict::Take { at, held: true, .. } => {
+                return Some(self.hold(fetch, answered, at).await);
+            }
+            Verdict::Take { row, at, .. } => (row, at),
             Verdict::Leave => {
                 if answered.connection.drain(&mut answered.body).await {
                     self.keep(answered);
@@ -173,6 +180,47 @@ impl Inner {
         // What came before a fault is here too: what resumes begins behind it.
         self.submit(Input::Received { fetch, upto: writer.position() });
         end
+    }
+
+    /// Reads the body block by block; each goes into the row once it is proven.
+    async fn hold(&self, fetch: FetchId, mut answered: Answered, at: u64) -> Result<(), Trouble> {
+        let mut start = at;
+        while answered.body.step() != Step::End {
+            let left = answered.body.left().unwrap_or(limits::block::BLOCK);
+            let size = left.min(limits::block::BLOCK - start % limits::block::BLOCK);
+            let mut data = BytesMut::zeroed(usize::try_from(size).unwrap_or_default());
+            let mut here = 0;
+            while here < data.len() && answered.body.step() != Step::End {
+                let Answered { connection, body, .. } = &mut answered;
+                match connection.content(body, &mut data[here..]).await? {
+                    0 => break,
+                    count => here += count,
+                }
+            }
+            data.truncate(here);
+            let range = ByteRange::new(start, start + here as u64);
+            if range.is_empty() {
+                break;
+            }
+            self.hand_in(fetch, range, data);
+            start = range.end;
+            future::yield_now().await;
+        }
+        self.keep(answered);
+        Ok(())
+    }
+
+    /// Hands in a block; what is not placed meanwhile is dropped.
+    fn hand_in(&self, fetch: FetchId, range: ByteRange, data: BytesMut) {
+        let digest = Digest::of(&data);
+        let put = |hand| {
+            if let Some(running) = self.running.borrow_mut().get_mut(&fetch) {
+                running.hand = hand;
+            }
+        };
+        put(Some((range.start, data)));
+        self.submit(Input::Held { fetch, range, digest });
+        put(None);
     }
 
     async fn pour(

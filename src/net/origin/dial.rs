@@ -13,7 +13,7 @@ use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::time::Instant;
 use crate::net::ground::{reactor, tasks};
-use crate::node::event::{Trouble, TroubleKind};
+use crate::node::trouble::{Trouble, TroubleKind};
 
 /// Finds addresses and connects to them.
 pub struct Dialer {

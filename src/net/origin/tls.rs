@@ -15,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::base::time::Date;
-use crate::node::event::{Trouble, TroubleKind};
+use crate::node::trouble::{Trouble, TroubleKind};
 
 /// How an origin is trusted; built once for each `ca`.
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use neap::base::id::{ExchangeId, FetchId, RowId};
 use neap::base::peer::{NodeKey, PeerId, Role};
+use neap::base::range::ByteRange;
 use neap::base::rng::Rng;
 use neap::base::time::Instant;
 use neap::base::units::Size;
@@ -34,6 +35,8 @@ pub struct Node {
     pub offer: Option<Offer>,
     /// The fetch whose head is being handed in.
     pub asking: Option<FetchId>,
+    /// The held block that is being handed in at this moment.
+    pub handed: Option<ByteRange>,
     pub store: Store,
     pub downloads: BTreeMap<FetchId, Download>,
     pub exchanges: BTreeMap<ExchangeId, Exchange>,
@@ -87,6 +90,7 @@ impl Node {
             turning: false,
             offer: None,
             asking: None,
+            handed: None,
             store: Store::default(),
             downloads: BTreeMap::new(),
             exchanges: BTreeMap::new(),

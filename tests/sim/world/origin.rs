@@ -8,7 +8,8 @@ use neap::base::range::ByteRange;
 use neap::base::rng::Rng;
 use neap::base::time::Date;
 use neap::config::model::Rung;
-use neap::node::event::{Arrival, Input, Order, Trouble, TroubleKind};
+use neap::node::event::{Arrival, Input, Order};
+use neap::node::trouble::{Trouble, TroubleKind};
 use neap::wire::http::fields::Fields;
 use neap::wire::http::head::{ResponseHead, Version};
 use neap::wire::plan::Plan;
@@ -38,6 +39,8 @@ pub struct Download {
     requested: neap::base::time::Instant,
     flow: Option<FlowId>,
     pub taken: Option<(RowId, u64)>,
+    /// Whether its blocks are handed in before anybody reads them.
+    held: bool,
     reply: Option<Reply>,
     mishap: Option<Mishap>,
     /// Bytes of the body that came.
@@ -68,6 +71,7 @@ impl World {
             requested: self.now(),
             flow: None,
             taken: None,
+            held: false,
             reply: None,
             mishap,
             came: 0,
@@ -226,7 +230,9 @@ impl World {
             Validator::Strong => fields.push("ETag", tag),
             Validator::Weak => fields.push("ETag", format!("W/{tag}")),
             Validator::Date => {
-                fields.push("Last-Modified", "Mon, 01 Jun 2026 00:00:00 GMT");
+                // What was replaced is newer.
+                let day = if show.anew.is_some_and(|at| at <= self.now()) { 8 } else { 1 };
+                fields.push("Last-Modified", format!("Mon, 0{day} Jun 2026 00:00:00 GMT"));
                 fields.push("Date", "Sun, 22 Nov 2026 20:00:00 GMT");
             }
             Validator::None => {}
@@ -268,7 +274,9 @@ impl World {
         let content = reply.content;
         let (whole, mishap) = (reply.range.len(), download.mishap);
         let came = download.came;
-        if !self.fill((node, fetch), row, (range, stuff)) {
+        if download.held {
+            self.hand_in((node, fetch), at + whole, (range, stuff));
+        } else if !self.fill((node, fetch), row, (range, stuff)) {
             return self.end_fetch((node, fetch), Some(TroubleKind::Broken));
         }
         self.origin_bytes += bytes;
@@ -322,6 +330,40 @@ impl World {
         true
     }
 
+    /// Hands in the blocks of a held body that `came` makes whole.
+    fn hand_in(
+        &mut self,
+        (node, fetch): (usize, FetchId),
+        end: u64,
+        (came, stuff): (ByteRange, Stuff),
+    ) {
+        let mut start = came.start / limits::block::BLOCK * limits::block::BLOCK;
+        loop {
+            let range = ByteRange::new(start, (start + limits::block::BLOCK).min(end));
+            let is_wanted = self.nodes[node].downloads.contains_key(&fetch);
+            if !is_wanted || range.is_empty() || range.end > came.end {
+                return;
+            }
+            let digest = digest(stuff.content, super::store::moved(range, stuff));
+            self.submit(node, Input::Held { fetch, range, digest });
+            start = range.end;
+        }
+    }
+
+    /// The block that is being handed in is good.
+    pub fn place_held(&mut self, node: usize, fetch: FetchId) {
+        let Some(range) = self.nodes[node].handed else { return };
+        let Some(download) = self.nodes[node].downloads.get(&fetch) else { return };
+        let (Some((row, at)), Some(reply)) = (download.taken, &download.reply) else { return };
+        let shift = reply.range.start as i64 - at as i64;
+        let stuff = Stuff { content: reply.content, shift };
+        if let Some(open) = self.nodes[node].store.rows.get_mut(&row) {
+            open.insert(range, stuff);
+            self.nodes[node].wakes.insert(row);
+            self.note_complete(node, row);
+        }
+    }
+
     fn head_is_here(&mut self, node: usize, fetch: FetchId) {
         let date = self.date_at(node);
         let download = self.nodes[node].downloads.get_mut(&fetch).expect("it is under way");
@@ -367,14 +409,14 @@ impl World {
     }
 
     /// The machine wants the body: there is a writer from now on.
-    pub fn take(&mut self, (node, fetch): (usize, FetchId), row: RowId, at: u64) {
+    pub fn take(&mut self, (node, fetch): (usize, FetchId), (row, at): (RowId, u64), held: bool) {
         let seat = &mut self.nodes[node];
         let Some(download) = seat.downloads.get_mut(&fetch) else { return };
-        download.taken = Some((row, at));
+        (download.taken, download.held) = (Some((row, at)), held);
         let bodiless = download.order.method == "HEAD";
         let length = download.reply.as_ref().map_or(0, |reply| reply.range.len());
         match seat.store.rows.get_mut(&row) {
-            Some(_) if bodiless => {}
+            Some(_) if bodiless || held => {}
             Some(known) => drop(known.writers.insert(fetch, (at, at + length))),
             None => self.checks.assert(false, || format!("node {node}: {fetch} into no row")),
         }
@@ -396,7 +438,7 @@ impl World {
         let Some(download) = self.drop_download_quietly(node, fetch) else { return };
         if let Some((_, at)) = download.taken {
             let upto = at + download.came;
-            if !download.collects {
+            if !download.collects && !download.held {
                 self.submit(node, Input::Received { fetch, upto });
             }
         }

@@ -120,7 +120,14 @@ impl Row {
         if range.is_empty() || !self.present.covers(range) {
             return None;
         }
-        let parts = self.read(range);
+        // The same bytes have one digest, in however many pieces they came.
+        let mut parts: Vec<(ByteRange, Stuff)> = Vec::new();
+        for (part, stuff) in self.read(range) {
+            match parts.last_mut() {
+                Some((last, of)) if last.end == part.start && *of == stuff => last.end = part.end,
+                _ => parts.push((part, stuff)),
+            }
+        }
         let of = |(part, stuff): &(ByteRange, Stuff)| digest(stuff.content, moved(*part, *stuff));
         match &*parts {
             [one] => Some(of(one)),

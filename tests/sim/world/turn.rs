@@ -290,6 +290,10 @@ impl World {
             self.nodes[node].unheard.remove(row);
         }
         self.nodes[node].offer = offer;
+        self.nodes[node].handed = match &input {
+            Input::Held { range, .. } => Some(*range),
+            _ => None,
+        };
         self.nodes[node].machine.handle(input, now);
         while let Some(output) = self.nodes[node].machine.poll_output() {
             if self.tells {
@@ -316,7 +320,8 @@ impl World {
             Output::Cut { exchange } => self.on_cut(node, exchange),
             Output::Upload { .. } => self.checks.assert(false, || "nobody uploads here".into()),
             Output::Fetch(order) => self.on_fetch(node, *order),
-            Output::Take { fetch, row, at } => self.take((node, fetch), row, at),
+            Output::Take { fetch, row, at, held } => self.take((node, fetch), (row, at), held),
+            Output::Place { fetch } => self.place_held(node, fetch),
             Output::Cancel { fetch } => {
                 // While its head is handed in, the port waits for the turn's end.
                 if self.nodes[node].asking != Some(fetch) {

@@ -1,0 +1,122 @@
+//! Bytes of several sources in one row. They are of one representation where their validators say
+//! so (RFC 9110, 15.3.7.3), or where a record proves each block before anybody reads it: edges of
+//! a CDN may name the same bytes in several ways, and a file may be replaced while it is played.
+
+use core::time::Duration;
+
+use super::event::Output;
+use super::fetch::Ask;
+use super::machine::Machine;
+use super::report::Counter;
+use super::serve::if_range;
+use crate::base::digest::Digest;
+use crate::base::id::{FetchId, RowId};
+use crate::base::limits;
+use crate::base::range::ByteRange;
+use crate::base::segment::SegmentId;
+use crate::engine::schedule::scheduler::Arrival;
+use crate::engine::verify::verifier::{Check, From};
+
+impl Machine {
+    /// Whether a record proves each block of the part that is asked for, so that it may join a
+    /// row although no validator says that it belongs there.
+    pub(super) fn may_be_proven(&self, ask: &Ask) -> bool {
+        let (Some(swarm), Some(row), Some(span)) = (&self.swarm, ask.fills, ask.span()) else {
+            return false;
+        };
+        let resource = swarm.rows.get(&row).filter(|it| swarm.downloads.contains_key(it));
+        let length = self.index.entry(row).and_then(|entry| entry.length);
+        let (Some(resource), Some(length)) = (resource, length) else { return false };
+        let is_border = |at: u64| at % limits::block::BLOCK == 0 || at == length;
+        let first = SegmentId::holding(*resource, span.start).number;
+        let last = SegmentId::holding(*resource, span.end.saturating_sub(1)).number;
+        let is_known = |number| {
+            let record = swarm.verifier.record(SegmentId { resource: *resource, number });
+            record.is_some_and(|record| record.statement.length == length)
+        };
+        is_border(span.start) && is_border(span.end) && (first..=last).all(is_known)
+    }
+
+    /// Whether the blocks that a record tells of may go into the row of what is being downloaded:
+    /// nothing has begun it yet, the record's own head has, its validator is the record's, or a
+    /// block that is in it is as the record says.
+    pub(super) fn is_of_row(&self, segment: SegmentId) -> bool {
+        let Some(swarm) = &self.swarm else { return false };
+        let Some(record) = swarm.verifier.record(segment) else { return false };
+        let Some(download) = swarm.downloads.get(&segment.resource) else { return false };
+        let Some(entry) = download.row.and_then(|row| self.index.entry(row)) else { return true };
+        let said = &record.statement;
+        let validator = if said.etag.is_empty() { &said.last_modified } else { &said.etag };
+        let is_same = || if_range(entry) == Some(&**validator);
+        let is_seen = || !swarm.verifier.proven(segment).is_empty();
+        entry.length == Some(said.length) && (download.is_vouched || is_same() || is_seen())
+    }
+
+    /// The origin's bytes of a segment are not what its record says: for a while no record of the
+    /// same topic begins a row before the origin has, since an answer that has begun with the old
+    /// content cannot go on with the new one.
+    pub(super) fn doubt_topic(&mut self, segment: SegmentId) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let Some(kin) = swarm.kin.get(&segment.resource) else { return };
+        if swarm.doubted.len() >= limits::swarm::TOPICS {
+            swarm.doubted.clear();
+        }
+        let topic = kin.topic;
+        swarm.doubted.insert(topic, self.now + DOUBT);
+        // What a record has begun and nobody reads yet begins anew with the origin.
+        let begun = swarm.downloads.values().filter(|it| it.topic == topic && it.is_vouched);
+        let begun: Vec<RowId> = begun.filter_map(|download| download.row).collect();
+        for row in begun {
+            if self.rows.get(&row).is_some_and(|row| row.readers == 0) {
+                self.drop_entry(row);
+            }
+        }
+    }
+
+    /// Whether records of a topic are doubted.
+    pub(super) fn is_doubted(&self, topic: Digest) -> bool {
+        let until = self.swarm.as_ref().and_then(|swarm| swarm.doubted.get(&topic));
+        until.is_some_and(|until| self.now < *until)
+    }
+
+    /// A whole block of a part that is held is here.
+    pub(super) fn on_held(&mut self, id: FetchId, (range, digest): (ByteRange, Digest)) {
+        let Some(fetch) = self.fetches.get_mut(&id) else { return };
+        let Some(stream) = &mut fetch.stream else { return };
+        (stream.upto, self.came) = (range.end, self.came + range.len());
+        let (row, resource) = (stream.row, fetch.resource);
+        let holes = core::mem::take(&mut fetch.holes);
+        self.report.add(Counter::OriginBytes, range.len());
+        let (Some(resource), Some(swarm)) = (resource, &mut self.swarm) else { return };
+        let segment = SegmentId::holding(resource, range.start);
+        let block = (range.start - segment.window().start) / limits::block::BLOCK;
+        let block = u8::try_from(block).unwrap_or(u8::MAX);
+        let length = self.index.entry(row).and_then(|entry| entry.length);
+        if length.is_some_and(|length| segment.block(block, length) != range) {
+            // An origin may send less than it was asked for.
+            return;
+        }
+        let check = swarm.verifier.on_block((segment, block), digest, From::Origin);
+        if check == Check::Good && swarm.rows.contains_key(&row) {
+            let bytes = u32::try_from(range.len()).unwrap_or(u32::MAX);
+            swarm.scheduler.on_block(segment, Arrival { block, from: None, bytes }, self.now);
+            self.put(Output::Place { fetch: id });
+            self.on_placed(row, range);
+            self.settle_doubt(segment, block);
+            self.announce(segment);
+            self.resume(resource, range);
+            holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+            return self.settle(resource);
+        }
+        if matches!(check, Check::Bad { .. }) {
+            self.on_contested(segment);
+        }
+        // Those who follow the old one cannot go on with the new one's bytes.
+        self.drop_entry(row);
+        self.give_up(id);
+        holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+    }
+}
+
+/// How long records of a topic are doubted of which one was not what the origin has.
+const DOUBT: Duration = Duration::from_secs(120);

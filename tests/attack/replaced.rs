@@ -1,0 +1,125 @@
+//! What peers have and what the origin sends are not known to be one: an edge of a CDN names the
+//! same bytes otherwise, or the file was replaced while it is played.
+
+use std::time::Duration;
+
+use neap::base::digest::Digest;
+use neap::base::segment::{BlockSet, SegmentId, resource};
+use neap::base::time::Date;
+use neap::wire::message::Message;
+use neap::wire::record::{Record, Statement};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+use super::member::Member;
+use super::origin::{Seen, bytes};
+use super::theatre::{Theatre, WITNESS};
+
+/// Bytes of a block.
+const BLOCK: usize = 64 * 1024;
+
+/// Bytes of the segment: eight blocks and a rest.
+const SIZE: usize = 8 * BLOCK + 1234;
+
+/// Blocks that the peer gives before it has no more to give.
+const GIVEN: u8 = 2;
+
+/// What a witness said of these bytes, as `etag`.
+fn record(segment: SegmentId, body: &[u8], etag: &str) -> Record {
+    let statement = Statement {
+        segment,
+        length: body.len() as u64,
+        content_type: "video/mp2t".into(),
+        etag: etag.into(),
+        last_modified: String::new(),
+        lifetime: Duration::from_secs(600),
+        blocks: body.chunks(BLOCK).map(Digest::of).collect(),
+        expires: Date(4_000_000_000),
+    };
+    Record::sign(statement, &Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap()).unwrap()
+}
+
+/// A peer that knows a record of the segment, and gives the first blocks of these bytes.
+fn gives(theatre: &Theatre, path: &str, body: &[u8]) {
+    let mut member = Member::join(theatre.peers).unwrap();
+    let segment = SegmentId { resource: resource("o", path), number: 0 };
+    while let Some(message) = member.hear() {
+        match message {
+            Message::Seek { segment: sought, .. } if sought == segment => {
+                member.tell(&Message::Record(Box::new(record(segment, body, "\"peers\""))));
+                let (here, coming) = (segment.blocks(body.len() as u64), BlockSet::NONE);
+                member.tell(&Message::Have { segment, here, coming, hops: 0 });
+            }
+            Message::Want { segment: wanted, blocks, .. } if wanted == segment => {
+                for block in blocks.iter() {
+                    if block < GIVEN {
+                        let start = usize::from(block) * BLOCK;
+                        member.give(segment, block, &body[start..start + BLOCK]);
+                    } else {
+                        member.tell(&Message::Deny { segment, blocks: BlockSet::one(block) });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Plays one segment that a peer has as `old` and the origin as `new`; what the player got, in as
+/// many requests as it took, and what the origin was asked.
+fn play(old: &[u8], new: &[u8]) -> (Vec<Vec<u8>>, Vec<Seen>, u64) {
+    let theatre = Theatre::new();
+    theatre.shows("/long.ts", new);
+    let mut bodies = Vec::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| gives(&theatre, "/long.ts", old));
+        theatre.daemon.wait_log(" joined");
+        // What the line carries is known, so that there is time to ask the peer.
+        theatre.begins();
+        theatre.daemon.get("/o/long.m3u8").expect(200);
+        theatre.daemon.get("/o/0.ts").expect(200);
+        loop {
+            // It holds enough to wait for peers (CTA-5004).
+            let reply = theatre.daemon.get_with("/o/long.ts", "CMCD-Request: bl=20000\r\n");
+            assert_eq!(reply.status, 200, "{}", reply.head);
+            let is_whole = reply.whole;
+            bodies.push(reply.body);
+            if is_whole {
+                break;
+            }
+            assert!(bodies.len() < 4, "it never gets all of it");
+        }
+    });
+    let taken = theatre.daemon.counter("peer_taken_bytes");
+    (bodies, theatre.asked("/long.ts"), taken)
+}
+
+#[test]
+fn an_edge_that_names_the_same_bytes_otherwise_gives_the_rest() {
+    let body = bytes(7, SIZE);
+    let (got, asked, taken) = play(&body, &body);
+    assert!(got == [&body[..]], "{:?}", got.iter().map(Vec::len).collect::<Vec<_>>());
+    assert_eq!(taken, u64::from(GIVEN) * BLOCK as u64);
+    let by_range = |seen: &Seen| seen.field("range").is_some() && seen.field("if-range").is_none();
+    assert!(!asked.is_empty() && asked.iter().all(by_range), "{asked:?}");
+}
+
+/// RFC 9110, 15.3.7.3: parts of two representations are not combined.
+#[test]
+fn a_file_that_was_replaced_is_never_mixed_with_the_old_one() {
+    let (old, new) = (bytes(7, SIZE), bytes(8, SIZE));
+    let (mut got, asked, taken) = play(&old, &new);
+    assert_eq!(taken, u64::from(GIVEN) * BLOCK as u64, "the old one had begun");
+    assert!(got.pop().is_some_and(|last| last == new), "in the end it is the new one");
+    assert!(got.len() < 2, "one answer is cut short at most");
+    for part in got {
+        assert!(old.starts_with(&part), "{} bytes that are of both", part.len());
+    }
+    assert!(asked.iter().any(|seen| seen.field("range").is_some()), "{asked:?}");
+}
+
+#[test]
+fn the_witness_of_the_theatre_is_the_one_that_signs_here() {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap();
+    let record = record(SegmentId { resource: Digest::of(b"x"), number: 0 }, b"x", "");
+    assert_eq!(record.signer.0, pair.public_key().as_ref());
+}
