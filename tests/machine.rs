@@ -268,7 +268,8 @@ impl World {
                     return;
                 }
                 self.players.get_mut(&exchange).unwrap().waits_in_hole = true;
-                self.turn(Input::Missing { exchange, range: ByteRange::new(gap.start, end) });
+                let range = ByteRange::new(gap.start, end);
+                self.turn(Input::Missing { exchange, range, begun: true });
             }
             _ => {}
         }

@@ -56,7 +56,7 @@ const COLUMNS: [&str; 2] = ["engine", "net"];
 const GROUND: &str = "ground";
 
 /// What `net` may know of `node`: what goes in and what comes out.
-const NET_OF_NODE: [&str; 5] = ["disk", "event", "peering", "report", "status"];
+const NET_OF_NODE: [&str; 6] = ["disk", "event", "peering", "report", "status", "trouble"];
 
 /// Crates that are not to be in the binary.
 const BANNED: [&str; 5] = ["tokio", "openssl", "openssl-sys", "aws-lc-rs", "aws-lc-sys"];

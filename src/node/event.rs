@@ -30,6 +30,8 @@ pub enum Input {
         exchange: ExchangeId,
         /// What it still wants.
         range: ByteRange,
+        /// Whether any of its answer went out; if not, another [`Output::Answer`] may come.
+        begun: bool,
     },
     /// An exchange is over: answered whole, or the player left.
     Left {

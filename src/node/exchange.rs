@@ -31,6 +31,8 @@ pub(super) struct Exchange {
     pub(super) is_media: bool,
     /// Bytes of content that its answer has, once they are known.
     pub(super) promised: Option<u64>,
+    /// Whether it was answered anew, before anything of its first answer went out.
+    pub(super) anew: bool,
 }
 
 impl Exchange {
@@ -39,7 +41,7 @@ impl Exchange {
         let directives = RequestDirectives::of(&request.fields);
         let source = Source::Origin;
         let (fetch, row, is_media, promised) = (None, None, false, None);
-        Self { request, key, directives, fetch, row, source, is_media, promised }
+        Self { request, key, directives, fetch, row, source, is_media, promised, anew: false }
     }
 
     /// Whether the content is wanted, and not the head alone.

@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::report::Counter;
 use super::serve::if_range;
 use crate::base::digest::Digest;
-use crate::base::id::{FetchId, RowId};
+use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
 use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
@@ -77,6 +77,27 @@ impl Machine {
     pub(super) fn is_doubted(&self, topic: Digest) -> bool {
         let until = self.swarm.as_ref().and_then(|swarm| swarm.doubted.get(&topic));
         until.is_some_and(|until| self.now < *until)
+    }
+
+    /// What an exchange was to follow is gone, and nothing of its answer went out: there is
+    /// another, once.
+    pub(super) fn answer_anew(&mut self, id: ExchangeId) {
+        self.leave_holes(id);
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        (exchange.anew, exchange.promised) = (true, None);
+        if let Some(row) = exchange.row.take() {
+            self.change_row(row, |row| row.readers = row.readers.saturating_sub(1));
+        }
+        self.serve(id);
+    }
+
+    /// A hole is told of by an exchange that follows no row: one that waits to be answered anew
+    /// may have been told before to go on.
+    pub(super) fn on_missing_nothing(&mut self, id: ExchangeId, begun: bool) {
+        let waits = self.exchanges.get(&id).is_some_and(|exchange| exchange.anew && !begun);
+        if !waits {
+            self.cut(id);
+        }
     }
 
     /// A whole block of a part that is held is here.

@@ -152,7 +152,7 @@ impl Machine {
         self.now = now;
         match input {
             Input::Request(request) => self.on_request(request),
-            Input::Missing { exchange, range } => self.on_missing(exchange, range),
+            Input::Missing { exchange, range, begun } => self.on_missing(exchange, range, begun),
             Input::Left { exchange, sent } => self.on_left(exchange, sent),
             Input::Connections { count } => self.on_connections(count),
             Input::Refused(refusal) => self.on_refused(refusal),

@@ -283,10 +283,10 @@ impl Machine {
     }
 
     /// An exchange found a hole in the row that it follows.
-    pub(super) fn on_missing(&mut self, id: ExchangeId, range: ByteRange) {
+    pub(super) fn on_missing(&mut self, id: ExchangeId, range: ByteRange, begun: bool) {
         let Some(exchange) = self.exchanges.get(&id) else { return };
-        let Some(row) = exchange.row else { return self.cut(id) };
-        let before = exchange.fetch;
+        let Some(row) = exchange.row else { return self.on_missing_nothing(id, begun) };
+        let (before, was_anew) = (exchange.fetch, exchange.anew);
         // A body that is being resumed comes to the hole by itself: it must not be left.
         let resumed = before.is_some() && self.filling(row, range.start, Bring::Requests) == before;
         if !resumed {
@@ -310,7 +310,8 @@ impl Machine {
                     _ => self.put(Output::Resume { exchange: id }),
                 }
             }
-            _ => self.cut(id),
+            _ if begun || was_anew => self.cut(id),
+            _ => self.answer_anew(id),
         }
     }
 

@@ -12,7 +12,7 @@ use neap::wire::record::{Record, Statement};
 use ring::signature::Ed25519KeyPair;
 
 use super::member::Member;
-use super::theatre::Theatre;
+use super::theatre::{Theatre, witness};
 
 /// How long one flood lasts.
 const LASTS: Duration = Duration::from_millis(1500);
@@ -117,7 +117,7 @@ fn forged_records_end_the_link_at_the_first() {
         };
         let mut record = Record::sign(statement, &pair).unwrap();
         // The witness's key, and a signature that is not its own.
-        record.signer.0 = [0x5a; 32];
+        record.signer = witness();
         member.tell(&Message::Record(Box::new(record)));
         assert!(member.is_ended());
     });

@@ -8,7 +8,7 @@ use neap::base::segment::{BlockSet, SegmentId, resource};
 use neap::base::time::Date;
 use neap::wire::message::Message;
 use neap::wire::record::{Record, Statement};
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use ring::signature::Ed25519KeyPair;
 
 use super::member::Member;
 use super::origin::{Seen, bytes};
@@ -19,9 +19,6 @@ const BLOCK: usize = 64 * 1024;
 
 /// Bytes of the segment: eight blocks and a rest.
 const SIZE: usize = 8 * BLOCK + 1234;
-
-/// Blocks that the peer gives before it has no more to give.
-const GIVEN: u8 = 2;
 
 /// What a witness said of these bytes, as `etag`.
 fn record(segment: SegmentId, body: &[u8], etag: &str) -> Record {
@@ -38,8 +35,8 @@ fn record(segment: SegmentId, body: &[u8], etag: &str) -> Record {
     Record::sign(statement, &Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap()).unwrap()
 }
 
-/// A peer that knows a record of the segment, and gives the first blocks of these bytes.
-fn gives(theatre: &Theatre, path: &str, body: &[u8]) {
+/// A peer that knows a record of the segment, and gives so many blocks of these bytes.
+fn gives(theatre: &Theatre, path: &str, (body, count): (&[u8], u8)) {
     let mut member = Member::join(theatre.peers).unwrap();
     let segment = SegmentId { resource: resource("o", path), number: 0 };
     while let Some(message) = member.hear() {
@@ -51,7 +48,7 @@ fn gives(theatre: &Theatre, path: &str, body: &[u8]) {
             }
             Message::Want { segment: wanted, blocks, .. } if wanted == segment => {
                 for block in blocks.iter() {
-                    if block < GIVEN {
+                    if block < count {
                         let start = usize::from(block) * BLOCK;
                         member.give(segment, block, &body[start..start + BLOCK]);
                     } else {
@@ -64,9 +61,9 @@ fn gives(theatre: &Theatre, path: &str, body: &[u8]) {
     }
 }
 
-/// Plays one segment that a peer has as `old` and the origin as `new`; what the player got, in as
-/// many requests as it took, and what the origin was asked.
-fn play(old: &[u8], new: &[u8]) -> (Vec<Vec<u8>>, Vec<Seen>, u64) {
+/// Plays one segment of which a peer gives blocks of `old`, and the origin has `new`; what the
+/// player got, in as many requests as it took, and what the origin was asked.
+fn play(old: (&[u8], u8), new: &[u8]) -> (Vec<Vec<u8>>, Vec<Seen>, u64) {
     let theatre = Theatre::new();
     theatre.shows("/long.ts", new);
     let mut bodies = Vec::new();
@@ -96,9 +93,9 @@ fn play(old: &[u8], new: &[u8]) -> (Vec<Vec<u8>>, Vec<Seen>, u64) {
 #[test]
 fn an_edge_that_names_the_same_bytes_otherwise_gives_the_rest() {
     let body = bytes(7, SIZE);
-    let (got, asked, taken) = play(&body, &body);
+    let (got, asked, taken) = play((&body, 2), &body);
     assert!(got == [&body[..]], "{:?}", got.iter().map(Vec::len).collect::<Vec<_>>());
-    assert_eq!(taken, u64::from(GIVEN) * BLOCK as u64);
+    assert_eq!(taken, 2 * BLOCK as u64);
     let by_range = |seen: &Seen| seen.field("range").is_some() && seen.field("if-range").is_none();
     assert!(!asked.is_empty() && asked.iter().all(by_range), "{asked:?}");
 }
@@ -107,8 +104,8 @@ fn an_edge_that_names_the_same_bytes_otherwise_gives_the_rest() {
 #[test]
 fn a_file_that_was_replaced_is_never_mixed_with_the_old_one() {
     let (old, new) = (bytes(7, SIZE), bytes(8, SIZE));
-    let (mut got, asked, taken) = play(&old, &new);
-    assert_eq!(taken, u64::from(GIVEN) * BLOCK as u64, "the old one had begun");
+    let (mut got, asked, taken) = play((&old, 2), &new);
+    assert_eq!(taken, 2 * BLOCK as u64, "the old one had begun");
     assert!(got.pop().is_some_and(|last| last == new), "in the end it is the new one");
     assert!(got.len() < 2, "one answer is cut short at most");
     for part in got {
@@ -118,8 +115,11 @@ fn a_file_that_was_replaced_is_never_mixed_with_the_old_one() {
 }
 
 #[test]
-fn the_witness_of_the_theatre_is_the_one_that_signs_here() {
-    let pair = Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap();
-    let record = record(SegmentId { resource: Digest::of(b"x"), number: 0 }, b"x", "");
-    assert_eq!(record.signer.0, pair.public_key().as_ref());
+fn where_nothing_of_the_old_one_went_out_the_player_sees_nothing_of_it() {
+    let (old, new) = (bytes(7, SIZE), bytes(8, SIZE));
+    let (got, asked, taken) = play((&old, 0), &new);
+    assert!(got == [&new[..]], "{:?}", got.iter().map(Vec::len).collect::<Vec<_>>());
+    assert_eq!(taken, 0);
+    let by_range = |seen: &Seen| seen.field("range").is_some() && seen.field("if-range").is_none();
+    assert!(asked.iter().any(by_range), "the old one had begun: {asked:?}");
 }

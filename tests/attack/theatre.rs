@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use neap::base::peer::NodeKey;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 use super::daemon::{Daemon, Folder, Setup};
@@ -36,9 +37,10 @@ pub struct Outcome {
 /// The seed of the key whose records count.
 pub const WITNESS: [u8; 32] = [0x5a; 32];
 
-fn witness() -> String {
+/// That key.
+pub fn witness() -> NodeKey {
     let pair = Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap();
-    pair.public_key().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    NodeKey(pair.public_key().as_ref().try_into().unwrap())
 }
 
 /// Segments of the film; the player begins again behind the last.
@@ -71,7 +73,7 @@ impl Theatre {
         let sections = format!(
             "memory = \"8 MiB\"\n[network]\nname = \"home\"\nsecret-file = \"{}\"\n\
              state = \"{}\"\nlisten = [\"127.0.0.1:0\"]\ndiscovery = false\n\
-             max-peers = {max_peers}\nwitnesses = [\"ed25519:{}\"]",
+             max-peers = {max_peers}\nwitnesses = [\"{}\"]",
             secret.display(),
             state.0.display(),
             witness(),

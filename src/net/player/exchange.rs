@@ -12,7 +12,7 @@ use super::listener::Port;
 use super::pace::Pace;
 use super::refusal;
 use super::respond::{self, Delimiter, Setting};
-use crate::base::id::{ExchangeId, RowId};
+use crate::base::id::ExchangeId;
 use crate::base::url::without_query;
 use crate::node::event::{Answer, Content, Input, Refusal, Request};
 use crate::store::reader::{Next, Reader};
@@ -52,7 +52,7 @@ pub async fn serve(port: &Port, mut connection: Connection) {
 
 /// What becomes of the connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// Another request may follow.
     Keep,
     /// It is closed in order.
@@ -61,13 +61,13 @@ enum End {
     Abort,
 }
 
-struct Exchange<'a> {
-    port: &'a Port,
-    connection: &'a mut Connection,
-    id: ExchangeId,
+pub(super) struct Exchange<'a> {
+    pub(super) port: &'a Port,
+    pub(super) connection: &'a mut Connection,
+    pub(super) id: ExchangeId,
     version: Version,
     head_only: bool,
-    keep: bool,
+    pub(super) keep: bool,
     cors: String,
     /// Content bytes that went to the player.
     sent: u64,
@@ -207,72 +207,38 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Brings the request's body into a row; answers early where the origin does.
-    async fn upload(&mut self, row: RowId, body: &mut Body) -> io::Result<Option<Answer>> {
-        let Self { port, connection, id, keep, .. } = self;
-        let until = body.left();
-        let bring = async {
-            let mut writer = port.door.store.writer(row, 0, until);
-            while let Ok(room) = writer.room().await {
-                match connection.content(body, room).await {
-                    Ok(0) => {
-                        let length = writer.position();
-                        drop(writer);
-                        port.door.store.end(row, length);
-                        return Ok(None);
-                    }
-                    Ok(count) => drop(writer.filled(count)),
-                    Err(error) => return Err(error),
+    pub(super) async fn answer(&mut self, answer: &Answer) -> End {
+        let mut anew;
+        let mut answer = answer;
+        let (done, keep) = loop {
+            let setting = Setting {
+                exchange: self.id,
+                version: self.version,
+                head_only: self.head_only,
+                keep: self.keep,
+                cors: &self.cors,
+            };
+            let (head, delimiter, keep) = respond::head(answer, &setting);
+            log::debug!("exchange {}: answered by {}", self.id, answer.status);
+            let done = match &answer.content {
+                Content::Row { row, start, end } if !self.head_only => {
+                    let reader = self.port.door.store.reader(*row, *start, *end);
+                    let promised = end.map(|end| end - start);
+                    self.pace = answer.pace.map(|rate| Pace::new(rate, (self.port.door.now)()));
+                    self.stream(head, reader, (delimiter, promised)).await
                 }
+                Content::Text(text) if !self.head_only => {
+                    let text = [Bytes::copy_from_slice(text.as_bytes())];
+                    self.connection.send(&head, &text).await.map(|()| None)
+                }
+                _ => self.connection.send(&head, &[]).await.map(|()| None),
+            };
+            match done {
+                Ok(Some(other)) => anew = other,
+                Ok(None) => break (Ok(()), keep),
+                Err(error) => break (Err(error), keep),
             }
-            // Nobody wants the rest: the answer says why.
-            Ok(None)
-        };
-        let early = async { Ok(Some(port.desk.hear(*id).await)) };
-        match future::or(early, bring).await? {
-            Some(Word::Answer(answer)) => {
-                // What is left of the body is not read: the connection cannot go on.
-                *keep = false;
-                Ok(Some(answer))
-            }
-            Some(Word::Cut) => Err(respond::cut("the origin did not finish")),
-            Some(Word::Upload(_) | Word::Resume) | None => Ok(None),
-        }
-    }
-
-    /// A request's body broke off, or its chunks are none: then the client is told.
-    async fn broken_body(&mut self, error: &io::Error) -> End {
-        log::debug!("exchange {}: the request's body: {error}", self.id);
-        if error.kind() != io::ErrorKind::InvalidData {
-            return End::Abort;
-        }
-        self.port.refused(Refusal::Malformed);
-        self.keep = false;
-        let text = format!("The request cannot be understood: {error}.");
-        self.answer(&respond::sentence(400, &text)).await
-    }
-
-    async fn answer(&mut self, answer: &Answer) -> End {
-        let setting = Setting {
-            exchange: self.id,
-            version: self.version,
-            head_only: self.head_only,
-            keep: self.keep,
-            cors: &self.cors,
-        };
-        let (head, delimiter, keep) = respond::head(answer, &setting);
-        log::debug!("exchange {}: answered by {}", self.id, answer.status);
-        let done = match &answer.content {
-            Content::Row { row, start, end } if !self.head_only => {
-                let reader = self.port.door.store.reader(*row, *start, *end);
-                let promised = end.map(|end| end - start);
-                self.pace = answer.pace.map(|rate| Pace::new(rate, (self.port.door.now)()));
-                self.stream(head, reader, (delimiter, promised)).await
-            }
-            Content::Text(text) if !self.head_only => {
-                self.connection.send(&head, &[Bytes::copy_from_slice(text.as_bytes())]).await
-            }
-            _ => self.connection.send(&head, &[]).await,
+            answer = &anew;
         };
         match (done, keep) {
             (Ok(()), true) => End::Keep,
@@ -285,13 +251,13 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends the row as it fills; the head goes out with the first bytes, or ahead of them
-    /// when they are not here yet.
+    /// when they are not here yet. Gives another answer where one came before anything went out.
     async fn stream(
         &mut self,
         mut head: Vec<u8>,
         mut reader: Reader,
         (delimiter, promised): (Delimiter, Option<u64>),
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Answer>> {
         let batch = self.pace.map_or(respond::batch(delimiter), |pace| pace.piece());
         loop {
             self.keep_pace().await?;
@@ -320,8 +286,11 @@ impl<'a> Exchange<'a> {
                 }
                 Next::End => break,
                 Next::Missing(range) => {
-                    (self.port.door.submit)(Input::Missing { exchange: self.id, range });
-                    self.resumed().await?;
+                    let (exchange, begun) = (self.id, head.is_empty());
+                    (self.port.door.submit)(Input::Missing { exchange, range, begun });
+                    if let Some(answer) = self.resumed().await?.filter(|_| !begun) {
+                        return Ok(Some(answer));
+                    }
                 }
             }
         }
@@ -329,7 +298,10 @@ impl<'a> Exchange<'a> {
             return Err(respond::cut("the row ended before the length that was promised"));
         }
         head.extend_from_slice(respond::tail(delimiter));
-        if head.is_empty() { Ok(()) } else { self.connection.send(&head, &[]).await }
+        if !head.is_empty() {
+            self.connection.send(&head, &[]).await?;
+        }
+        Ok(None)
     }
 
     /// Waits while the answer is ahead of its pace; a shutdown waits for nobody.
@@ -352,11 +324,12 @@ impl<'a> Exchange<'a> {
         future::or(async { Ok(what.await) }, future::or(cut, self.gone())).await
     }
 
-    /// Waits until somebody fills the hole again.
-    async fn resumed(&self) -> io::Result<()> {
+    /// Waits until somebody fills the hole again, or there is another answer.
+    async fn resumed(&self) -> io::Result<Option<Answer>> {
         let word = async {
             match self.port.desk.hear(self.id).await {
-                Word::Resume => Ok(()),
+                Word::Resume => Ok(None),
+                Word::Answer(answer) => Ok(Some(answer)),
                 _ => Err(respond::cut("the origin did not finish")),
             }
         };

@@ -9,3 +9,4 @@ pub mod listener;
 pub mod pace;
 pub mod refusal;
 pub mod respond;
+mod upload;

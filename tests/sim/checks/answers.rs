@@ -20,17 +20,22 @@ struct Open {
     asked: Instant,
     answers: u32,
     cut: bool,
+    /// Whether it was answered twice, which may be once.
+    anew: bool,
 }
 
 impl Answers {
     pub fn asked(&mut self, node: usize, exchange: ExchangeId, now: Instant) {
         self.asked += 1;
-        self.open.insert((node, exchange), Open { asked: now, answers: 0, cut: false });
+        self.open
+            .insert((node, exchange), Open { asked: now, answers: 0, cut: false, anew: false });
     }
 
-    /// An answer comes; `known`: its player is still there.
-    pub fn answered(&mut self, node: usize, exchange: ExchangeId, known: bool) {
+    /// An answer comes; `known`: its player is still there; `anew`: it waits, and nothing of the
+    /// answer before went out.
+    pub fn answered(&mut self, (node, exchange): (usize, ExchangeId), known: bool, anew: bool) {
         match self.open.get_mut(&(node, exchange)) {
+            Some(open) if anew && !open.anew => open.anew = true,
             Some(open) => {
                 open.answers += 1;
                 if open.answers > 1 {

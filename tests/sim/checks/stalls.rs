@@ -27,7 +27,9 @@ pub fn worse(shared: &World, direct: &World) -> Vec<String> {
             let (seen, stalls, low) = (with.stalled, with.stalls, without.lowest);
             found.push(format!("{name}: {stalls} stalls, {seen:?}; without peers {low:?} left"));
         }
-        if calm && without.errors == 0 && with.errors > 0 {
+        // An answer that began with the old file cannot go on with the one that replaces it.
+        let cut = u32::from(shared.library.shows[with.show].anew.is_some());
+        if calm && without.errors == 0 && with.errors > cut {
             found.push(format!("{name}: {} requests failed, none without peers", with.errors));
         }
         if let (Some(one), Some(other)) = (with.started, without.started) {

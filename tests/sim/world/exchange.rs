@@ -95,7 +95,11 @@ impl World {
     /// The machine answers; the exchange hears of it when the turn is over.
     pub fn on_answer(&mut self, node: usize, id: ExchangeId, answer: Answer) {
         let known = self.nodes[node].exchanges.contains_key(&id);
-        self.checks.answers.answered(node, id, known);
+        let anew = self.nodes[node].exchanges.get(&id).is_some_and(|it| it.waits && it.sent == 0);
+        self.checks.answers.answered((node, id), known, anew);
+        if anew {
+            self.begin_anew(node, id);
+        }
         if let Content::Row { row, start, end } = answer.content {
             let open = self.nodes[node].store.rows.get_mut(&row);
             self.checks.assert(open.is_some(), || format!("node {node}: {id} gets a closed row"));
@@ -111,6 +115,17 @@ impl World {
         if let Some(exchange) = self.nodes[node].exchanges.get_mut(&id) {
             exchange.answer = Some(answer);
             self.nodes[node].stirred.insert(id);
+        }
+    }
+
+    /// Another answer comes before anything of the first one went out.
+    fn begin_anew(&mut self, node: usize, id: ExchangeId) {
+        let Some(exchange) = self.nodes[node].exchanges.get_mut(&id) else { return };
+        exchange.waits = false;
+        let row = exchange.row.take();
+        if let Some(open) = row.and_then(|row| self.nodes[node].store.rows.get_mut(&row)) {
+            open.readers.remove(&id);
+            open.let_pass();
         }
     }
 
@@ -147,7 +162,8 @@ impl World {
             let Some(open) = seat.store.rows.get_mut(&row) else {
                 let range = ByteRange::new(exchange.position, exchange.end.unwrap_or(u64::MAX));
                 exchange.waits = true;
-                return self.submit(node, Input::Missing { exchange: id, range });
+                let begun = exchange.sent > 0;
+                return self.submit(node, Input::Missing { exchange: id, range, begun });
             };
             let (at, stop) = (exchange.position, open.stop(exchange.end));
             if at >= stop {
@@ -188,7 +204,8 @@ impl World {
             }
             let range = open.missing(at, stop);
             exchange.waits = true;
-            return self.submit(node, Input::Missing { exchange: id, range });
+            let begun = exchange.sent > 0;
+            return self.submit(node, Input::Missing { exchange: id, range, begun });
         }
     }
 
