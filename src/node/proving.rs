@@ -164,9 +164,10 @@ impl Machine {
             }
             return;
         }
+        let was_of_row = self.is_of_row(segment);
+        let Some(swarm) = &mut self.swarm else { return };
         let fetched = swarm.proving.fetched.get(&segment).is_some_and(|set| set.has(block));
         let from = if fetched { From::Origin } else { From::Disk };
-        let is_first = swarm.verifier.proven(segment).is_empty();
         let check = swarm.verifier.on_block((segment, block), digest, from);
         if from == From::Disk && matches!(check, Check::Bad { .. }) {
             // It lay here before, or comes from elsewhere: it is not what is wanted now.
@@ -178,7 +179,7 @@ impl Machine {
         if from == From::Origin && check == Check::Good {
             self.settle_doubt(segment, block);
         }
-        if is_first && check == Check::Good {
+        if !was_of_row && check == Check::Good {
             // What is here is what the record tells of: peers' blocks may join it.
             self.use_record(resource);
         }
