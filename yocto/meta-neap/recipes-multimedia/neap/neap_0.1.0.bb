@@ -6,7 +6,9 @@ SRC_URI += "\
     file://Cargo.lock;subdir=${BP} \
     file://.cargo;subdir=${BP} \
     file://src;subdir=${BP} \
-    file://benches/eviction.rs;subdir=${BP} \
+    file://benches;subdir=${BP} \
+    file://docs/protocol.md;subdir=${BP} \
+    file://docs/records.md;subdir=${BP} \
     file://run-ptest \
 "
 
@@ -38,15 +40,16 @@ do_install:append() {
     neap_install_files
 }
 
-# The unit tests of the library, compiled for the device.
+# The unit tests of the library, compiled for the device; in a folder of their own, since the program lies beside
+# its libraries under a name of the same form.
 do_compile_ptest() {
     export RUSTFLAGS="${RUSTFLAGS}"
-    ${CARGO} test --no-run --lib -v --frozen --target ${RUST_HOST_SYS} --release \
+    ${CARGO} test --no-run --lib -v --frozen --target ${RUST_HOST_SYS} --target-dir ${B}/ptest --release \
         --manifest-path=${CARGO_MANIFEST_PATH} --config profile.release.lto=false
 }
 
 do_install_ptest() {
-    for one in ${B}/target/${CARGO_TARGET_SUBDIR}/deps/neap-*; do
+    for one in ${B}/ptest/${CARGO_TARGET_SUBDIR}/deps/neap-*; do
         case $one in *.*) continue ;; esac
         install -m 0755 $one ${D}${PTEST_PATH}/unit-tests
     done
