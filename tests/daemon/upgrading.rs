@@ -11,13 +11,16 @@ use super::origin::{Origin, Script, ok, top};
 
 /// The key of the node that wrote the samples; it was made for them and belongs to no device.
 const KEY: &str = "ed25519:8beba18f08982ea1c7f2bf99ba9ea5154d57134faad7db44f8bfe74de49d20b4";
+const NOTES: [&str; 3] = ["caps.note", "ledger.note", "switch.note"];
 const SLICE: &str = "4d/4d88a05320151d8df2dc075075a1f832-00000000-0000000000000001";
 
 /// A device with the files of 0.1.0 in its folders.
 fn device() -> Folder {
     let folder = Folder::new();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/0.1.0");
-    for (from, to) in [("node.key", "state/node.key"), (SLICE, &format!("cache/{SLICE}"))] {
+    let notes = NOTES.map(|note| (note, format!("state/{note}")));
+    let kept = [("node.key", "state/node.key".into()), (SLICE, format!("cache/{SLICE}"))];
+    for (from, to) in kept.into_iter().chain(notes) {
         let to = folder.0.join(to);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(samples.join(from), &to).unwrap();
@@ -59,6 +62,35 @@ fn the_key_and_the_cache_of_0_1_0_live_on() {
     daemon.wait_log(KEY);
     daemon.wait_log("disk cache: 1 slices found");
     assert_eq!(daemon.get("/o/old.mp4").expect(200).text(), "kept by neap 0.1.0\n");
+}
+
+#[test]
+fn what_0_1_0_noted_holds_on() {
+    let (device, origin) = (device(), Origin::new());
+    let daemon = setup(&device).start(&origin);
+    let status = daemon.status();
+    let volume = status["caps"].as_array().unwrap().iter().find(|cap| cap["name"] == "volume");
+    assert_eq!(volume.unwrap()["period"], "3.1 MB today, 3.0 GB in 30 days");
+    let wan = &status["ledger"][1];
+    assert_eq!((&wan["tier"], &wan["given_bytes"]), (&"wan".into(), &5_242_880.into()));
+    assert!(status["network"].is_null(), "sharing was switched off: {}", status["network"]);
+}
+
+#[test]
+fn notes_of_an_unknown_version_begin_anew() {
+    let (device, origin) = (device(), Origin::new());
+    for note in NOTES {
+        let path = device.0.join("state").join(note);
+        let text = fs::read_to_string(&path).unwrap();
+        let (head, rest) = text.split_once(" 1\n").unwrap();
+        fs::write(path, format!("{head} 2\n{rest}")).unwrap();
+    }
+    let daemon = setup(&device).start(&origin);
+    daemon.wait_log(KEY);
+    let status = daemon.status();
+    assert_eq!(status["ledger"].as_array().unwrap().len(), 0);
+    assert!(status["network"].is_object(), "sharing is as the configuration says");
+    assert_eq!(daemon.get("/o/movie.mp4").status, 404);
 }
 
 #[test]
