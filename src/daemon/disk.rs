@@ -70,7 +70,10 @@ pub async fn read(run: Rc<Run>, store: Store, shelf: Rc<Shelf>) {
         }
     }
     if store.medium() == Some(Medium::Ram) {
-        log::warn!("the disk cache lies in memory (tmpfs): it is lost at every start");
+        log::warn!(
+            "the disk cache lies in memory (tmpfs): it counts as memory and is lost at every start"
+        );
+        run.submit(Input::Disk(Disk::InMemory));
     }
     log::info!("disk cache: {slices} slices found in {}", Plain(clock::now() - began));
 }

@@ -51,6 +51,8 @@ pub enum Disk {
         /// Which slice.
         slice: u32,
     },
+    /// The disk tier lies in memory (tmpfs): what it holds counts as such.
+    InMemory,
     /// The disk tier is out of order, in words; or in order again.
     Fault(Option<String>),
 }

@@ -58,9 +58,14 @@ impl Machine {
     pub(super) fn on_reading(&mut self, readings: &Readings) {
         let fetched = self.came.saturating_sub(self.rule.came);
         self.rule.came = self.came;
+        let mut readings = readings.clone();
+        if let Some(resident) = readings.process.resident.as_mut().filter(|_| self.disk_in_memory) {
+            // Pages of a tmpfs are no part of the process, but of what it costs the device.
+            *resident = resident.saturating_add(self.disk.used());
+        }
         let governor = &mut self.rule.governor;
         governor.note(Work { fetched, ..Work::default() });
-        governor.on_reading(readings, self.memory.used(), self.now);
+        governor.on_reading(&readings, self.memory.used(), self.now);
         while let Some(words) = self.rule.governor.warning(self.now) {
             self.say(log::Level::Warn, words.into());
         }

@@ -79,6 +79,8 @@ pub struct Machine {
     pub(super) rule: Rule,
     pub(super) connections: usize,
     pub(super) disk_fault: Option<String>,
+    /// Whether what the disk tier holds is memory.
+    pub(super) disk_in_memory: bool,
     outputs: VecDeque<Output>,
     last_row: u64,
     last_fetch: u64,
@@ -140,6 +142,7 @@ impl Machine {
             rule: Rule::new(&config, now),
             connections: 0,
             disk_fault: None,
+            disk_in_memory: false,
             outputs: VecDeque::new(),
             last_row: 0,
             last_fetch: 0,
@@ -279,6 +282,7 @@ impl Machine {
             Disk::Persisted { row, slice, bytes } => self.on_persisted(row, slice, bytes),
             Disk::Wrote { ordered, bytes } => self.on_wrote(ordered, bytes),
             Disk::Lost { row, slice } => self.on_lost(row, slice),
+            Disk::InMemory => self.disk_in_memory = true,
             Disk::Fault(fault) => {
                 if let Some(text) = &fault {
                     self.report.add(Counter::DiskFaults, 1);

@@ -270,6 +270,27 @@ fn a_full_disk_is_told_once_and_the_player_goes_on() {
 }
 
 #[test]
+fn a_disk_tier_in_memory_counts_as_memory() {
+    let Some(mounted) = Mounted::new("64m") else { return };
+    let (origin, bodies) = shop();
+    let node = node(&origin, &mounted.0.0, "memory = \"4 MiB\"\n[caps]\nmemory = \"64 MiB\"");
+    for (number, body) in bodies.iter().enumerate() {
+        node.get(&path(number)).is(body);
+    }
+    settled(&node, 2 * OBJECTS as u64);
+    node.logged(&["<4>", "the disk cache lies in memory (tmpfs): it counts as memory"]);
+    until("what lies on the tmpfs to be counted", || {
+        node.get(&path(0)).is(&bodies[0]);
+        let status = node.status();
+        let caps = status["caps"].as_array()?;
+        let memory = caps.iter().find(|cap| cap["name"] == "memory")?;
+        let beside: u64 = memory["now"].as_str()?.split(' ').next()?.parse().ok()?;
+        let disk = status["disk"]["used"].as_u64()?;
+        (disk > 18 << 20 && beside << 20 > disk).then_some(())
+    });
+}
+
+#[test]
 fn a_disk_that_came_up_read_only_still_serves_what_it_holds() {
     let Some(mounted) = Mounted::new("64m") else { return };
     let (origin, bodies) = shop();
