@@ -50,6 +50,12 @@ pub(super) fn tight(config: &Config, site: &Site) -> Vec<(&'static str, String)>
         note("caps.hysteresis", "it reaches below freezing: nothing is ever shared in full");
     }
     let names = &caps.interfaces;
+    if names.roaming > names.metered {
+        note(
+            "caps.roaming",
+            "no system tells of roaming yet: over mobile lines caps.metered holds",
+        );
+    }
     for (key, list, policy) in [
         ("caps.metered-interfaces", &names.metered_names, names.metered),
         ("caps.vpn-interfaces", &names.vpn_names, names.vpn),
@@ -135,6 +141,7 @@ mod tests {
             c.caps.flash_writes = Some(PerDay(Size(0)));
         };
         assert_eq!(keys(flash), ["caps.flash-writes"]);
+        assert_eq!(keys(|c| c.caps.interfaces.roaming = Policy::Off), ["caps.roaming"]);
         let unknown = |c: &mut Config| c.caps.interfaces.metered_names = vec!["ppp0".into()];
         assert_eq!(keys(unknown), ["caps.metered-interfaces"]);
     }

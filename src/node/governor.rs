@@ -6,7 +6,7 @@ use super::event::Output;
 use super::machine::Machine;
 use crate::base::limits;
 use crate::base::page::Page;
-use crate::base::peer::{PeerId, Tier};
+use crate::base::peer::{PeerId, Role, Tier};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 use crate::config::model::Config;
@@ -15,6 +15,7 @@ use crate::engine::caps::governor::{End, Governor};
 use crate::engine::caps::readings::{Readings, Rhythm};
 use crate::engine::caps::work::Work;
 use crate::wire::message::Message;
+use crate::wire::record::Record;
 
 /// The caps of one node, and what goes with them.
 pub(super) struct Rule {
@@ -205,11 +206,31 @@ impl Machine {
     /// Counts a message.
     pub(super) fn charge_tell(&mut self, peer: PeerId, message: &Message) {
         let Some(end) = self.end_of(peer) else { return };
-        let bytes = match message {
-            Message::Record(record) => 300 + 32 * record.statement.blocks.len() as u64,
-            _ => USUAL_MESSAGE,
+        let (bytes, news) = match message {
+            Message::Record(record) => (record_bytes(record), true),
+            Message::Have { .. } | Message::Whole { .. } => (USUAL_MESSAGE, true),
+            _ => (USUAL_MESSAGE, false),
         };
-        self.rule.governor.tell(end, bytes, self.now);
+        self.rule.governor.tell(end, (bytes, news), self.now);
+    }
+
+    /// A message came.
+    pub(super) fn charge_hear(&mut self, peer: PeerId) {
+        if let Some(end) = self.end_of(peer) {
+            self.rule.governor.hear(end, self.now);
+        }
+    }
+
+    /// When a peer may be told of a segment, which begins with this; none while nobody can tell.
+    /// What a witness says is what it is there for.
+    pub(super) fn news_from(&mut self, peer: PeerId, first: &Message) -> Option<Instant> {
+        let is_witness = self.swarm.as_ref().is_some_and(|swarm| swarm.role == Role::Witness);
+        let Some(end) = self.end_of(peer).filter(|_| !is_witness) else { return Some(self.now) };
+        let record = match first {
+            Message::Record(record) => record_bytes(record),
+            _ => 0,
+        };
+        self.rule.governor.news(end, record + USUAL_MESSAGE, self.now)
     }
 
     /// The way to a peer was seen to carry so much: beyond the home it leads over the uplink.
@@ -245,6 +266,11 @@ impl Machine {
         let link = self.swarm.as_ref()?.links.get(&peer)?;
         Some((peer, link.tier))
     }
+}
+
+/// Bytes of a record with its head.
+fn record_bytes(record: &Record) -> u64 {
+    300 + 32 * record.statement.blocks.len() as u64
 }
 
 /// How often the process is read while something is shared: a share of a core is held in windows

@@ -40,5 +40,6 @@ pub mod swarm;
 pub mod topic;
 pub mod transfer;
 pub mod trouble;
+mod untold;
 pub mod voting;
 pub mod whole;

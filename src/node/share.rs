@@ -185,13 +185,10 @@ impl Machine {
         if let Some(cause) = closed {
             self.rule.governor.on_held(cause, self.now);
         }
-        for (peer, message) in messages {
-            self.note_told(segment, peer, &message);
-            self.tell(peer, message);
-        }
+        self.tell_news(segment, messages);
     }
 
-    fn note_told(&mut self, segment: SegmentId, peer: PeerId, message: &Message) {
+    pub(super) fn note_told(&mut self, segment: SegmentId, peer: PeerId, message: &Message) {
         let Some(swarm) = &mut self.swarm else { return };
         let seekers = swarm.sought.get_mut(&segment);
         let Some(told) = seekers.and_then(|seekers| seekers.get_mut(&peer)) else { return };

@@ -13,6 +13,7 @@ use super::proving::Proving;
 use super::report::Counter;
 use super::shadow::Shadow;
 use super::sums::Sums;
+use super::untold::Untold;
 use super::voting::Voting;
 use crate::base::digest::Digest;
 use crate::base::id::{OriginId, RowId};
@@ -73,6 +74,8 @@ pub(super) struct Swarm {
     pub(super) resources: Map<Digest, RowId>,
     /// Who wants to hear of a segment, and what each was told of it.
     pub(super) sought: Map<SegmentId, Map<PeerId, Told>>,
+    /// News that a cap held back.
+    pub(super) untold: Untold,
     pub(super) proving: Proving,
     /// Streams that a witness follows for those who watch them.
     pub(super) shadows: Map<Digest, Shadow>,
@@ -167,6 +170,7 @@ impl Swarm {
             rows: Map::new(),
             resources: Map::new(),
             sought: Map::new(),
+            untold: Untold::default(),
             proving: Proving::default(),
             shadows: Map::new(),
             looked: Instant::default(),
@@ -189,6 +193,7 @@ impl Swarm {
             self.reach.poll_timeout(),
             self.scheduler.poll_timeout(),
             self.slots.poll_timeout(),
+            self.untold.from,
             shadows,
             downloads,
             meeting,
@@ -240,6 +245,8 @@ impl Machine {
         if !swarm.links.contains_key(&peer) {
             return;
         }
+        self.charge_hear(peer);
+        let Some(swarm) = &mut self.swarm else { return };
         match message {
             Message::Seek { segment, topic } => self.on_seek(peer, segment, topic),
             Message::Done { segment } => self.on_done(peer, segment),
@@ -290,6 +297,7 @@ impl Machine {
         }
         self.refresh_shadows();
         self.end_late_downloads();
+        self.tell_late();
         self.note_ledger(false);
         self.meet();
         self.gossip();

@@ -82,6 +82,9 @@ pub const ORIGIN_GUESS: u64 = 1024 * 1024;
 /// Steps that the swarm's engines take in one turn of the loop; the rest follows in the next.
 pub const SWARM_STEPS: usize = 256;
 
+/// Segments of which news wait for a cap: what a few players seek at once.
+pub const UNTOLD: usize = 256;
+
 /// Segments that one peer may seek at once; a player with a minute of buffer seeks fifteen.
 pub const SEEKS: usize = 256;
 

@@ -14,6 +14,8 @@ pub struct Tree {
     tiers: [Option<Bucket>; 3],
     each: Option<Rate>,
     peers: Map<PeerId, Bucket>,
+    /// Bytes that a bucket of a small rate holds.
+    least: u64,
 }
 
 /// The rates of one direction; none for no cap.
@@ -30,20 +32,30 @@ pub struct Rates {
 impl Tree {
     /// Full buckets at these rates.
     pub fn new(rates: Rates, now: Instant) -> Self {
-        let bucket = |rate: Option<Rate>| rate.map(|rate| full(rate, now));
+        Self::holding(rates, BURST, now)
+    }
+
+    /// Full buckets for words, at what these rates leave for them.
+    pub fn of_words(rates: Rates, now: Instant) -> Self {
+        Self::holding(rates.words(), WORDS_BURST, now)
+    }
+
+    fn holding(rates: Rates, least: u64, now: Instant) -> Self {
+        let bucket = |rate: Option<Rate>| rate.map(|rate| full(rate, least, now));
         Self {
             all: bucket(rates.all),
             tiers: rates.tiers.map(bucket),
             each: rates.each,
             peers: Map::new(),
+            least,
         }
     }
 
     /// Other rates hold from now on; what was used counts on.
     pub fn set(&mut self, rates: Rates, now: Instant) {
-        change(&mut self.all, rates.all, now);
+        change((&mut self.all, self.least), rates.all, now);
         for (bucket, rate) in self.tiers.iter_mut().zip(rates.tiers) {
-            change(bucket, rate, now);
+            change((bucket, self.least), rate, now);
         }
         if self.each != rates.each {
             self.each = rates.each;
@@ -99,8 +111,17 @@ impl Tree {
 
     fn add_peer(&mut self, peer: PeerId, now: Instant) {
         if let Some(rate) = self.each.filter(|_| self.peers.len() < limits::link::LINKS) {
-            self.peers.entry(peer).or_insert_with(|| full(rate, now));
+            self.peers.entry(peer).or_insert_with(|| full(rate, self.least, now));
         }
+    }
+}
+
+impl Rates {
+    /// The part of each that words on what is here may take, so that they leave most to what they
+    /// are about.
+    pub fn words(self) -> Self {
+        let part = |rate: Option<Rate>| rate.map(|Rate(bits)| Rate(bits / WORDS_PART));
+        Self { all: part(self.all), tiers: self.tiers.map(part), each: part(self.each) }
     }
 }
 
@@ -113,9 +134,12 @@ pub const fn on_wire(bytes: u64) -> u64 {
     sealed + sealed.div_ceil(1200) * 70
 }
 
-/// What a message costs on a link: one TLS record, and the headers of its packets. Those that are
-/// said in one turn share both, which is not reckoned with.
-pub const fn said_on_wire(bytes: u64) -> u64 {
+/// What a message costs on a link: one TLS record, and the headers of its packets. What is said
+/// to the same peer in the same turn shares both and is `joined`.
+pub const fn said_on_wire(bytes: u64, joined: bool) -> u64 {
+    if joined {
+        return bytes + bytes * 70 / 1200;
+    }
     let sealed = bytes + 22;
     sealed + sealed.div_ceil(1200) * 70
 }
@@ -128,27 +152,39 @@ pub const fn acknowledged(bytes: u64) -> u64 {
 /// A frame's head, the segment's name and the block's number (docs/protocol.md).
 const BLOCK_FRAME: u64 = 41;
 
+/// Two blocks, with what they take on the wire beside their content within.
+const BURST: u64 = 2 * limits::block::BLOCK;
+
+/// Words that may be said at once at a small rate: records and news of a few segments.
+const WORDS_BURST: u64 = 16 * 1024;
+
+/// The part of a rate that words may take.
+const WORDS_PART: u64 = 8;
+
 /// The burst at a rate: two blocks, or an eighth of a second of it, whichever is more.
 pub const fn burst(rate: Rate) -> u64 {
-    let (least, eighth) = (2 * on_wire(limits::block::BLOCK), rate.0 / 64);
-    match rate.0 {
-        0 => 0,
-        _ if eighth > least => eighth,
+    holds(rate, BURST)
+}
+
+const fn holds(rate: Rate, least: u64) -> u64 {
+    match (rate.0, rate.0 / 64) {
+        (0, _) => 0,
+        (_, eighth) if eighth > least => eighth,
         _ => least,
     }
 }
 
-fn full(rate: Rate, now: Instant) -> Bucket {
-    Bucket::new(rate.0 / 8, burst(rate), now)
+fn full(rate: Rate, least: u64, now: Instant) -> Bucket {
+    Bucket::new(rate.0 / 8, holds(rate, least), now)
 }
 
 /// A bucket that is new begins empty: a change of rates gives no burst of its own.
-fn change(bucket: &mut Option<Bucket>, rate: Option<Rate>, now: Instant) {
+fn change((bucket, least): (&mut Option<Bucket>, u64), rate: Option<Rate>, now: Instant) {
     match (bucket, rate) {
-        (Some(bucket), Some(rate)) => bucket.set_rate(rate.0 / 8, burst(rate), now),
+        (Some(bucket), Some(rate)) => bucket.set_rate(rate.0 / 8, holds(rate, least), now),
         (bucket @ None, Some(rate)) => {
-            let mut new = full(rate, now);
-            new.charge(burst(rate), now);
+            let mut new = full(rate, least, now);
+            new.charge(holds(rate, least), now);
             *bucket = Some(new);
         }
         (bucket, None) => *bucket = None,

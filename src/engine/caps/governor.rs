@@ -15,6 +15,7 @@ use super::readings::{Device, Readings};
 use super::uplink::Uplink;
 use super::work::{Cpu, Work};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::{PeerId, Tier};
 use crate::base::time::Instant;
 use crate::base::units::Share;
@@ -26,6 +27,10 @@ pub struct Governor {
     pub(super) caps: Caps,
     pub(super) up: Tree,
     pub(super) down: Tree,
+    /// What words on what is here may take of the rates upward.
+    words: Tree,
+    /// When something was last said to each peer.
+    said: Map<PeerId, Instant>,
     /// Bytes beyond the home, there and back.
     pub(super) sent: Quota,
     pub(super) received: Quota,
@@ -60,6 +65,8 @@ impl Governor {
         let mut governor = Self {
             up: Tree::new(Rates::default(), now),
             down: Tree::new(Rates::default(), now),
+            words: Tree::of_words(Rates::default(), now),
+            said: Map::new(),
             sent: Quota::new((None, None), now),
             received: Quota::new((None, None), now),
             written: Quota::new((None, None), now),
@@ -79,6 +86,7 @@ impl Governor {
         governor.configure(governor.caps.clone(), now);
         let (up, down) = governor.rates(now);
         (governor.up, governor.down) = (Tree::new(up, now), Tree::new(down, now));
+        governor.words = Tree::of_words(up, now);
         governor
     }
 
@@ -175,13 +183,44 @@ impl Governor {
         }
     }
 
-    /// A message goes to a peer: it is counted and never held back, since without it the peer
-    /// could not go elsewhere.
-    pub fn tell(&mut self, peer: End, bytes: u64, now: Instant) {
-        self.up.charge(peer, said_on_wire(bytes), now);
-        if peer.1 != Tier::Home {
-            self.sent.add(said_on_wire(bytes), now);
+    /// When a peer may be told what is here; none while nobody can tell. Without a bound, news of
+    /// what it finds elsewhere as well would take a small cap from the blocks.
+    pub fn news(&mut self, peer: End, bytes: u64, now: Instant) -> Option<Instant> {
+        let bytes = said_on_wire(bytes, false);
+        let rates = self.words.when(peer, bytes, now).zip(self.up.when(peer, bytes, now));
+        let from = rates.map(|(words, all)| words.max(all));
+        let from = from.zip(self.cpu.news(now)).map(|(rates, cpu)| rates.max(cpu));
+        if from != Some(now) {
+            self.held.note(self.rate_cause(peer.1), now);
         }
+        from
+    }
+
+    /// A message goes to a peer: it is counted. Only `news` were granted before; without the
+    /// others the peer could not go elsewhere.
+    pub fn tell(&mut self, peer: End, (bytes, news): (u64, bool), now: Instant) {
+        let joined = self.said.insert(peer.0, now) == Some(now);
+        let bytes = said_on_wire(bytes, joined);
+        self.up.charge(peer, bytes, now);
+        if news {
+            self.words.charge(peer, bytes, now);
+            self.cpu.on_news(now);
+        }
+        if peer.1 != Tier::Home {
+            self.sent.add(bytes, now);
+        }
+        self.take(WORD, now);
+        self.cpu.note(WORD);
+    }
+
+    /// A message came from a peer: it costs the processor something, and an acknowledgement.
+    pub fn hear(&mut self, peer: End, now: Instant) {
+        self.up.charge(peer, ACKNOWLEDGED, now);
+        if peer.1 != Tier::Home {
+            self.sent.add(ACKNOWLEDGED, now);
+        }
+        self.take(WORD, now);
+        self.cpu.note(WORD);
     }
 
     /// The way to a peer beyond the home was seen to carry so many bits a second, and no more
@@ -197,6 +236,8 @@ impl Governor {
     /// A link is no more.
     pub fn forget(&mut self, peer: PeerId) {
         self.uplink.forget(peer);
+        self.said.remove(&peer);
+        self.words.forget(peer);
         self.up.forget(peer);
         self.down.forget(peer);
     }
@@ -329,10 +370,18 @@ impl Governor {
     pub(super) fn apply(&mut self, now: Instant) {
         let (up, down) = self.rates(now);
         self.up.set(up, now);
+        self.words.set(up.words(), now);
         self.down.set(down, now);
         self.cpu.set(self.caps.cpu, self.level().0, now);
     }
 }
+
+/// The work of one message.
+const WORD: Work = Work { words: 1, given: 0, taken: 0, played: 0, fetched: 0 };
+
+/// Bytes on the wire for a message that came: an acknowledgement of 66, where no two share it and
+/// none goes along with an answer.
+const ACKNOWLEDGED: u64 = 33;
 
 /// Heads of files take less than this part of what follows them.
 const HEADS: u64 = 128;
@@ -345,8 +394,10 @@ pub(super) const RECENT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use super::super::bandwidth::burst;
     use super::*;
-    use crate::base::units::{PerDay, Size};
+    use crate::base::units::{PerDay, Rate, Size};
+    use crate::config::caps::Rates as CapRates;
 
     const SLICE: u64 = 1 << 20;
 
@@ -366,6 +417,41 @@ mod tests {
         }
         assert!(!governor.may_write(SLICE, now));
         assert_eq!(governor.written.used(now).0, 3 * (SLICE + 2000));
+    }
+
+    #[test]
+    fn news_leave_most_of_a_small_rate_to_the_blocks_and_no_second_is_above_it() {
+        let rate = Rate(500_000);
+        let rates = CapRates { upload_home: Some(rate), ..CapRates::default() };
+        let start = Instant::from_micros(0);
+        let caps = Caps { cpu: None, rates, ..Caps::default() };
+        let mut governor = Governor::new(caps, start);
+        let (mut blocks, mut words, mut left) = (0, 0, Vec::new());
+        for millis in 0..20_000 {
+            let now = start + Duration::from_millis(millis);
+            // Two peers seek a segment each every 25 ms, and take whatever they are given.
+            for peer in [(PeerId(1), Tier::Home), (PeerId(2), Tier::Home)] {
+                let record = 300 + 32 * 64;
+                if millis % 25 == 0 && governor.news(peer, record, now) == Some(now) {
+                    governor.tell(peer, (record, true), now);
+                    words += said_on_wire(record, false);
+                    left.push((millis, said_on_wire(record, false)));
+                }
+                if governor.upload(peer, limits::block::BLOCK, now) == Some(now) {
+                    governor.give(peer, limits::block::BLOCK, now);
+                    blocks += on_wire(limits::block::BLOCK);
+                    left.push((millis, on_wire(limits::block::BLOCK)));
+                }
+            }
+        }
+        let most = rate.0 / 8 * 20;
+        assert!(blocks >= most * 8 / 10 && words >= most / 10, "{blocks} {words} of {most}");
+        assert!((blocks + words) * 100 >= most * 95, "{blocks} {words} of {most}");
+        for (first, (begin, _)) in left.iter().enumerate() {
+            let within = left[first..].iter().take_while(|(at, _)| at - begin <= 1000);
+            let sum: u64 = within.map(|(_, bytes)| bytes).sum();
+            assert!(sum <= rate.0 / 8 + burst(rate), "{sum} from {begin} ms");
+        }
     }
 
     #[test]

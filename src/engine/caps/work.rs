@@ -17,14 +17,23 @@ pub struct Work {
     pub played: u64,
     /// Bytes that came from origins.
     pub fetched: u64,
+    /// Messages to peers and from them.
+    pub words: u64,
 }
 
 /// CPU time for sharing.
 #[derive(Debug)]
 pub struct Cpu {
     bucket: Option<Bucket>,
-    /// What a microsecond of the expected cost really takes, in thousandths.
+    /// What of it words on what is here may take.
+    news: Option<Bucket>,
+    /// What a microsecond of the expected cost really takes where it is for peers, in thousandths.
     scale: u64,
+    /// The same for what the own players take and for what they have fetched, once it was seen
+    /// without peers.
+    own: [Option<u64>; 2],
+    /// What was measured and expected for peers and for both of these, and not learnt from yet.
+    seen: [Seen; 3],
     done: Work,
     /// Microseconds that were granted since the last reading.
     granted: u64,
@@ -34,12 +43,37 @@ pub struct Cpu {
     used: u64,
 }
 
+/// Microseconds that some work took, and that it was expected to take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    measured: u64,
+    expected: u64,
+}
+
+impl Seen {
+    /// Takes in more; answers thousandths of the expected once enough was seen for a judgement. A
+    /// slow processor does little between two readings, and so shows its price in several.
+    fn add(&mut self, measured: u64, expected: u64) -> Option<u64> {
+        self.measured = self.measured.saturating_add(measured);
+        self.expected = self.expected.saturating_add(expected);
+        if self.expected < ENOUGH {
+            return None;
+        }
+        let seen = core::mem::take(self);
+        let scale = seen.measured.saturating_mul(1000) / seen.expected;
+        Some(scale.clamp(LEAST_SCALE, MOST_SCALE))
+    }
+}
+
 impl Cpu {
     /// So much of one core; none for no cap.
     pub fn new(share: Option<Share>, now: Instant) -> Self {
         Self {
             bucket: share.map(|share| bucket(share, now)),
+            news: share.map(|share| bucket(news(share), now)),
             scale: FIRST_SCALE,
+            own: [None; 2],
+            seen: [Seen::default(); 3],
             done: Work::default(),
             granted: 0,
             last: None,
@@ -52,9 +86,12 @@ impl Cpu {
         // Heat holds back work that no share of CPU time caps: a whole core is what it scales.
         let share = share.or((level < 1000).then_some(Share(1000)));
         let scaled = share.map(|s| Share(scale(s.0, level)));
-        match (&mut self.bucket, scaled) {
-            (Some(bucket), Some(share)) => bucket.set_rate(rate(share), burst(share), now),
-            (place, share) => *place = share.map(|share| bucket(share, now)),
+        let parts = [(&mut self.bucket, scaled), (&mut self.news, scaled.map(news))];
+        for (place, share) in parts {
+            match (place, share) {
+                (Some(bucket), Some(share)) => bucket.set_rate(rate(share), burst(share), now),
+                (place, share) => *place = share.map(|share| bucket(share, now)),
+            }
         }
     }
 
@@ -64,6 +101,20 @@ impl Cpu {
             Some(bucket) => bucket.when(self.cost(work), now),
             None => Some(now),
         }
+    }
+
+    /// When there is CPU time to tell a peer what is here; none when there never will be.
+    pub fn news(&self, now: Instant) -> Option<Instant> {
+        let cost = self.cost(Work { words: NEWS, ..Work::default() });
+        let both = [&self.bucket, &self.news].into_iter().flatten();
+        let mut moments = both.map(|bucket| bucket.when(cost, now));
+        moments.try_fold(now, |latest, at| Some(latest.max(at?)))
+    }
+
+    /// A peer is told what is here.
+    pub fn on_news(&mut self, now: Instant) {
+        let cost = self.cost(Work { words: NEWS, ..Work::default() });
+        self.news.as_mut().into_iter().for_each(|bucket| bucket.charge(cost, now));
     }
 
     /// Takes the CPU time of work that is about to be done.
@@ -81,6 +132,7 @@ impl Cpu {
         self.done.taken = self.done.taken.saturating_add(work.taken);
         self.done.played = self.done.played.saturating_add(work.played);
         self.done.fetched = self.done.fetched.saturating_add(work.fetched);
+        self.done.words = self.done.words.saturating_add(work.words);
     }
 
     /// The process has used so much CPU time since it began: what was granted is set right.
@@ -99,14 +151,7 @@ impl Cpu {
         let measured = cpu_micros.saturating_sub(before);
         let done = core::mem::take(&mut self.done);
         let granted = core::mem::take(&mut self.granted);
-        let (sharing, own) = (nominal(sharing(done)), nominal(owned(done)));
-        let all = sharing + own;
-        let share = u128::from(measured) * u128::from(sharing) / u128::from(all.max(1));
-        let shared = u64::try_from(share).unwrap_or(measured);
-        if all >= ENOUGH {
-            let seen = measured.saturating_mul(1000) / all;
-            self.scale = ((self.scale * 3 + seen) / 4).clamp(LEAST_SCALE, MOST_SCALE);
-        }
+        let shared = self.apart(measured, done);
         if let Some(bucket) = &mut self.bucket {
             if shared >= granted {
                 bucket.charge(shared - granted, now);
@@ -116,6 +161,44 @@ impl Cpu {
         }
         self.used = (self.used * 3 + shared.saturating_mul(1000) / passed.max(1)) / 4;
         shared
+    }
+
+    /// What of the measured time sharing took: all that the own players are not known to cost.
+    fn apart(&mut self, measured: u64, done: Work) -> u64 {
+        let sharing = nominal(sharing(done));
+        let own = [
+            nominal(Work { played: done.played, ..Work::default() }),
+            nominal(Work { fetched: done.fetched, ..Work::default() }),
+        ];
+        let all = sharing + own[0] + own[1];
+        let prices = self.own;
+        let cost = |kind: usize| match prices[kind] {
+            Some(scale) => own[kind].saturating_mul(scale) / 1000,
+            None => measured.saturating_mul(own[kind]) / all.max(1),
+        };
+        if sharing == 0 && all > 0 {
+            let kind = usize::from(own[1] > 0);
+            let took = if kind == 1 { measured.saturating_sub(cost(0)) } else { measured };
+            self.learn_own(kind, took, own[kind]);
+            return 0;
+        }
+        let shared = measured.saturating_sub(cost(0) + cost(1));
+        if let Some(seen) = self.seen[0].add(shared, sharing) {
+            // What is dearer than was thought is believed at once, what is cheaper slowly.
+            self.scale = if seen > self.scale { seen } else { (self.scale * 3 + seen) / 4 };
+        }
+        shared
+    }
+
+    /// The own players alone took so much for what was expected to take so much. Here the cheaper
+    /// is believed at once: what they are not known to cost counts as sharing.
+    fn learn_own(&mut self, kind: usize, measured: u64, expected: u64) {
+        if let Some(seen) = self.seen[1 + kind].add(measured, expected) {
+            self.own[kind] = Some(match self.own[kind] {
+                Some(known) if seen > known => (known * 3 + seen) / 4,
+                _ => seen,
+            });
+        }
     }
 
     /// The rhythm ended: the next reading begins anew.
@@ -138,10 +221,6 @@ const fn sharing(work: Work) -> Work {
     Work { played: 0, fetched: 0, ..work }
 }
 
-const fn owned(work: Work) -> Work {
-    Work { given: 0, taken: 0, ..work }
-}
-
 /// Microseconds by the figures of docs/performance.md: CPU seconds a GB of x86-64; how another
 /// machine differs is learnt.
 const fn nominal(work: Work) -> u64 {
@@ -149,7 +228,7 @@ const fn nominal(work: Work) -> u64 {
         + work.taken.saturating_mul(12) / 10
         + work.played.saturating_mul(2) / 10
         + work.fetched.saturating_mul(7) / 10;
-    nanos / 1000
+    nanos / 1000 + work.words.saturating_mul(WORD)
 }
 
 fn scale(permille: u16, level: u16) -> u16 {
@@ -165,17 +244,29 @@ const fn burst(share: Share) -> u64 {
     rate(share) / 4
 }
 
+/// Words may take a quarter of the share: the processor that counts them is the peers' as well.
+const fn news(share: Share) -> Share {
+    Share(share.0.div_ceil(4))
+}
+
 fn bucket(share: Share, now: Instant) -> Bucket {
     Bucket::new(rate(share), burst(share), now)
 }
 
-/// Nominal microseconds in a reading below which nothing is learnt.
+/// Nominal microseconds of a message, to be sealed and written, or read and understood.
+const WORD: u64 = 10;
+
+/// A record and what is here, of one segment.
+const NEWS: u64 = 2;
+
+/// Nominal microseconds of work below which nothing is learnt.
 const ENOUGH: u64 = 500;
 
 /// Machines are believed to be so much faster or slower than the one of the figures.
 const LEAST_SCALE: u64 = 200;
-/// Until it was seen, the slowest set-top box is assumed: too little is shared for two seconds.
-const FIRST_SCALE: u64 = 16_000;
+/// Until it was seen, a slower processor than any set-top box has is assumed: too little is shared
+/// for some seconds.
+const FIRST_SCALE: u64 = 64_000;
 const MOST_SCALE: u64 = 100_000;
 
 /// Readings farther apart than this are not compared.
@@ -226,6 +317,64 @@ mod tests {
         }
     }
 
+    /// A processor so slow that readings hold less than can be judged by, which plays as well,
+    /// and a swarm in which a share of the work is words. Answers what sharing took in each
+    /// second, beside the players.
+    fn slow(cap: u16, (nanos_a_byte, word): (u64, u64)) -> Vec<u64> {
+        let mut now = Instant::from_micros(1_000_000);
+        let mut cpu = Cpu::new(Some(Share(cap)), now);
+        let (mut shared, mut played, mut seconds, mut before) = (0_u64, 0, Vec::new(), 0);
+        let block = Work { given: 65_536, ..Work::default() };
+        let spoken = Work { words: 1, ..Work::default() };
+        for tick in 0..70_000_u64 {
+            // The player is alone at first.
+            if tick >= 10_000 {
+                while cpu.when(block, now).is_some_and(|at| at <= now) {
+                    cpu.take(block, now);
+                    cpu.note(block);
+                    shared += 65_536 * nanos_a_byte / 1000;
+                }
+                if tick % 100 == 0 {
+                    cpu.take(spoken, now);
+                    cpu.note(spoken);
+                    shared += word;
+                }
+            }
+            cpu.note(Work { played: 3_000, ..Work::default() });
+            // A player's bytes are cheaper beside those of peers than where it was learnt.
+            played += 12;
+            now += Duration::from_millis(1);
+            if tick % 250 == 249 {
+                cpu.on_reading(shared + played, now);
+            }
+            if tick % 1000 == 999 {
+                seconds.push(shared - before);
+                before = shared;
+            }
+        }
+        seconds
+    }
+
+    #[test]
+    fn a_slow_processor_keeps_its_cap_from_the_first_window_on() {
+        for cap in [50, 150] {
+            for price in [(30, 300), (60, 500), (100, 1000)] {
+                let seconds = slow(cap, price);
+                let most = u64::from(cap) * 1000;
+                let windows = seconds.windows(10).map(|w| w.iter().sum::<u64>() / 10);
+                let windows: Vec<_> = windows.collect();
+                assert!(
+                    windows.iter().all(|w| *w <= most * 11 / 10),
+                    "{cap} {price:?}: {windows:?}"
+                );
+                let learnt = &windows[25..];
+                assert!(learnt.iter().all(|w| *w >= most * 8 / 10), "{cap} {price:?}: {windows:?}");
+                let one = seconds.iter().max();
+                assert!(one.is_some_and(|w| *w <= most * 3 / 2), "{cap} {price:?}: {seconds:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_cost_that_changes_is_learnt_within_seconds() {
         let windows = plant(150, 100, |second| if (30..60).contains(&second) { 40 } else { 2 });
@@ -246,6 +395,40 @@ mod tests {
         let block = Work { given: 65_536, ..Work::default() };
         let later = now + Duration::from_secs(1);
         assert_eq!(cpu.when(block, later), Some(later));
+    }
+
+    #[test]
+    fn what_was_fetched_says_nothing_of_what_playing_costs() {
+        let mut now = Instant::from_micros(1_000_000);
+        let mut cpu = Cpu::new(Some(Share(50)), now);
+        let mut used = 0;
+        cpu.on_reading(used, now);
+        let mut read = |cpu: &mut Cpu, work: Work, micros: u64| {
+            cpu.note(work);
+            (used, now) = (used + micros, now + Duration::from_millis(250));
+            cpu.on_reading(used, now)
+        };
+        let fetched = Work { fetched: 6_000_000, played: 6_000_000, ..Work::default() };
+        let played = Work { played: 6_000_000, ..Work::default() };
+        (0..4).for_each(|_| assert_eq!(read(&mut cpu, fetched, 240_000), 0));
+        (0..4).for_each(|_| assert_eq!(read(&mut cpu, played, 12_000), 0));
+        assert_eq!(read(&mut cpu, Work { words: 20, ..played }, 22_000), 10_000);
+    }
+
+    #[test]
+    fn words_alone_are_sharing_as_well() {
+        let now = Instant::from_micros(1_000_000);
+        let mut cpu = Cpu::new(Some(Share(50)), now);
+        cpu.on_reading(0, now);
+        let spoken = Work { words: 20, ..Work::default() };
+        cpu.take(spoken, now);
+        cpu.note(spoken);
+        let later = now + Duration::from_millis(250);
+        assert_eq!(cpu.on_reading(40_000, later), 40_000);
+        let block = Work { given: 65_536, ..Work::default() };
+        let from = cpu.when(block, later).expect("it comes");
+        assert!(from - later >= Duration::from_millis(250), "{from:?}: it is paid back");
+        assert!(cpu.news(later).is_some_and(|at| at > later));
     }
 
     #[test]
