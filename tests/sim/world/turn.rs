@@ -286,8 +286,13 @@ impl World {
         if self.tells {
             println!("{} node {node} < {input:?}", self.clock());
         }
-        if let Input::Disk(Disk::Loaded { row, .. }) = &input {
-            self.nodes[node].unheard.remove(row);
+        if let Input::Disk(Disk::Loaded { row, present, .. }) = &input {
+            // What came up since is told of by the next.
+            let seat = &mut self.nodes[node];
+            let open = seat.store.rows.get(row).filter(|open| open.present != *present);
+            if open.is_none() {
+                seat.unheard.remove(row);
+            }
         }
         self.nodes[node].offer = offer;
         self.nodes[node].handed = match &input {
