@@ -188,12 +188,14 @@ impl Governor {
     pub fn news(&mut self, peer: End, bytes: u64, now: Instant) -> Option<Instant> {
         let bytes = said_on_wire(bytes, false);
         let rates = self.words.when(peer, bytes, now).zip(self.up.when(peer, bytes, now));
-        let from = rates.map(|(words, all)| words.max(all));
-        let from = from.zip(self.cpu.news(now)).map(|(rates, cpu)| rates.max(cpu));
-        if from != Some(now) {
+        let rates = rates.map(|(words, all)| words.max(all));
+        let cpu = self.cpu.news(now);
+        if rates != Some(now) {
             self.held.note(self.rate_cause(peer.1), now);
+        } else if cpu != Some(now) {
+            self.held.note(Cause::Cpu, now);
         }
-        from
+        rates.zip(cpu).map(|(rates, cpu)| rates.max(cpu))
     }
 
     /// A message goes to a peer: it is counted. Only `news` were granted before; without the
