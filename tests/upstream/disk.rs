@@ -274,18 +274,18 @@ fn a_disk_tier_in_memory_counts_as_memory() {
     let Some(mounted) = Mounted::new("64m") else { return };
     let (origin, bodies) = shop();
     let node = node(&origin, &mounted.0.0, "memory = \"4 MiB\"\n[caps]\nmemory = \"64 MiB\"");
-    for (number, body) in bodies.iter().enumerate() {
-        node.get(&path(number)).is(body);
-    }
     node.logged(&["<4>", "the disk cache lies in memory (tmpfs): it counts as memory"]);
     until("what lies on the tmpfs to be counted", || {
-        node.get(&path(0)).is(&bodies[0]);
+        // A slow disk leaves out what had to make room in memory before it was written.
+        for (number, body) in bodies.iter().enumerate() {
+            node.get(&path(number)).is(body);
+        }
         let status = node.status();
         let caps = status["caps"].as_array()?;
         let memory = caps.iter().find(|cap| cap["name"] == "memory")?;
         let beside: u64 = memory["now"].as_str()?.split(' ').next()?.parse().ok()?;
         let disk = status["disk"]["used"].as_u64()?;
-        (disk > 12 << 20 && beside << 20 > disk).then_some(())
+        (disk > 18 << 20 && beside << 20 > disk).then_some(())
     });
 }
 
