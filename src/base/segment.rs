@@ -60,6 +60,18 @@ impl SegmentId {
         Self { resource, number: u32::try_from(at / limits::block::SEGMENT).unwrap_or(u32::MAX) }
     }
 
+    /// The segments that hold bytes of a range of a resource; of none, the one where it begins.
+    pub fn of_range(resource: Digest, range: ByteRange) -> impl Iterator<Item = Self> {
+        let first = Self::holding(resource, range.start).number;
+        let last = Self::holding(resource, range.end.saturating_sub(1)).number;
+        (first..=last).map(move |number| Self { resource, number })
+    }
+
+    /// The number of the block that holds byte `at` of the resource.
+    pub fn block_at(self, at: u64) -> u8 {
+        u8::try_from((at - self.window().start) / limits::block::BLOCK).unwrap_or(u8::MAX)
+    }
+
     /// The blocks of the segment that lie wholly in `range` of a resource of `length` bytes.
     pub fn blocks_in(self, range: ByteRange, length: u64) -> BlockSet {
         let whole = |block: &u8| range.covers(self.block(*block, length));

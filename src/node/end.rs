@@ -41,8 +41,7 @@ impl Machine {
         if stream.held {
             // What it did not bring is asked for anew, block by block.
             self.say(log::Level::Warn, format!("{place} broke off: {trouble}"));
-            let holes = self.forget(id).map(|fetch| fetch.holes).unwrap_or_default();
-            return holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+            return drop(self.forget(id));
         }
         let resumable = self.index.entry(stream.row).is_some_and(|entry| {
             entry.length.is_some() && entry.status == 200 && if_range(entry).is_some()

@@ -321,6 +321,11 @@ impl Machine {
         if let Some(stream) = fetch.stream {
             self.change_row(stream.row, |row| row.writers = row.writers.saturating_sub(1));
             self.drop_if_useless(stream.row);
+            if stream.held {
+                // What it did not bring is looked for elsewhere.
+                let holes = fetch.holes.iter();
+                holes.for_each(|exchange| self.put(Output::Resume { exchange: *exchange }));
+            }
         }
         Some(fetch)
     }

@@ -28,13 +28,12 @@ impl Machine {
         let length = self.index.entry(row).and_then(|entry| entry.length);
         let (Some(resource), Some(length)) = (resource, length) else { return false };
         let is_border = |at: u64| at % limits::block::BLOCK == 0 || at == length;
-        let first = SegmentId::holding(*resource, span.start).number;
-        let last = SegmentId::holding(*resource, span.end.saturating_sub(1)).number;
-        let is_known = |number| {
-            let record = swarm.verifier.record(SegmentId { resource: *resource, number });
+        let is_known = |segment| {
+            let record = swarm.verifier.record(segment);
             record.is_some_and(|record| record.statement.length == length)
         };
-        is_border(span.start) && is_border(span.end) && (first..=last).all(is_known)
+        let are_known = || SegmentId::of_range(*resource, span).all(is_known);
+        is_border(span.start) && is_border(span.end) && are_known()
     }
 
     /// Whether the blocks that a record tells of may go into the row of what is being downloaded:
@@ -106,12 +105,10 @@ impl Machine {
         let Some(stream) = &mut fetch.stream else { return };
         (stream.upto, self.came) = (range.end, self.came + range.len());
         let (row, resource) = (stream.row, fetch.resource);
-        let holes = core::mem::take(&mut fetch.holes);
         self.report.add(Counter::OriginBytes, range.len());
         let (Some(resource), Some(swarm)) = (resource, &mut self.swarm) else { return };
         let segment = SegmentId::holding(resource, range.start);
-        let block = (range.start - segment.window().start) / limits::block::BLOCK;
-        let block = u8::try_from(block).unwrap_or(u8::MAX);
+        let block = segment.block_at(range.start);
         let length = self.index.entry(row).and_then(|entry| entry.length);
         if length.is_some_and(|length| segment.block(block, length) != range) {
             // An origin may send less than it was asked for.
@@ -126,7 +123,9 @@ impl Machine {
             self.settle_doubt(segment, block);
             self.announce(segment);
             self.resume(resource, range);
-            holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
+            let holes = self.fetches.get_mut(&id).map(|fetch| core::mem::take(&mut fetch.holes));
+            let holes = holes.unwrap_or_default().into_iter();
+            holes.for_each(|exchange| self.put(Output::Resume { exchange }));
             return self.settle(resource);
         }
         if matches!(check, Check::Bad { .. }) {
@@ -135,7 +134,6 @@ impl Machine {
         // Those who follow the old one cannot go on with the new one's bytes.
         self.drop_entry(row);
         self.give_up(id);
-        holes.into_iter().for_each(|exchange| self.put(Output::Resume { exchange }));
     }
 }
 

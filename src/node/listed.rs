@@ -10,6 +10,7 @@ use super::report::Counter;
 use crate::base::digest::Digest;
 use crate::base::id::RowId;
 use crate::base::peer::NodeKey;
+use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId, resource};
 use crate::engine::cache::evict::Slice;
 
@@ -115,9 +116,7 @@ impl Machine {
         for (row, resource) in &swarm.rows {
             let length = self.index.entry(*row).and_then(|entry| entry.length).unwrap_or_default();
             let Some(listed) = self.listed.get_mut(row) else { continue };
-            let last = SegmentId::holding(*resource, length.saturating_sub(1)).number;
-            for number in 0..=last {
-                let segment = SegmentId { resource: *resource, number };
+            for segment in SegmentId::of_range(*resource, ByteRange::new(0, length)) {
                 let blocks = swarm.verifier.resting(segment);
                 if !blocks.is_empty() {
                     listed.words.push((segment, blocks, swarm.verifier.vouchers(segment)));

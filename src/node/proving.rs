@@ -77,10 +77,7 @@ impl Machine {
         let Some(resource) = swarm.rows.get(&row).copied() else { return };
         let length = self.index.entry(row).and_then(|entry| entry.length);
         let Some(length) = length else { return };
-        let first = SegmentId::holding(resource, range.start).number;
-        let last = SegmentId::holding(resource, range.end.saturating_sub(1)).number;
-        for number in first..=last {
-            let segment = SegmentId { resource, number };
+        for segment in SegmentId::of_range(resource, range) {
             let Some(entry) = self.index.entry(row) else { return };
             let whole = |block: &u8| {
                 let bytes = segment.block(*block, length);
@@ -151,8 +148,7 @@ impl Machine {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(resource) = swarm.rows.get(&row).copied() else { return };
         let segment = SegmentId::holding(resource, range.start);
-        let offset = (range.start - segment.window().start) / limits::block::BLOCK;
-        let block = u8::try_from(offset).unwrap_or(u8::MAX);
+        let block = segment.block_at(range.start);
         swarm.proving.done(segment, block);
         let Some(digest) = digest else { return self.announce(segment) };
         self.on_blamed(segment, block, digest);

@@ -11,6 +11,7 @@ use crate::base::digest::Digest;
 use crate::base::id::OriginId;
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role};
+use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
 use crate::base::time::Instant;
 use crate::base::url::{Locator, without_dots, without_query};
@@ -205,9 +206,8 @@ impl Machine {
         let Some(record) = swarm.verifier.record(first) else {
             return swarm.verifier.is_contested(first);
         };
-        let last = SegmentId::holding(resource, record.statement.length.saturating_sub(1)).number;
-        (1..=last).all(|number| {
-            let segment = SegmentId { resource, number };
+        let all = ByteRange::new(0, record.statement.length);
+        SegmentId::of_range(resource, all).all(|segment| {
             swarm.verifier.record(segment).is_some() || swarm.verifier.is_contested(segment)
         })
     }

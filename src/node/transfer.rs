@@ -258,9 +258,8 @@ impl Machine {
         download.ends = download.ends.min(self.now.max(due) + limits::swarm::HOLE_TIME);
         self.want(resource);
         if passed {
-            let block = (gap.start - segment.window().start) / limits::block::BLOCK;
             let Some(swarm) = &mut self.swarm else { return true };
-            swarm.scheduler.on_passed(segment, u8::try_from(block).unwrap_or(63), self.now);
+            swarm.scheduler.on_passed(segment, segment.block_at(gap.start), self.now);
         }
         self.set_source(id, Source::Peers);
         true
