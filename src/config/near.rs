@@ -149,7 +149,8 @@ mod tests {
     use super::*;
 
     fn near() -> Near {
-        let nets = |nets: &[&str]| nets.iter().map(|net| read::network(net).unwrap()).collect();
+        let net = |net: &&str| read::network(net).expect("a network");
+        let nets = |nets: &[&str]| nets.iter().map(net).collect();
         let group =
             |name: &str, prefixes: &[&str]| Group { name: name.into(), prefixes: nets(prefixes) };
         Near {
@@ -207,7 +208,8 @@ mod tests {
             ("198.51.100.5:53", false),
             ("198.51.100.5:0", false),
         ] {
-            assert_eq!(near().is_foreign(address.parse().unwrap()), may, "{address}");
+            let socket = address.parse().expect("an address with its port");
+            assert_eq!(near().is_foreign(socket), may, "{address}");
         }
     }
 }

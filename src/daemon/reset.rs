@@ -101,18 +101,18 @@ mod tests {
         let root = std::env::temp_dir().join(format!("neap-reset-{name}-{}", std::process::id()));
         let slice =
             root.join("cache/ab").join(format!("ab{}-{:08x}-{:016x}", "0".repeat(30), 0, 1));
-        fs::create_dir_all(root.join("cache/ab")).unwrap();
-        fs::write(slice, "slice").unwrap();
+        fs::create_dir_all(root.join("cache/ab")).expect("a folder of ours");
+        fs::write(slice, "slice").expect("a file of ours");
         let file = root.join("neap.toml");
         let (cache, state) = (root.join("cache"), root.join("state"));
-        fs::create_dir_all(&state).unwrap();
-        fs::write(state.join(identity::FILE), "a key").unwrap();
+        fs::create_dir_all(&state).expect("a folder of ours");
+        fs::write(state.join(identity::FILE), "a key").expect("a file of ours");
         let text = format!(
             "[cache]\npath = \"{}\"\n[network]\nstate = \"{}\"\n",
             cache.display(),
             state.display()
         );
-        fs::write(&file, text).unwrap();
+        fs::write(&file, text).expect("a file of ours");
         (root, Flags { config: Some(file), ..Flags::default() })
     }
 
@@ -120,11 +120,11 @@ mod tests {
         let mut asked = Vec::new();
         let from = (&Paths::default(), flags);
         let outcome = outcome(from, yes, &mut typed.as_bytes(), &mut asked);
-        (outcome, String::from_utf8(asked).unwrap())
+        (outcome, String::from_utf8(asked).expect("words"))
     }
 
     fn slices(root: &Path) -> usize {
-        fs::read_dir(root.join("cache/ab")).unwrap().count()
+        fs::read_dir(root.join("cache/ab")).expect("a folder of ours").count()
     }
 
     #[test]
@@ -140,21 +140,21 @@ mod tests {
         assert_eq!((outcome.code, slices(&root)), (0, 0));
         assert!(outcome.out.starts_with("neap: removed 1 files"), "{}", outcome.out);
         assert!(!root.join("state").join(identity::FILE).exists());
-        fs::remove_dir_all(root).unwrap();
+        fs::remove_dir_all(root).expect("a folder of ours");
     }
 
     #[test]
     fn a_folder_in_use_stays() {
         let (root, flags) = device("locked");
         let other = Folder::new(root.join("cache"));
-        other.prepare().unwrap();
+        other.prepare().expect("nobody else uses it");
         let (outcome, asked) = reset(&flags, true, "");
         assert_eq!((outcome.code, slices(&root), asked.as_str()), (70, 1, ""));
         assert!(outcome.err.ends_with("another process uses the folder: stop neap first\n"));
         drop(other);
         assert_eq!(reset(&flags, true, "").0.code, 0);
         assert_eq!(slices(&root), 0);
-        fs::remove_dir_all(&root).unwrap();
+        fs::remove_dir_all(&root).expect("a folder of ours");
         assert!(reset(&flags, true, "").0.code != 0, "the configuration is gone too");
     }
 }

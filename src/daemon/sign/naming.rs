@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_file_has_the_name_that_players_ask_for_and_back() {
-        let naming = Naming::new(Some("tv"), Some("/ch1")).unwrap();
+        let naming = Naming::new(Some("tv"), Some("/ch1")).expect("a name and a path");
         for (path, target) in [
             ("a.ts", "/ch1/a.ts"),
             ("720p/seg 1.m4s", "/ch1/720p/seg%201.m4s"),

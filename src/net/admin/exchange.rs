@@ -269,7 +269,7 @@ mod tests {
         for end in 0..whole.len() {
             assert!(parse(&whole[..end], true).is_err(), "{end}");
         }
-        let request = parse(whole, true).map_err(|reply| reply.status).unwrap();
+        let request = parse(whole, true).map_err(|reply| reply.status).expect("a whole request");
         assert_eq!((request.path.as_str(), request.bare), ("/metrics", false));
     }
 

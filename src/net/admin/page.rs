@@ -292,8 +292,12 @@ mod tests {
         // SHA-256 of nothing, as `openssl dgst -sha256 -binary | base64` gives it.
         assert_eq!(hash(""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
         let page = render(&Status::default());
-        let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
-        let script = page.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+        let inside = |open: &str, close: &str| {
+            let behind = page.split_once(open).expect("it begins").1;
+            behind.split_once(close).expect("it ends").0
+        };
+        let style = inside("<style>", "</style>");
+        let script = inside("<script>", "</script>");
         assert!(policy().contains(&format!("style-src 'sha256-{}'", hash(style))));
         assert!(policy().contains(&format!("script-src 'sha256-{}'", hash(script))));
         assert!(!page.contains(" style=") && !page.contains(" onclick="));
