@@ -60,8 +60,7 @@ impl Seen {
             return None;
         }
         let seen = core::mem::take(self);
-        let scale = seen.measured.saturating_mul(1000) / seen.expected;
-        Some(scale.clamp(LEAST_SCALE, MOST_SCALE))
+        Some(seen.measured.saturating_mul(1000) / seen.expected)
     }
 }
 
@@ -182,8 +181,11 @@ impl Cpu {
             self.learn_own(kind, took, own[kind]);
             return 0;
         }
-        let shared = measured.saturating_sub(cost(0) + cost(1));
+        // Some of it sharing did take, however dear the players' part was when they were alone.
+        let least = measured.saturating_mul(sharing) / all.max(1) / 4;
+        let shared = measured.saturating_sub(cost(0).saturating_add(cost(1))).max(least);
         if let Some(seen) = self.seen[0].add(shared, sharing) {
+            let seen = seen.clamp(LEAST_SCALE, MOST_SCALE);
             // What is dearer than was thought is believed at once, what is cheaper slowly.
             self.scale = if seen > self.scale { seen } else { (self.scale * 3 + seen) / 4 };
         }
@@ -262,7 +264,8 @@ const NEWS: u64 = 2;
 /// Nominal microseconds of work below which nothing is learnt.
 const ENOUGH: u64 = 500;
 
-/// Machines are believed to be so much faster or slower than the one of the figures.
+/// Sharing is believed to cost so much less or more than on the machine of the figures. What the
+/// players cost is believed as it was seen: where that were cut, their rest counted as sharing.
 const LEAST_SCALE: u64 = 200;
 /// Until it was seen, a slower processor than any set-top box has is assumed: too little is shared
 /// for some seconds.
@@ -395,6 +398,42 @@ mod tests {
         let block = Work { given: 65_536, ..Work::default() };
         let later = now + Duration::from_secs(1);
         assert_eq!(cpu.when(block, later), Some(later));
+    }
+
+    #[test]
+    fn players_of_a_machine_however_slow_are_told_from_sharing() {
+        let mut now = Instant::from_micros(1_000_000);
+        let mut cpu = Cpu::new(Some(Share(800)), now);
+        let mut used = 0;
+        cpu.on_reading(used, now);
+        // A thousand times what the figures say, as an emulated machine has it.
+        let mut read = |cpu: &mut Cpu, work: Work| {
+            cpu.note(work);
+            used += nominal(work) * 1000;
+            now += Duration::from_millis(250);
+            (cpu.on_reading(used, now), nominal(sharing(work)) * 1000)
+        };
+        let played = Work { played: 60_000, ..Work::default() };
+        let fetched = Work { fetched: 60_000, ..played };
+        (0..600).for_each(|_| assert_eq!(read(&mut cpu, played).0, 0));
+        (0..200).for_each(|_| assert_eq!(read(&mut cpu, fetched).0, 0));
+        let (shared, really) = read(&mut cpu, Work { given: 20_000, ..fetched });
+        assert!(shared <= really * 11 / 10 && shared >= really * 9 / 10, "{shared} of {really}");
+    }
+
+    #[test]
+    fn what_was_done_for_peers_is_never_held_to_cost_nothing() {
+        let mut now = Instant::from_micros(1_000_000);
+        let mut cpu = Cpu::new(Some(Share(150)), now);
+        cpu.on_reading(0, now);
+        now += Duration::from_millis(250);
+        // Dear while it was alone.
+        cpu.note(Work { played: 6_000_000, ..Work::default() });
+        assert_eq!(cpu.on_reading(240_000, now), 0);
+        now += Duration::from_millis(250);
+        cpu.note(Work { played: 6_000_000, given: 6_000_000, ..Work::default() });
+        let shared = cpu.on_reading(240_000 + 24_000, now);
+        assert!(shared >= 24_000 / 5, "{shared}");
     }
 
     #[test]
