@@ -51,10 +51,8 @@ pub(super) fn tight(config: &Config, site: &Site) -> Vec<(&'static str, String)>
     }
     let names = &caps.interfaces;
     if names.roaming > names.metered {
-        note(
-            "caps.roaming",
-            "no system tells of roaming yet: over mobile lines caps.metered holds",
-        );
+        let text = "only ModemManager tells of it: elsewhere caps.metered holds for mobile lines";
+        note("caps.roaming", text);
     }
     for (key, list, policy) in [
         ("caps.metered-interfaces", &names.metered_names, names.metered),

@@ -7,7 +7,7 @@ use super::tree::Tree;
 use super::{bus, heat, memory, power, route, wall, wear};
 use crate::base::limits;
 use crate::base::time::Instant;
-use crate::engine::caps::readings::Device;
+use crate::engine::caps::readings::{Device, Route};
 use crate::host::clock;
 
 /// The sensors of this device. Nothing is kept open, and nothing is listed but when it is read,
@@ -18,8 +18,16 @@ pub struct Sensors {
     sys: Tree,
     cache: PathBuf,
     energy: Counters,
-    /// What NetworkManager said, when, and of which interface.
-    metered: Option<(Instant, Option<String>, bool)>,
+    said: Option<Said>,
+}
+
+/// What the managers of network and modem said of the way into the network, and when.
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    interface: String,
+    metered: bool,
+    roaming: bool,
 }
 
 impl Sensors {
@@ -30,7 +38,7 @@ impl Sensors {
             sys: Tree::new(sys),
             cache: cache.into(),
             energy: Counters::default(),
-            metered: None,
+            said: None,
         }
     }
 
@@ -53,28 +61,28 @@ impl Sensors {
             wall: clock::date().map(wall::at),
             ..Device::default()
         };
-        let first = interfaces.first().filter(|_| default).map(|first| first.interface.clone());
-        let metered = self.is_metered(first);
         if let Some(first) = interfaces.first_mut().filter(|_| default) {
-            first.metered |= metered;
+            self.ask(first);
         }
         Device { route: interfaces.first().filter(|_| default).cloned(), interfaces, ..device }
     }
 
-    /// What NetworkManager says of the way into the network; asked now and then, and at once
-    /// when that is another one.
-    fn is_metered(&mut self, interface: Option<String>) -> bool {
+    /// Asks the managers of network and modem of the way into the network: now and then, and at
+    /// once when that is another one.
+    fn ask(&mut self, way: &mut Route) {
         let now = clock::now();
-        let known = self.metered.as_ref().filter(|(when, of, _)| {
-            *of == interface && now.since(*when) < limits::device::METERED_ASKED
+        let known = self.said.take().filter(|said| {
+            said.interface == way.interface && now.since(said.at) < limits::device::METERED_ASKED
         });
-        if let Some((.., metered)) = known {
-            return *metered;
-        }
-        let user = nix::unistd::geteuid().as_raw();
-        let told = interface.is_some() && bus::metered(bus::SYSTEM.as_ref(), user) == Some(true);
-        self.metered = Some((now, interface, told));
-        told
+        let said = known.unwrap_or_else(|| {
+            let (bus, user) = (bus::SYSTEM.as_ref(), nix::unistd::geteuid().as_raw());
+            let metered = way.metered || bus::metered(bus, user) == Some(true);
+            // Only who is on a mobile network roams, and such a one is paid by volume.
+            let roaming = metered && bus::roaming(bus, user) == Some(true);
+            Said { at: now, interface: way.interface.clone(), metered, roaming }
+        });
+        (way.metered, way.roaming) = (said.metered, said.roaming);
+        self.said = Some(said);
     }
 }
 

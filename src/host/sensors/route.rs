@@ -81,7 +81,7 @@ fn route(interface: String, files: &Tree, over_dsl: bool) -> Route {
     Route {
         vpn: kind == "wireguard" || files.has("tun_flags") || tunnel(files, over_dsl),
         metered: mobile,
-        // Only the modem's manager knows.
+        // Only the modem's manager knows, which is asked elsewhere.
         roaming: false,
         wireless,
         sent: bytes("tx"),
