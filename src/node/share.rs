@@ -218,7 +218,7 @@ impl Machine {
             _ => BlockSet::NONE,
         };
         let all = length.map_or(BlockSet(u64::MAX), |length| segment.blocks(length));
-        let (coming, hops) = swarm.scheduler.coming(segment);
+        let (coming, hops) = swarm.scheduler.coming(segment, self.now);
         // What is here but not proven yet can be given in a moment; a witness proves all it takes.
         let fetched = swarm.role == Role::Witness && self.is_fetched(segment.resource);
         let summed = swarm.sums.is_under_way(segment.resource);

@@ -58,9 +58,10 @@ impl Machine {
     }
 
     /// Notes how it was to wait for peers to give a segment of a topic. Where one that is vouched
-    /// for came late, peers still gave a part of it, and will of the next: patience does not go
-    /// below half for that. Where nobody vouches they can give nothing. What patience left no
-    /// time for tells nothing of peers: then there is more of it the next time.
+    /// for came late, peers still gave a part of it, and will of the next: patience is half for
+    /// one segment, then whole again. Were it halved for good, a crowd in which all were late once
+    /// would go to the origin from then on. Where nobody vouches they can give nothing. What
+    /// patience left no time for tells nothing of peers: then there is more of it the next time.
     pub(super) fn note_waited(
         &mut self,
         topic: Digest,
@@ -72,7 +73,7 @@ impl Machine {
         let times = match (vouched, late) {
             _ if !was_tried => times.saturating_sub(1),
             (false, _) => (times + 1).min(VAIN),
-            (true, true) if times < LATE => times + 1,
+            (true, true) if times == LATE => 0,
             (true, true) => LATE,
             (true, false) => times.saturating_sub(1),
         };

@@ -52,7 +52,7 @@ fn a_thousand_wants_are_served_in_order() {
             }
         }
         for number in order.iter().filter(|_| asked.is_empty()) {
-            if scheduler.coming(id(*number)).0.is_empty() {
+            if scheduler.coming(id(*number), at(now)).0.is_empty() {
                 scheduler.drop(id(*number), at(now));
             }
         }

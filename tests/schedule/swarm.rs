@@ -428,6 +428,7 @@ impl Swarm {
     }
 
     fn tell(&mut self, node: usize) {
+        let at = self.now;
         self.nodes[node].tells = false;
         for number in core::mem::take(&mut self.nodes[node].changed) {
             let state = &mut self.nodes[node];
@@ -435,7 +436,7 @@ impl Swarm {
                 continue;
             }
             let here = state.here.get(&number).copied().unwrap_or_default();
-            let (coming, hops) = state.scheduler.coming(id(number));
+            let (coming, hops) = state.scheduler.coming(id(number), at);
             let now = (here.0, coming.0, hops);
             if state.told.insert(number, now) == Some(now) {
                 continue;

@@ -22,6 +22,13 @@ pub const TOPICS: usize = 16;
 /// What a peer has of segments that are not wanted yet: the start of a playlist's window.
 pub const EARLY: usize = 64;
 
+/// Where more than this beyond the home share a topic, the first copies begin in their homes though
+/// a witness has it: its uplink would carry one to each too slowly.
+pub const CROWD: usize = 8;
+
+/// One farther away is asked for a block where it gives it so many times sooner than one nearer.
+pub const DETOUR: u32 = 4;
+
 /// How far hearsay of a fetch is believed and passed on; a network of 24 links a node and
 /// ten thousand nodes is three hops wide.
 pub const HOPS: u8 = 4;

@@ -65,6 +65,7 @@ pub struct Slots {
 struct Turn {
     class: u8,
     urgency: u8,
+    tier: Tier,
     balance: u64,
     peer: PeerId,
 }
@@ -259,7 +260,9 @@ impl Slots {
         let flying = guest.flying.len() as u64 * limits::block::BLOCK;
         let gave = if self.is_generous { 0 } else { guest.gave };
         let balance = (guest.had + flying + BASE).saturating_sub(gave.min(BASE));
-        Turn { class, urgency, balance, peer }
+        // Of those alike the near one: the way to it is short. Luck reaches the far one as well.
+        let tier = if self.is_generous || is_lucky { Tier::Home } else { guest.tier };
+        Turn { class, urgency, tier, balance, peer }
     }
 
     /// Gives a peer what is due first, and of that the block that was given least.
@@ -591,6 +594,23 @@ mod tests {
         want(&mut slots, (1, 1, 8), 0, at(0));
         let served = serve(&mut slots, (1, 200, 100));
         assert!(served.get(&2) > served.get(&1), "{served:?}");
+    }
+
+    #[test]
+    fn of_those_alike_the_near_one_goes_first_and_luck_reaches_the_far_one() {
+        for (lucky, first) in [(3, 2), (1, 1)] {
+            let mut slots = slots();
+            slots.on_joined(PeerId(1), (NodeKey([1; 32]), Tier::Wan), at(0));
+            slots.on_joined(PeerId(2), (NodeKey([2; 32]), Tier::Isp), at(0));
+            // Both gave, and the far one was given less.
+            for (peer, had) in [(1, 1), (2, 8)] {
+                slots.on_taken(PeerId(peer), BYTES * 4, at(0));
+                slots.on_given(PeerId(peer), (segment(9), 0, BYTES * had), at(0));
+            }
+            slots.optimistic = Some((PeerId(lucky), at(60_000)));
+            (1..=2).for_each(|peer| want(&mut slots, (peer, 1, 8), 20, at(0)));
+            assert_eq!(given(&mut slots, at(0)).first().map(|(peer, _)| *peer), Some(first));
+        }
     }
 
     #[test]

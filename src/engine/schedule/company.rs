@@ -1,8 +1,12 @@
 //! Who is on the same stream as whom, as far as seeking tells.
 
 use super::scheduler::Scheduler;
+use super::sources::Source;
 use crate::base::digest::Digest;
-use crate::base::peer::PeerId;
+use crate::base::limits;
+use crate::base::map::Map;
+use crate::base::peer::{PeerId, Role, Tier};
+use crate::base::time::Instant;
 
 impl Scheduler {
     /// How many linked peers seek something of a topic.
@@ -15,4 +19,21 @@ impl Scheduler {
         let ends = self.peers.get(&one).zip(self.peers.get(&other));
         ends.is_some_and(|(one, other)| one.meets(other))
     }
+}
+
+/// Whose copy of a topic's segments is for all who want them.
+///
+/// A witness beyond the home has each segment first, and where many share the topic its uplink is
+/// for few of them: they take turns at the origin as if it had nothing, so that the first copies
+/// begin at many places at once. Who gets a block from it takes that all the same.
+pub(super) fn suffices(
+    peers: &Map<PeerId, Source>,
+    topic: Digest,
+    now: Instant,
+) -> impl Fn(&PeerId) -> bool {
+    let far = |source: &&Source| source.link.tier != Tier::Home && source.shares(topic, now);
+    let is_crowd = peers.values().filter(far).count() > limits::swarm::CROWD;
+    let is_far_witness =
+        |source: &Source| source.link.role == Role::Witness && source.link.tier != Tier::Home;
+    move |peer| !is_crowd || !peers.get(peer).is_some_and(is_far_witness)
 }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::company::suffices;
 use super::rank::{self, Member};
 use super::rate::Rate;
 use super::sources::Source;
@@ -253,7 +254,8 @@ impl View<'_> {
     fn covered(&mut self) -> BlockSet {
         let mut covered = BlockSet::NONE;
         self.pursuit.doubt(self.fetch_times(), self.now);
-        for offer in self.pursuit.offers.values() {
+        let suffices = suffices(self.peers, self.pursuit.want.topic, self.now);
+        for (_, offer) in self.pursuit.offers.iter().filter(|(peer, _)| suffices(peer)) {
             covered = covered.or(offer.given(self.now)).or(offer.believed());
         }
         if !self.pursuit.want.known && !covered.is_empty() {

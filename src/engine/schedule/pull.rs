@@ -235,30 +235,26 @@ impl View<'_> {
 
 /// Gives a block to the holder that has it here first; false when no pipeline has room.
 fn share_out(holders: &mut [Holder], block: u8, (is_near, longest): (bool, Duration)) -> bool {
-    let mut room = false;
-    let mut best: Option<(Duration, usize)> = None;
-    let mut soonest = (Duration::MAX, Tier::Wan);
-    for (place, holder) in holders.iter().enumerate() {
-        room |= holder.room > 0;
-        if !holder.has.has(block) {
-            continue;
-        }
-        let time = holder.queue_time();
-        soonest = soonest.min((time, holder.tier));
-        if holder.room > 0 && best.is_none_or(|(other, _)| time < other) {
-            best = Some((time, place));
-        }
+    let room = holders.iter().any(|holder| holder.room > 0);
+    let having = || holders.iter().enumerate().filter(|(_, holder)| holder.has.has(block));
+    // One farther away is spared unless it is much faster, and a slower one is little help while
+    // a fast one has it: the block waits for that one.
+    let mut near = [Duration::MAX; 3];
+    for (_, holder) in having() {
+        let soonest = &mut near[holder.tier as usize];
+        *soonest = holder.queue_time().min(*soonest);
     }
-    if let Some((time, place)) = best {
-        let holder = &mut holders[place];
-        // A slower peer is little help while a fast one has it, and one farther away is spared:
-        // the block waits for that one.
-        let is_worth = if holder.tier > soonest.1 {
-            time <= soonest.0
-        } else {
-            time <= soonest.0 * 2 + WORTH_WAITING
-        };
-        if time <= longest && (is_near || is_worth) {
+    let is_detour = |holder: &Holder| {
+        let detour = holder.queue_time() * limits::swarm::DETOUR;
+        near[..holder.tier as usize].iter().any(|time| *time < detour)
+    };
+    let worth = having().filter(|(_, holder)| is_near || !is_detour(holder));
+    let times: Vec<(Duration, usize)> = worth.map(|(at, h)| (h.queue_time(), at)).collect();
+    let soonest = times.iter().min().map_or(Duration::ZERO, |(time, _)| *time);
+    let best = times.iter().filter(|(_, at)| holders[*at].room > 0).min();
+    if let Some((time, place)) = best.copied() {
+        if time <= longest && (is_near || time <= soonest * 2 + WORTH_WAITING) {
+            let holder = &mut holders[place];
             holder.ask = holder.ask.or(BlockSet::one(block));
             (holder.room, holder.owed) = (holder.room - 1, holder.owed + 1);
         }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::company::suffices;
 use super::decide::View;
 use super::rank::Member;
 use super::rate::Rate;
@@ -256,13 +257,13 @@ impl Scheduler {
 
     /// What is on its way here, as peers that seek the segment are told it, and how far away the
     /// one is who fetches it: the own fetch alone while there is one, hearsay else.
-    pub fn coming(&self, segment: SegmentId) -> (BlockSet, u8) {
+    pub fn coming(&self, segment: SegmentId, now: Instant) -> (BlockSet, u8) {
         let Some(pursuit) = self.wants.get(&segment) else { return (BlockSet::NONE, 0) };
         let own = pursuit.own.less(pursuit.here);
         if !own.is_empty() {
             return (own, 0);
         }
-        pursuit.hearsay()
+        pursuit.hearsay(suffices(&self.peers, pursuit.want.topic, now))
     }
 
     /// What is to be done next; none when nothing is before [`Self::poll_timeout`].

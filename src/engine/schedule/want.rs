@@ -278,11 +278,11 @@ impl Pursuit {
         before - self.asked.len()
     }
 
-    /// What comes to others, and how far away the farthest of them is who is told of: nearer
-    /// news go first, since one message has one distance.
-    pub(super) fn hearsay(&self) -> (BlockSet, u8) {
+    /// What comes to others of whom this `suffices`, and how far away the farthest of them is who
+    /// is told of: nearer news go first, since one message has one distance.
+    pub(super) fn hearsay(&self, suffices: impl Fn(&PeerId) -> bool) -> (BlockSet, u8) {
         let mut heard = [BlockSet::NONE; limits::swarm::HOPS as usize];
-        for offer in self.offers.values() {
+        for (_, offer) in self.offers.iter().filter(|(peer, _)| suffices(peer)) {
             heard[0] = heard[0].or(offer.here);
             if let Some(heard) = heard.get_mut(usize::from(offer.hops)) {
                 *heard = heard.or(offer.believed());
