@@ -63,7 +63,7 @@ impl<S: Read + Write> Bus<S> {
     /// `NMMetered`: 1 yes, 2 no, 3 and 4 the same by guess, 0 unknown.
     fn metered(&mut self) -> io::Result<Option<bool>> {
         let name = "org.freedesktop.NetworkManager";
-        Ok(match self.property("/org/freedesktop/NetworkManager", name, name, "Metered")? {
+        Ok(match self.property(["/org/freedesktop/NetworkManager", name], [name, "Metered"])? {
             1 | 3 => Some(true),
             2 | 4 => Some(false),
             _ => None,
@@ -81,15 +81,15 @@ impl<S: Read + Write> Bus<S> {
         for modem in nodes(&told).take(MODEMS) {
             let modem = format!("{modems}/{modem}");
             let interface = format!("{name}.Modem.Modem3gpp");
-            let state = self.property(&modem, name, &interface, "RegistrationState");
+            let state = self.property([&modem, name], [&interface, "RegistrationState"]);
             let is = state.is_ok_and(|state| matches!(state, 5 | 7 | 10));
             roaming = Some(is || roaming == Some(true));
         }
         Ok(roaming)
     }
 
-    fn property(&mut self, path: &str, to: &str, of: &str, name: &str) -> io::Result<u32> {
-        let body = self.ask([path, to, "org.freedesktop.DBus.Properties", "Get"], &[of, name])?;
+    fn property(&mut self, [path, to]: [&str; 2], what: [&str; 2]) -> io::Result<u32> {
+        let body = self.ask([path, to, "org.freedesktop.DBus.Properties", "Get"], &what)?;
         number(&body).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
