@@ -107,3 +107,48 @@ const LATE: u8 = 1;
 
 /// Times in vain that count: then a player waits no longer than for what it reads now.
 const VAIN: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::peer::NodeKey;
+    use crate::base::time::Instant;
+    use crate::config::model::Config;
+    use crate::config::secret::Secret;
+
+    /// What a player waits, in milliseconds, after each time that it waited so: vouched for or
+    /// not, late or not, and whether there was time for it.
+    fn waits(times: &[((bool, bool), bool)]) -> Vec<u128> {
+        let mut config = Config::default();
+        config.network.name = "net".into();
+        config.network.secret = Secret::new(vec![1; 16]).ok();
+        let now = Instant::from_micros(5_000_000);
+        let mut machine = Machine::new(config, 7, now);
+        machine.know(NodeKey([1; 32]), NodeKey([1; 32]), now);
+        let topic = Digest::of(b"channel");
+        let mut after = |(how, tried): &((bool, bool), bool)| {
+            machine.note_waited(topic, *how, *tried);
+            machine.patience(topic).as_millis()
+        };
+        times.iter().map(&mut after).collect()
+    }
+
+    #[test]
+    fn where_peers_were_late_patience_is_half_for_one_segment() {
+        let late = ((true, true), true);
+        assert_eq!(waits(&[late; 4]), [3000, 6000, 3000, 6000]);
+        assert_eq!(waits(&[late, ((true, false), true), late]), [3000, 6000, 3000]);
+        assert_eq!(waits(&[((true, false), true)]), [6000]);
+    }
+
+    #[test]
+    fn where_nobody_vouches_patience_falls_and_comes_back_with_a_word() {
+        let vain = ((false, true), true);
+        assert_eq!(waits(&[vain; 5]), [3000, 1500, 750, 500, 500]);
+        let (untried, late) = (((false, true), false), ((true, true), true));
+        assert_eq!(
+            waits(&[vain, vain, vain, untried, late, late]),
+            [3000, 1500, 750, 1500, 3000, 6000]
+        );
+    }
+}

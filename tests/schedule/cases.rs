@@ -177,6 +177,47 @@ fn a_witness_has_a_lead() {
     );
 }
 
+/// So many homes elsewhere and a witness, which has all of what is wanted, in this tier.
+fn crowd(homes: u32, tier: &str) -> String {
+    let homes: String = (0..homes).map(|n| format!("0 join h{n} wan\n0 seek h{n}\n")).collect();
+    format!(
+        "{homes}0 join w {tier} witness
+         0 want 1 in 20000 7
+         20 have w 1 0-6 - 0
+         900 block 1 0,5 w
+         2500 end"
+    )
+}
+
+#[test]
+fn in_a_crowd_a_witness_alone_is_not_waited_for() {
+    let alone = "20 ask w 1 0,5\n900 ask w 1 3";
+    check(&crowd(7, "wan"), alone);
+    check(&crowd(8, "wan"), &format!("{alone}\n1041 origin 1 1-2,4,6 elected"));
+    check(&crowd(9, "home"), "20 ask w 1 0-6");
+}
+
+#[test]
+fn what_a_near_one_has_is_not_asked_of_a_far_one() {
+    // One of the same provider takes 217 ms for a third block, one elsewhere 205 for its first.
+    let script = |happens| {
+        format!(
+            "order a own
+             0 join a isp
+             0 join b wan
+             0 seek a
+             0 seek b
+             0 have a 1 0-6 - 0
+             0 have b 1 0-6 - 0
+             {happens}
+             0 want 1 in 20000 7
+             10 end"
+        )
+    };
+    check(&script("0 end"), "0 ask a 1 0-2,5");
+    check(&script("0 choke a"), "0 ask b 1 1,5");
+}
+
 #[test]
 fn a_session_begins_at_the_origin_unless_the_home_has_it() {
     check("0 join a home\n0 want 1 in 0 7 urgent", "0 origin 1 0-6 first");

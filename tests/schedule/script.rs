@@ -210,7 +210,11 @@ impl Bench {
 
     fn join(&mut self, name: &str, tier: &str, is_witness: bool) {
         let peer = PeerId(self.names.len() as u64);
-        let tier = if tier == "home" { Tier::Home } else { Tier::Wan };
+        let tier = match tier {
+            "home" => Tier::Home,
+            "isp" => Tier::Isp,
+            _ => Tier::Wan,
+        };
         let role = if is_witness { Role::Witness } else { Role::Device };
         self.names.insert(peer, name.into());
         self.scheduler.on_joined(peer, Link { key: key(name), tier, role }, at(self.now));
