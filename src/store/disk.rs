@@ -54,11 +54,11 @@ impl Store {
             return Err(Refusal::Incomplete);
         }
         let parts = open.read(range, &self.0.memory);
-        let charges = open.charges(range);
+        let (charges, sums) = (open.charges(range), open.sums(range));
         let name = SheetName::new(what.key, what.slice, self.0.disk.next_serial());
         open.pending.insert(what.slice, name.serial);
         drop(open);
-        self.0.disk.push(Job { row, what, name, parts, _charges: charges, asked: now });
+        self.0.disk.push(Job { row, what, name, parts, sums, _charges: charges, asked: now });
         Ok(())
     }
 
@@ -149,6 +149,7 @@ struct Job {
     what: Persist,
     name: SheetName,
     parts: Vec<Bytes>,
+    sums: Vec<Option<Digest>>,
     _charges: Vec<Rc<Charge>>,
     asked: Instant,
 }
@@ -360,6 +361,6 @@ impl Job {
             payload: self.payload(),
             digests: Vec::new(),
         };
-        Unwritten { name: self.name, head, parts: self.parts.clone() }
+        Unwritten { name: self.name, head, parts: self.parts.clone(), sums: self.sums.clone() }
     }
 }

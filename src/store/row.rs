@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::base::digest::Digest;
 use crate::base::id::RowId;
 use crate::base::limits;
 use crate::base::map::Map;
@@ -41,6 +42,8 @@ pub(super) struct Row {
     /// Blocks on their way from the disk.
     pub(super) loading: Set<u64>,
     shelves: Vec<Shelf>,
+    /// Digests of blocks in RAM that somebody took: what goes to the disk needs none anew.
+    sums: Vec<(u64, Digest)>,
 }
 
 /// The pieces of one slice, in order.
@@ -79,13 +82,14 @@ impl Row {
             pending: Map::new(),
             loading: Set::new(),
             shelves: Vec::new(),
+            sums: Vec::new(),
         }
     }
 
     /// Lets go of everything; whoever waits is woken and finds the row closed.
     pub(super) fn close(&mut self) {
         self.closed = true;
-        self.shelves = Vec::new();
+        (self.shelves, self.sums) = (Vec::new(), Vec::new());
         self.present = RangeSet::new();
         self.sheets = Sheets::default();
         self.pending.clear();
@@ -211,6 +215,7 @@ impl Row {
             self.shelves.remove(at);
             let start = u64::from(slice) * limits::block::SLICE;
             self.present.remove(ByteRange::new(start, start + limits::block::SLICE));
+            self.sums.retain(|(start, _)| slice_of(*start) != slice);
         }
     }
 
@@ -233,7 +238,27 @@ impl Row {
             }
             !shelf.pieces.is_empty()
         });
+        let mut sums = std::mem::take(&mut self.sums);
+        sums.retain(|(start, _)| self.present.covers(self.block(*start)));
+        self.sums = sums;
         lost
+    }
+
+    /// Notes the digest of a block that is whole in RAM.
+    pub(super) fn note_sum(&mut self, range: ByteRange, digest: Digest) {
+        let whole = range == self.block(range.start) && self.present.covers(range);
+        let known = self.sums.iter().any(|(start, _)| *start == range.start);
+        if whole && !known && self.keep == Keep::Cached {
+            self.sums.push((range.start, digest));
+        }
+    }
+
+    /// The digest of each block of `range` from a block's border on, as far as it was taken.
+    pub(super) fn sums(&self, range: ByteRange) -> Vec<Option<Digest>> {
+        let block = |start: &u64| Some(start + limits::block::BLOCK);
+        let starts = std::iter::successors(Some(range.start), block);
+        let known = |at: u64| self.sums.iter().find(|(start, _)| *start == at);
+        starts.take_while(|start| *start < range.end).map(|at| known(at).map(|sum| sum.1)).collect()
     }
 
     /// What a passing row need not hold any longer goes; everything else stays.

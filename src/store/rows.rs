@@ -10,6 +10,7 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 
+use crate::base::digest::Digest;
 use crate::base::id::RowId;
 use crate::base::limits;
 use crate::base::map::Map;
@@ -112,6 +113,12 @@ impl Store {
         before - self.memory()
     }
 
+    /// Notes the digest of a block, where it is whole in RAM: it is not taken anew when the block
+    /// goes to the disk.
+    pub fn note_sum(&self, row: RowId, range: ByteRange, digest: Digest) {
+        self.with(row, |row| row.note_sum(range, digest));
+    }
+
     /// Puts bytes that came whole and verified into a row, at most to the block border, and
     /// publishes them to its readers. Those that are here already stay as they are; answers how
     /// many were new. The caller has made room for them.
@@ -133,6 +140,13 @@ impl Store {
             added
         });
         placed.unwrap_or(0)
+    }
+
+    /// Places a block, whose digest is known, as [`Self::place`] does.
+    pub fn place_proven(&self, row: RowId, range: ByteRange, (data, digest): (BytesMut, Digest)) {
+        if self.place(row, range.start, data) == range.len() {
+            self.note_sum(row, range, digest);
+        }
     }
 
     /// Bytes of RAM held, by allocation: rows' bytes, writers' buffers, blocks on their way to

@@ -17,6 +17,8 @@ pub(super) struct Unwritten {
     /// Its head, the block digests still to be counted.
     pub(super) head: Head,
     pub(super) parts: Vec<Bytes>,
+    /// The digest of each block, as far as it is known.
+    pub(super) sums: Vec<Option<Digest>>,
 }
 
 /// Bytes that reached the disk, and the head's length or the fault.
@@ -31,7 +33,8 @@ pub(super) fn write(files: &dyn Files, sheet: &Unwritten, again: bool) -> Writte
     if let Some(Err(fault)) = again.then(|| files.prepare()) {
         return Written { bytes: 0, result: Err(fault) };
     }
-    let head = Head { digests: digests(&sheet.parts), ..sheet.head.clone() }.to_bytes();
+    let head =
+        Head { digests: digests(&sheet.parts, &sheet.sums), ..sheet.head.clone() }.to_bytes();
     let (name, temporary) = (sheet.name.to_string(), sheet.name.temporary());
     let mut bytes = 0;
     let mut fill = || -> io::Result<()> {
@@ -53,14 +56,17 @@ pub(super) fn write(files: &dyn Files, sheet: &Unwritten, again: bool) -> Writte
     Written { bytes, result: result.map(|()| head) }
 }
 
-/// The digest of each block of the parts, which never cross a block border.
-fn digests(parts: &[Bytes]) -> Vec<Digest> {
+/// The digest of each block of the parts, which never cross a block border; a wrong one among the
+/// known would have the block taken for damaged when it is read.
+fn digests(parts: &[Bytes], known: &[Option<Digest>]) -> Vec<Digest> {
     let (mut out, mut from, mut range) = (Vec::new(), 0, ByteRange::new(0, 0));
     for (index, part) in parts.iter().enumerate() {
         range.end += part.len() as u64;
         let last = index + 1 == parts.len();
         if range.len() == limits::block::BLOCK || last {
-            out.push(Digest::of_parts(parts[from..=index].iter().map(|part| &part[..])));
+            let parts = || parts[from..=index].iter().map(|part| &part[..]);
+            let known = known.get(out.len()).copied().flatten();
+            out.push(known.unwrap_or_else(|| Digest::of_parts(parts())));
             (from, range.start) = (index + 1, range.end);
         }
     }

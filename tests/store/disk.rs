@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use neap::base::digest::Digest;
 use neap::base::id::RowId;
 use neap::base::limits::block::{BLOCK, SLICE};
@@ -24,7 +25,7 @@ use smol::LocalExecutor;
 use smol::future::{block_on, or};
 
 use crate::folder::{Scripted, Trouble};
-use crate::{check, read_on, receive_now};
+use crate::{check, content, read_on, receive_now};
 
 pub const NOW: Instant = Instant::from_micros(1_000_000);
 const PLENTY: u64 = 64 << 20;
@@ -228,6 +229,39 @@ fn a_damaged_block_is_missing_and_its_file_goes() {
     assert!(notices(&store).contains(&lost));
     working(&store, store.drained());
     assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_digest_that_is_known_is_not_taken_anew_while_its_block_is_here() {
+    let (place, length) = (Place::new(), 3 * BLOCK);
+    let store = place.store();
+    scan(&store).unwrap();
+    // Wrong, so that it shows whose digest was written.
+    let wrong = Digest::of(b"of other bytes");
+    let range = |block: u64| ByteRange::new(block * BLOCK, (block + 1) * BLOCK);
+    let write = || {
+        store.persist(persist(1, 0, length), NOW).unwrap();
+        working(&store, store.drained());
+        evict_all(&store, 1, 1);
+        working(&store, read_on(&mut store.reader(RowId(1), 0, None), 1, BATCH))
+    };
+    store.open(RowId(1), Keep::Cached);
+    store.end(RowId(1), length);
+    for block in 0..3 {
+        let data = BytesMut::from(&content(1, range(block))[..]);
+        let digest = if block == 1 { wrong } else { Digest::of(&data) };
+        store.place_proven(RowId(1), range(block), (data, digest));
+    }
+    assert_eq!(write(), Err(ByteRange::new(0, length)), "what is read together is lost together");
+    store.unlink(RowId(1), 0);
+    store.evict(RowId(1), 0);
+    // It went with the bytes; what is not here, or only in part, has none.
+    store.note_sum(RowId(1), range(2), wrong);
+    receive_now(&mut store.writer(RowId(1), 0, None), 1, 16_384);
+    store.note_sum(RowId(1), ByteRange::new(0, 100), wrong);
+    let same = BytesMut::from(&content(1, range(0))[..]);
+    store.place_proven(RowId(1), range(0), (same, wrong));
+    assert_eq!(write(), Ok(length));
 }
 
 #[test]

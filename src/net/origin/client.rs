@@ -12,9 +12,11 @@ use super::dial::Dialer;
 use super::pool::{Pool, Server};
 use super::request::Outgoing;
 use super::tls::Trust;
+use crate::base::digest::Digest;
 use crate::base::id::{FetchId, OriginId, RowId};
 use crate::base::limits;
 use crate::base::map::Map;
+use crate::base::range::ByteRange;
 use crate::base::url::{Places, Scheme, Url};
 use crate::config::model::{Config, Origin};
 use crate::net::ground::door::Door;
@@ -51,8 +53,8 @@ pub(super) struct Running {
     pub(super) verdict: Verdict,
     /// Whether the fetch hands in its head at this moment.
     pub(super) asking: bool,
-    /// The block that it hands in at this moment, and where in its row it belongs.
-    pub(super) hand: Option<(u64, BytesMut)>,
+    /// The block that it hands in at this moment, where in its row it belongs, and its digest.
+    pub(super) hand: Option<(ByteRange, BytesMut, Digest)>,
     /// Dropped when nobody wants the fetch any more.
     _task: Task<()>,
 }
@@ -115,11 +117,11 @@ impl Client {
     pub fn place(&self, fetch: FetchId) {
         let mut all = self.0.running.borrow_mut();
         let Some(running) = all.get_mut(&fetch) else { return };
-        if let (Some((at, data)), Verdict::Take { row, .. }) =
+        if let (Some((range, data, digest)), Verdict::Take { row, .. }) =
             (running.hand.take(), running.verdict)
         {
             drop(all);
-            self.0.door.store.place(row, at, data);
+            self.0.door.store.place_proven(row, range, (data, digest));
         }
     }
 

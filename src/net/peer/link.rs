@@ -351,7 +351,7 @@ async fn attend(
             Heard::Block(head, data, digest) => {
                 let (segment, block, length) = (head.segment, head.block, head.length);
                 let block = Peering::Block { peer: link.id, segment, block, digest, length };
-                port.hand_in(block, data);
+                port.hand_in(block, (data, digest));
                 // One block a turn: others have theirs.
                 future::yield_now().await;
             }

@@ -21,6 +21,7 @@ use super::quic::terms::Terms;
 use super::secure::Secure;
 use super::settings::Settings;
 use super::tcp;
+use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::peer::{NodeKey, PeerId, Role};
@@ -45,8 +46,8 @@ pub struct Port {
     last: Cell<u64>,
     /// Those who are making links to this node.
     pub(super) lobby: RefCell<Lobby>,
-    /// The block that is being handed in, while it is.
-    hand: RefCell<Option<BytesMut>>,
+    /// The block that is being handed in, while it is, and its digest.
+    hand: RefCell<Option<(BytesMut, Digest)>>,
     doors: RefCell<Vec<Task<()>>>,
     /// When the log last heard of strangers, by its sentence.
     lines: RefCell<Map<&'static str, Instant>>,
@@ -180,9 +181,10 @@ impl Port {
                 }
             }
             PeerOrder::Place { row, range } => {
-                let data = self.hand.borrow_mut().take();
-                if let Some(data) = data.filter(|data| data.len() as u64 == range.len()) {
-                    self.door.store.place(row, range.start, data);
+                let hand = self.hand.borrow_mut().take();
+                let fits = |(data, _): &(BytesMut, Digest)| data.len() as u64 == range.len();
+                if let Some((data, digest)) = hand.filter(fits) {
+                    self.door.store.place_proven(row, range, (data, digest));
                 }
             }
             PeerOrder::Prove { row, range } => self.prove(Job::Block(row, range)),
@@ -217,7 +219,7 @@ impl Port {
     }
 
     /// Hands in a block; what is not placed meanwhile is dropped.
-    pub(super) fn hand_in(&self, block: Peering, data: BytesMut) {
+    pub(super) fn hand_in(&self, block: Peering, data: (BytesMut, Digest)) {
         *self.hand.borrow_mut() = Some(data);
         self.submit(block);
         let left = self.hand.borrow_mut().take();

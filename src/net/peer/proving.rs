@@ -24,6 +24,9 @@ async fn hash(port: &Port, patience: &mut Patience, job: Job) -> Peering {
             let pieces = read(port, patience, row, range).await;
             let found = !pieces.is_empty();
             let digest = found.then(|| Digest::of_parts(pieces.iter().map(Bytes::as_ref)));
+            if let Some(digest) = digest {
+                port.door.store.note_sum(row, range, digest);
+            }
             return Peering::Proven { row, range, digest };
         }
         Job::Whole(row, length, algorithm) => (row, length, algorithm),
