@@ -7,6 +7,7 @@ use super::exchange::Exchange;
 use super::fetch::{Ask, By, Fetch};
 use super::machine::Machine;
 use super::report::Counter;
+use super::swarm::Link;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId};
 use crate::base::limits;
@@ -56,8 +57,13 @@ impl Machine {
         self.timeline.poll_timeout().filter(|_| self.may_fetch_ahead())
     }
 
+    /// Whether anything is shared with anybody now.
     fn shares(&self) -> bool {
-        self.swarm.as_ref().is_some_and(|swarm| !swarm.links.is_empty())
+        let near = |link: &Link| {
+            let mut reaches = self.config.origins.iter().filter_map(|origin| origin.share.reach());
+            reaches.any(|reach| link.is_within(reach))
+        };
+        self.swarm.as_ref().is_some_and(|swarm| swarm.links.values().any(near))
     }
 
     /// Whether a player waits for a media segment that the origin is asked for.
@@ -85,8 +91,10 @@ impl Machine {
             let took = u64::try_from((self.now - fetch.begun).as_micros()).ok()?;
             Some(Duration::from_micros(took.saturating_mul(left) / (came + limits::block::BLOCK)))
         };
-        let target = || Some(self.timeline.listed(&fetch.ask.locator, fetch.ask.span())?.target);
-        !self.shares() || left().zip(target()).is_none_or(|(left, target)| left > target / 4)
+        let listed = self.timeline.listed(&fetch.ask.locator, fetch.ask.span());
+        let kin = listed.as_ref().and_then(|listed| self.kin_of(listed));
+        let shared = listed.filter(|_| kin.is_some_and(|kin| self.is_shared(kin)));
+        shared.zip(left()).is_none_or(|(listed, left)| left > listed.target / 4)
     }
 
     /// Ends what is on its way of renditions that their players have turned away from, unless

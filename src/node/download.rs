@@ -365,9 +365,13 @@ impl Machine {
             let awaited = waits.is_some_and(|fetch| !fetch.followers.is_empty());
             let fills = |row, at: &u64| self.filling(row, *at, Bring::Streams).is_some();
             let mut rows = download.row.into_iter();
+            let fills = rows.any(|row| download.holes.values().any(|at| fills(row, at)));
+            // Who reads behind a fetch that runs has come to no hole, and waits for it none the
+            // less.
+            let follows = download.holes.is_empty() && !download.fetches.is_empty();
             let more = if awaited {
                 limits::swarm::DOWNLOAD_TIME
-            } else if rows.any(|row| download.holes.values().any(|at| fills(row, at))) {
+            } else if follows || fills {
                 limits::swarm::HOLE_TIME
             } else {
                 self.end_download(resource);

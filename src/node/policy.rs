@@ -56,8 +56,14 @@ impl Swarm {
             return link.tier == Tier::Home && !self.muted;
         };
         let reach = self.reach(config, *kin);
-        let near = reach.is_some_and(|reach| link.tier <= reach);
-        near || (reach.is_some() && link.role == Role::Witness)
+        reach.is_some_and(|reach| link.is_within(reach))
+    }
+}
+
+impl Link {
+    /// Whether it may have to do with what is shared so far; the operator's witnesses always may.
+    pub(super) const fn is_within(&self, reach: Tier) -> bool {
+        self.tier as u8 <= reach as u8 || matches!(self.role, Role::Witness)
     }
 }
 
@@ -92,7 +98,7 @@ impl Machine {
     pub(super) fn is_shared(&self, kin: Kin) -> bool {
         let Some(swarm) = &self.swarm else { return false };
         let Some(reach) = swarm.reach(&self.config, kin) else { return false };
-        swarm.links.values().any(|link| link.tier <= reach || link.role == Role::Witness)
+        swarm.links.values().any(|link| link.is_within(reach))
     }
 
     /// Whether an origin is shared with anybody, so that its witnesses may hear of it.
@@ -110,7 +116,7 @@ impl Machine {
         let known = swarm.kin.values().find(|kin| kin.topic == topic);
         let origin = known.and_then(|kin| self.config.origins.get(usize::from(kin.origin.0)));
         let reach = origin.map_or(Some(Tier::Wan), |origin| origin.share.reach());
-        reach.is_some_and(|reach| link.tier <= reach || link.role == Role::Witness)
+        reach.is_some_and(|reach| link.is_within(reach))
     }
 
     /// Says something of a segment to every peer that may hear of it.

@@ -592,6 +592,44 @@ fn what_peers_leave_too_late_is_taken_by_the_origin_in_time() {
 }
 
 #[test]
+fn a_slow_own_fetch_is_helped_from_its_end() {
+    check(
+        "order own a
+         0 join a wan
+         0 want 1 in 0 7 urgent
+         0 have a 1 0-6 - 0
+         700 block 1 0-1 origin
+         1500 end",
+        "0 origin 1 0-6 first
+         1188 ask a 1 5-6",
+    );
+}
+
+#[test]
+fn while_a_player_waits_its_fetch_has_the_line() {
+    let script = |tier, due| {
+        format!(
+            "order own a
+             0 join a {tier}
+             0 seek a
+             60 want 1 in {due}
+             200 have a 2 0-6 - 0
+             200 want 2 in 8000 7
+             900 block 1 0-6 origin
+             1100 end"
+        )
+    };
+    // It has nothing yet, or runs dry before its fetch is over; then it may ask for another one.
+    let held = "1000..1001 ask a 2 0,5";
+    check(&script("wan", "0 7 urgent"), &format!("60 origin 1 0-6 first\n{held}"));
+    check(&script("wan", "300 7"), &format!("60 origin 1 0-6 late\n{held}"));
+    // There is time; or what comes has another way.
+    check(&script("wan", "800 7"), "60 origin 1 0-6 late\n200 ask a 2 0,5");
+    let elected = "81 origin 1 0-6 elected\n200 ask a 2 0-6";
+    check(&script("home", "0 7 urgent"), elected);
+}
+
+#[test]
 fn own_fetches_that_wait_are_reckoned_with() {
     // The second has to wait two seconds for the first at the origin: its last chance is sooner.
     check(

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use super::company::suffices;
+use super::pull::Order;
 use super::rank::{self, Member};
 use super::rate::Rate;
 use super::sources::Source;
@@ -23,8 +24,10 @@ pub(super) struct View<'a> {
     pub(super) origin: &'a Rate,
     /// Bytes that the own fetches of all segments have before them.
     pub(super) fetching: u64,
-    /// Whether one of them is due before this one.
-    pub(super) is_behind: bool,
+    /// Whether a player waits for one of them that is due before this one; none where none is.
+    pub(super) before: Option<bool>,
+    /// Until when a player that had one may ask for what comes next.
+    pub(super) turn: Instant,
     /// Bytes of a usual segment, for one whose record is unknown.
     pub(super) usual: u64,
     pub(super) steps: &'a mut VecDeque<Step>,
@@ -49,15 +52,17 @@ impl View<'_> {
         let at_the_origin = self.own.role == Role::Witness || (urgent && is_pressed);
         if self.pursuit.want.known && (rests || !at_the_origin) {
             let by = (is_pressed && !rests).then(|| self.last_look());
-            self.pull(self.open(), is_near, by);
+            let order = if is_near { Order::Next } else { Order::Rarest };
+            self.pull(self.open(), order, by);
         }
         if !rests {
             self.go_to_the_origin(is_pressed);
         }
         if self.pursuit.want.known && self.now >= self.pursuit.own_due {
-            // The own fetch is slow: what peers have of it is asked of them too.
+            // The own fetch is slow: what peers have of it is asked of them too, from the end that
+            // it has still before it.
             let late = self.pursuit.own.less(self.pursuit.outstanding());
-            self.pull(late.and(self.pursuit.missing()), is_near, None);
+            self.pull(late.and(self.pursuit.missing()), Order::Last, None);
         }
         self.next()
     }
@@ -115,7 +120,7 @@ impl View<'_> {
         // Fetches side by side share the line: one that is due later would take from one that is
         // due sooner, and on a narrow line make both late.
         let may_yield = !self.pursuit.want.urgent && self.own.role != Role::Witness;
-        self.pursuit.yields = self.is_behind && may_yield;
+        self.pursuit.yields = self.before.is_some() && may_yield;
         if self.pursuit.yields {
             return;
         }
@@ -294,6 +299,7 @@ impl View<'_> {
             return next;
         }
         at(self.switch());
+        at(self.turn);
         at(self.heard_at_home());
         at(pursuit.rest.0);
         pursuit.grace.map(&mut at);

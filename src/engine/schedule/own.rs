@@ -46,6 +46,31 @@ impl Scheduler {
         self.touch(segment, now);
     }
 
+    /// Notes what the own fetch of a segment has before it, and whether a player waits for that.
+    pub(super) fn note_fetching(&mut self, segment: SegmentId, now: Instant) {
+        let Some(pursuit) = self.wants.get(&segment) else { return };
+        let (want, bytes) = (pursuit.want, pursuit.fetching(self.usual));
+        if bytes > 0 {
+            let waits = want.urgent || now + self.origin.slow_time(bytes) > want.deadline;
+            self.fetching.insert(segment, (bytes, waits));
+        } else {
+            self.on_fetched(segment, now);
+        }
+    }
+
+    /// A segment has no own fetch any more: those that yielded to it are looked at.
+    pub(super) fn on_fetched(&mut self, segment: SegmentId, now: Instant) {
+        match self.fetching.remove(&segment) {
+            None => return,
+            Some((_, waits)) if waits => self.turn = now + limits::stream::TURN,
+            Some(_) => {}
+        }
+        let yields = self.wants.iter().filter(|(_, pursuit)| pursuit.yields);
+        for segment in yields.map(|(segment, _)| *segment).collect::<Vec<_>>() {
+            self.touch(segment, now);
+        }
+    }
+
     /// The origin gave `bytes` in this time. What is shorter than a block, as playlists are, tells
     /// how far away it is and not how fast.
     pub fn on_origin_rate(&mut self, bytes: u64, took: Duration) {

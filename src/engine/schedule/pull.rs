@@ -25,6 +25,17 @@ struct Holder {
     block: Duration,
 }
 
+/// Which blocks are asked for first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Those that few have.
+    Rarest,
+    /// Those that a player reads next, of whoever gives them soonest.
+    Next,
+    /// Those that the own fetch brings last.
+    Last,
+}
+
 impl Holder {
     /// How long the next block takes that is asked of it.
     fn queue_time(&self) -> Duration {
@@ -36,15 +47,15 @@ impl Holder {
 impl View<'_> {
     /// Asks peers for what is open, as far as their pipelines have room. Where the deadline is
     /// `pressed` near, only who gives a block before this is asked.
-    pub(super) fn pull(&mut self, open: BlockSet, is_near: bool, pressed: Option<Instant>) {
+    pub(super) fn pull(&mut self, open: BlockSet, order: Order, pressed: Option<Instant>) {
         if open.is_empty() {
             return;
         }
         let mut holders = self.holders(open);
         let longest = pressed.map_or(Duration::MAX, |by| (by - self.now) / 2);
         if holders.iter().any(|holder| holder.room > 0) {
-            for block in self.in_order(&holders, open, is_near) {
-                if !share_out(&mut holders, block, (is_near, longest)) {
+            for block in self.in_order(&holders, open, order) {
+                if !share_out(&mut holders, block, (order, longest)) {
                     break;
                 }
             }
@@ -60,11 +71,18 @@ impl View<'_> {
 
     fn holders(&mut self, open: BlockSet) -> Vec<Holder> {
         let mut holders = Vec::new();
+        // What comes from elsewhere takes of the line by which a player is brought what it waits
+        // for, or what it asks for just after that.
+        let is_line_taken =
+            self.before == Some(true) || (self.now < self.turn && !self.pursuit.want.urgent);
         for (peer, offer) in &self.pursuit.offers {
             let has = offer.given(self.now).and(open);
             let Some(source) = self.peers.get_mut(peer).filter(|_| !has.is_empty()) else {
                 continue;
             };
+            if is_line_taken && source.link.tier != Tier::Home {
+                continue;
+            }
             if source.is_open(self.now) {
                 let (room, owed) = (source.room(), source.owed);
                 let (tier, rtt) = (source.link.tier, source.rtt);
@@ -79,11 +97,16 @@ impl View<'_> {
     }
 
     /// The open blocks that somebody has, the one that is to be asked for first in front.
-    fn in_order(&self, holders: &[Holder], open: BlockSet, is_near: bool) -> Vec<u8> {
+    fn in_order(&self, holders: &[Holder], open: BlockSet, order: Order) -> Vec<u8> {
         let held = holders.iter().fold(BlockSet::NONE, |sum, holder| sum.or(holder.has));
         let mut blocks: Vec<u8> = held.and(open).iter().collect();
-        if is_near {
-            return blocks;
+        match order {
+            Order::Next => return blocks,
+            Order::Last => {
+                blocks.reverse();
+                return blocks;
+            }
+            Order::Rarest => {}
         }
         let mut copies = [0_u32; 64];
         for offer in self.pursuit.offers.values() {
@@ -234,7 +257,8 @@ impl View<'_> {
 }
 
 /// Gives a block to the holder that has it here first; false when no pipeline has room.
-fn share_out(holders: &mut [Holder], block: u8, (is_near, longest): (bool, Duration)) -> bool {
+fn share_out(holders: &mut [Holder], block: u8, (order, longest): (Order, Duration)) -> bool {
+    let is_near = order == Order::Next;
     let room = holders.iter().any(|holder| holder.room > 0);
     let having = || holders.iter().enumerate().filter(|(_, holder)| holder.has.has(block));
     // One farther away is spared unless it is much faster, and a slower one is little help while

@@ -28,11 +28,14 @@ pub struct Scheduler {
     pub(super) wants: Map<SegmentId, Pursuit>,
     pub(super) origin: Rate,
     /// Bytes of a usual segment.
-    usual: u64,
+    pub(super) usual: u64,
     steps: VecDeque<Step>,
     alarms: Set<(Instant, SegmentId)>,
-    /// Bytes that the own fetches have before them, for each segment that has one.
-    fetching: Map<SegmentId, u64>,
+    /// Bytes that the own fetches have before them, for each segment that has one, and whether a
+    /// player waits for it or will.
+    pub(super) fetching: Map<SegmentId, (u64, bool)>,
+    /// Until when a player that had one may ask for what comes next.
+    pub(super) turn: Instant,
     /// Peers that may be asked for more than before.
     pub(super) freed: Set<PeerId>,
     /// Peers that a cap holds back, and until when.
@@ -63,6 +66,7 @@ impl Scheduler {
             steps: VecDeque::new(),
             alarms: Set::new(),
             fetching: Map::new(),
+            turn: Instant::default(),
             freed: Set::new(),
             held: Set::new(),
         }
@@ -338,23 +342,7 @@ impl Scheduler {
     fn decide(&mut self, segment: SegmentId, now: Instant) {
         let next = self.view(segment, now, |view| view.decide());
         self.wake(segment, next.flatten());
-        let fetching = self.wants.get(&segment).map_or(0, |want| want.fetching(self.usual));
-        if fetching > 0 {
-            self.fetching.insert(segment, fetching);
-        } else {
-            self.on_fetched(segment, now);
-        }
-    }
-
-    /// A segment has no own fetch any more: those that yielded to it are looked at.
-    fn on_fetched(&mut self, segment: SegmentId, now: Instant) {
-        if self.fetching.remove(&segment).is_none() {
-            return;
-        }
-        let yields = self.wants.iter().filter(|(_, pursuit)| pursuit.yields);
-        for segment in yields.map(|(segment, _)| *segment).collect::<Vec<_>>() {
-            self.touch(segment, now);
-        }
+        self.note_fetching(segment, now);
     }
 
     /// A peer has room: the segments for which that is of use, the nearest deadline first.
@@ -376,10 +364,13 @@ impl Scheduler {
         now: Instant,
         look: impl FnOnce(&mut View<'_>) -> T,
     ) -> Option<T> {
-        let own = self.fetching.get(&segment).copied().unwrap_or(0);
+        let all = self.fetching.iter().filter(|(other, _)| **other != segment);
+        let fetching = all.map(|(_, (bytes, _))| *bytes).sum();
         let deadline = self.wants.get(&segment)?.want.deadline;
         let due = |other: &SegmentId| self.wants.get(other).map(|other| other.want.deadline);
-        let is_behind = self.fetching.keys().filter_map(due).any(|other| other < deadline);
+        let is_before = |other: &SegmentId| due(other).is_some_and(|other| other < deadline);
+        let before = self.fetching.iter().filter(|(other, _)| is_before(other));
+        let before = before.map(|(_, (_, waits))| *waits).max();
         let pursuit = self.wants.get_mut(&segment)?;
         Some(look(&mut View {
             segment,
@@ -387,8 +378,9 @@ impl Scheduler {
             peers: &mut self.peers,
             own: self.own,
             origin: &self.origin,
-            fetching: self.fetching.values().sum::<u64>().saturating_sub(own),
-            is_behind,
+            fetching,
+            before,
+            turn: self.turn,
             usual: self.usual,
             steps: &mut self.steps,
             now,
