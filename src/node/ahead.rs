@@ -172,7 +172,8 @@ impl Machine {
             let held = self.timeline.held(&ask.locator, range, self.now).unwrap_or_default();
             // It is played when all before it is; the player asks for it somewhat earlier.
             let within = held + long.saturating_mul(between);
-            let due = Due { at: self.now + within.max(limits::swarm::PLAYING_DUE), urgent: false };
+            let at = self.now + within.max(limits::swarm::PLAYING_DUE);
+            let due = Due { at, dry: at, urgent: false };
             return self.download(ask, None, (resource, kin, due));
         }
         self.begin(ask, None);
@@ -183,15 +184,16 @@ impl Machine {
     /// requests tell.
     pub(super) fn due_now(&self, id: ExchangeId, (topic, target): (Digest, Duration)) -> Due {
         let Some(exchange) = self.exchanges.get(&id) else {
-            return Due { at: self.now, urgent: true };
+            return Due { at: self.now, dry: self.now, urgent: true };
         };
         let request = &exchange.request;
         let cmcd = Cmcd::of(&request.locator.target, &request.fields);
         let told = self.timeline.held(&request.locator, None, self.now).unwrap_or_default();
         let held = cmcd.deadline.or(cmcd.buffer).unwrap_or(told.saturating_sub(target));
         let urgent = cmcd.startup || cmcd.starved || held < target / 2;
-        let within = (held * 3 / 4).clamp(limits::swarm::PLAYING_DUE, self.patience(topic));
-        Due { at: self.now + within, urgent }
+        let dry = (held * 3 / 4).max(limits::swarm::PLAYING_DUE);
+        let within = dry.min(self.patience(topic));
+        Due { at: self.now + within, dry: self.now + dry, urgent }
     }
 }
 

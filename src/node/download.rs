@@ -30,6 +30,8 @@ pub(super) struct Download {
     /// The bytes that are wanted; the last may lie behind the resource's end.
     pub(super) wanted: RangeSet,
     pub(super) deadline: Instant,
+    /// When a player runs dry without it.
+    pub(super) dry: Instant,
     /// Whether a player waits for it that has nothing yet.
     pub(super) urgent: bool,
     /// The row, once its head is known.
@@ -68,6 +70,8 @@ pub(super) struct Download {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Due {
     pub(super) at: Instant,
+    /// When a player runs dry without it; peers may not be waited for until then.
+    pub(super) dry: Instant,
     pub(super) urgent: bool,
 }
 
@@ -79,6 +83,7 @@ impl Download {
             topic,
             wanted: RangeSet::new(),
             deadline: due.at,
+            dry: due.dry,
             urgent: due.urgent,
             row: None,
             is_vouched: false,
@@ -96,6 +101,12 @@ impl Download {
             failures: 0,
             ends: due.at + limits::swarm::DOWNLOAD_TIME,
         }
+    }
+
+    /// It is needed so soon.
+    pub(super) fn hasten(&mut self, due: Due) {
+        self.deadline = self.deadline.min(due.at);
+        self.dry = self.dry.min(due.dry);
     }
 
     /// The segments that are wanted, as far as the length is known; else the first.
@@ -144,7 +155,7 @@ impl Machine {
         }
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get_mut(&resource) else { return };
-        download.deadline = download.deadline.min(due.at);
+        download.hasten(due);
         download.urgent |= due.urgent;
         download.ends = download.ends.max(due.at + limits::swarm::DOWNLOAD_TIME);
         if known && !wanted.is_empty() {
@@ -177,7 +188,7 @@ impl Machine {
             let all = all.map_or(BlockSet::first(64), |length| segment.blocks(length));
             let present = download.row.and_then(|row| self.index.entry(row));
             let here = match (present, download.length, &download.pending) {
-                (Some(entry), Some(length), _) => blocks_of(entry, segment, length),
+                (Some(entry), Some(length), _) => super::share::blocks_of(entry, segment, length),
                 (.., Some(pending)) => pending.blocks(segment),
                 _ => BlockSet::NONE,
             };
@@ -191,6 +202,7 @@ impl Machine {
             let want = Want {
                 topic: download.topic,
                 deadline: Instant::default() + left,
+                dry: download.dry,
                 urgent: download.urgent,
                 blocks: needed.less(here),
                 known: known.is_some() || download.pending.is_some(),
@@ -383,14 +395,4 @@ impl Machine {
             }
         }
     }
-}
-
-/// The blocks of a segment that are in either tier.
-pub(super) fn blocks_of(
-    entry: &crate::engine::cache::index::Entry,
-    segment: SegmentId,
-    length: u64,
-) -> BlockSet {
-    let here = |block: &u8| super::serve::hole(entry, segment.block(*block, length)).is_none();
-    segment.blocks(length).iter().filter(here).collect()
 }

@@ -108,7 +108,7 @@ impl Machine {
         let Some(row) = self.row_of(segment.resource) else { return };
         let Some(entry) = self.index.entry(row) else { return };
         let Some(length) = entry.length else { return };
-        let here = super::download::blocks_of(entry, segment, length);
+        let here = super::share::blocks_of(entry, segment, length);
         self.prove(segment, row, here);
         self.sum_up(segment.resource);
     }

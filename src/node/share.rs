@@ -1,6 +1,5 @@
 //! What peers want of this node: told what is here, given block by block, never unproven.
 
-use super::download::blocks_of;
 use super::fetch::{By, Fetch};
 use super::machine::Machine;
 use super::peering::{Parting, PeerOrder};
@@ -293,3 +292,13 @@ impl Machine {
 
 /// The topic of who plays nothing of a segment and wants its record only.
 const NO_TOPIC: Digest = Digest([0; 32]);
+
+/// The blocks of a segment that are in either tier.
+pub(super) fn blocks_of(
+    entry: &crate::engine::cache::index::Entry,
+    segment: SegmentId,
+    length: u64,
+) -> BlockSet {
+    let here = |block: &u8| super::serve::hole(entry, segment.block(*block, length)).is_none();
+    segment.blocks(length).iter().filter(here).collect()
+}

@@ -1,5 +1,6 @@
 //! Bytes of a download: asked of peers and of the origin as the scheduler says, placed, read.
 
+use super::download::Due;
 use super::event::Output;
 use super::fetch::By;
 use super::machine::Machine;
@@ -12,7 +13,6 @@ use crate::base::limits;
 use crate::base::peer::PeerId;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
-use crate::base::time::Instant;
 use crate::engine::caps::work::Work;
 use crate::engine::peers::trust::Sentence;
 use crate::engine::schedule::scheduler::Arrival;
@@ -254,8 +254,8 @@ impl Machine {
         }
         let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
         download.holes.insert(id, gap.start);
-        download.deadline = download.deadline.min(due);
-        download.ends = download.ends.min(self.now.max(due) + limits::swarm::HOLE_TIME);
+        download.hasten(due);
+        download.ends = download.ends.min(self.now.max(due.at) + limits::swarm::HOLE_TIME);
         self.want(resource);
         if passed {
             let Some(swarm) = &mut self.swarm else { return true };
@@ -297,12 +297,14 @@ impl Machine {
     }
 
     /// When the rest of what an exchange reads is due: a player that holds enough can wait.
-    fn due_of(&self, id: ExchangeId) -> Instant {
+    fn due_of(&self, id: ExchangeId) -> Due {
         let listed = self.exchanges.get(&id).and_then(|exchange| {
             let listed = self.timeline.listed(&exchange.request.locator, None)?;
             Some((self.topic_of(&listed)?, listed.target))
         });
-        listed.map_or(self.now + limits::swarm::PLAYING_DUE, |stream| self.due_now(id, stream).at)
+        let soon = self.now + limits::swarm::PLAYING_DUE;
+        let unknown = Due { at: soon, dry: soon, urgent: false };
+        listed.map_or(unknown, |stream| self.due_now(id, stream))
     }
 
     /// An exchange waits no more.

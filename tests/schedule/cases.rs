@@ -630,6 +630,22 @@ fn while_a_player_waits_its_fetch_has_the_line() {
 }
 
 #[test]
+fn own_fetches_take_turns_by_when_a_player_runs_dry() {
+    // However long peers would have been waited for.
+    let script = |first, second| {
+        format!(
+            "0 want 1 in 500 7 dry {first}
+             10 want 2 in 3000 7 dry {second}
+             400 block 1 0-6 origin
+             600 end"
+        )
+    };
+    let first = "0 origin 1 0-6 late";
+    check(&script(9000, 2000), &format!("{first}\n10 origin 2 0-6 nobody"));
+    check(&script(2000, 9000), &format!("{first}\n400 origin 2 0-6 nobody"));
+}
+
+#[test]
 fn own_fetches_that_wait_are_reckoned_with() {
     // The second has to wait two seconds for the first at the origin: its last chance is sooner.
     check(

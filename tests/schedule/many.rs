@@ -23,7 +23,8 @@ fn a_thousand_wants_are_served_in_order() {
     }
     for number in 0..1000 {
         let deadline = at(60_000) + Duration::from_secs(1) * number;
-        let want = Want { topic: topic(), deadline, urgent: false, blocks: all, known: true };
+        let (urgent, known) = (false, true);
+        let want = Want { topic: topic(), deadline, dry: deadline, urgent, blocks: all, known };
         assert!(scheduler.want(id(number), want, at(0)));
         for peer in 0..24 {
             let coming = BlockSet::NONE;

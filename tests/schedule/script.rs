@@ -155,7 +155,10 @@ impl Bench {
                 let deadline = at(self.now + millis.parse::<u64>().expect("milliseconds"));
                 let (urgent, known) = (rest.contains(&"urgent"), !rest.contains(&"unknown"));
                 let blocks = BlockSet::first(count.parse().expect("a count"));
-                let want = Want { topic: topic(), deadline, urgent, blocks, known };
+                let dry = rest.iter().skip_while(|word| **word != "dry").nth(1);
+                let dry = dry.map(|millis| at(self.now + millis.parse::<u64>().expect("a time")));
+                let dry = dry.unwrap_or(deadline);
+                let want = Want { topic: topic(), deadline, dry, urgent, blocks, known };
                 assert!(self.scheduler.want(self.number(number), want, now));
             }
             ["known", number, count] => {

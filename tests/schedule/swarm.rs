@@ -290,7 +290,8 @@ impl Swarm {
     fn learn(&mut self, node: usize, number: u32) {
         let (now, deadline) = (self.now, self.now + self.world.deadline);
         let blocks = BlockSet::first(self.world.blocks);
-        let want = Want { topic: topic(), deadline, urgent: false, blocks, known: true };
+        let (urgent, known) = (false, true);
+        let want = Want { topic: topic(), deadline, dry: deadline, urgent, blocks, known };
         self.nodes[node].learnt.insert(number, now);
         self.nodes[node].scheduler.want(id(number), want, now);
         // To seek it is to be told of it, as an empty `Have` in this world.

@@ -51,7 +51,7 @@ impl Scheduler {
         let Some(pursuit) = self.wants.get(&segment) else { return };
         let (want, bytes) = (pursuit.want, pursuit.fetching(self.usual));
         if bytes > 0 {
-            let waits = want.urgent || now + self.origin.slow_time(bytes) > want.deadline;
+            let waits = want.urgent || now + self.origin.slow_time(bytes) > want.dry;
             self.fetching.insert(segment, (bytes, waits));
         } else {
             self.on_fetched(segment, now);

@@ -366,9 +366,9 @@ impl Scheduler {
     ) -> Option<T> {
         let all = self.fetching.iter().filter(|(other, _)| **other != segment);
         let fetching = all.map(|(_, (bytes, _))| *bytes).sum();
-        let deadline = self.wants.get(&segment)?.want.deadline;
-        let due = |other: &SegmentId| self.wants.get(other).map(|other| other.want.deadline);
-        let is_before = |other: &SegmentId| due(other).is_some_and(|other| other < deadline);
+        let dry = self.wants.get(&segment)?.want.dry;
+        let due = |other: &SegmentId| self.wants.get(other).map(|other| other.want.dry);
+        let is_before = |other: &SegmentId| due(other).is_some_and(|other| other < dry);
         let before = self.fetching.iter().filter(|(other, _)| is_before(other));
         let before = before.map(|(_, (_, waits))| *waits).max();
         let pursuit = self.wants.get_mut(&segment)?;

@@ -15,8 +15,10 @@ use crate::base::time::Instant;
 pub struct Want {
     /// The stream that it belongs to: its nodes share the work.
     pub topic: Digest,
-    /// When the last of it must be here.
+    /// When the last of it must be here, or the origin is asked for it.
     pub deadline: Instant,
+    /// When a player runs dry without it: own fetches take turns by that.
+    pub dry: Instant,
     /// The first segment of a session: nothing is tried that could delay it.
     pub urgent: bool,
     /// The blocks that are needed; all that there may be where the record is unknown.
