@@ -603,6 +603,19 @@ fn a_slow_own_fetch_is_helped_from_its_end() {
         "0 origin 1 0-6 first
          1188 ask a 1 5-6",
     );
+    // What it brings next itself is asked of nobody, unless it stands still.
+    let script = |until| {
+        format!(
+            "order own a
+             0 join a wan
+             0 want 1 in 0 7 urgent
+             0 have a 1 0-6 - 0
+             1100 block 1 0-5 origin
+             {until} end"
+        )
+    };
+    check(&script(1560), "0 origin 1 0-6 first");
+    check(&script(2000), "0 origin 1 0-6 first\n1566..1820 ask a 1 6");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::pull::Order;
 use super::rank::{self, Member};
 use super::rate::Rate;
 use super::sources::Source;
-use super::want::{Pursuit, Step, Why};
+use super::want::{Progress, Pursuit, Step, Why};
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::peer::{PeerId, Role, Tier};
@@ -185,6 +185,7 @@ impl View<'_> {
         pursuit.own = pursuit.own.or(if known { blocks } else { pursuit.want.blocks });
         let bytes = u64::from(pursuit.own.and(pursuit.missing()).len()) * limits::block::BLOCK;
         let bytes = if known { bytes } else { bytes.min(self.usual) };
+        pursuit.progress = Progress::new(self.now);
         pursuit.own_due = self.now + self.origin.slow_time(bytes) + limits::swarm::SWITCH_MARGIN;
         let blocks = known.then_some(blocks);
         self.steps.push_back(Step::Origin { segment: self.segment, blocks, why });
@@ -293,7 +294,8 @@ impl View<'_> {
             }
         };
         if !pursuit.own.and(missing).is_empty() {
-            at(pursuit.own_due);
+            // One that is late may come to stand still.
+            at(if now < pursuit.own_due { pursuit.own_due } else { now + LOOK });
         }
         if open.is_empty() {
             return next;
@@ -334,6 +336,9 @@ fn join(late: BlockSet, missing: BlockSet) -> BlockSet {
     let gaps = BlockSet(late.0 << 1).and(BlockSet(late.0 >> 1));
     late.or(gaps.and(missing))
 }
+
+/// A late own fetch is looked at as often.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What is to be looked at again is not looked at sooner.
 const SOON: Duration = Duration::from_millis(5);

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::decide::View;
 use super::rank;
-use super::want::{Asked, Step};
+use super::want::{Asked, Progress, Step};
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::peer::{PeerId, Tier};
@@ -55,6 +55,7 @@ impl View<'_> {
         let longest = pressed.map_or(Duration::MAX, |by| (by - self.now) / 2);
         if holders.iter().any(|holder| holder.room > 0) {
             for block in self.in_order(&holders, open, order) {
+                let longest = if order == Order::Last { self.own_time(block) } else { longest };
                 if !share_out(&mut holders, block, (order, longest)) {
                     break;
                 }
@@ -67,6 +68,18 @@ impl View<'_> {
             }
             self.ask(holder.peer, holder.ask);
         }
+    }
+
+    /// How long the own fetch takes to a block at its pace: who gives it later is no help. One
+    /// that stands still may do so as long again.
+    fn own_time(&self, block: u8) -> Duration {
+        let upto = BlockSet::first(u32::from(block));
+        let before = self.pursuit.own.and(self.pursuit.missing()).and(upto).len();
+        let Progress { begun, moved, came } = self.pursuit.progress;
+        let pace = (moved - begun).checked_div(came);
+        let pace = pace.unwrap_or_else(|| self.origin.time(limits::block::BLOCK));
+        let still = self.now - moved;
+        if still > pace * 2 + LEAST_LATE { still.max(pace * before) } else { pace * before }
     }
 
     fn holders(&mut self, open: BlockSet) -> Vec<Holder> {

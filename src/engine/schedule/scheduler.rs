@@ -157,6 +157,10 @@ impl Scheduler {
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         let one = BlockSet::one(block);
         pursuit.here = pursuit.here.or(one);
+        if from.is_none() && pursuit.own.has(block) {
+            pursuit.progress.moved = now;
+            pursuit.progress.came += 1;
+        }
         pursuit.own = pursuit.own.less(one);
         let given = pursuit.asked.iter().position(|a| a.block == block && Some(a.peer) == from);
         if let Some(asked) = given.map(|place| pursuit.asked.swap_remove(place)) {

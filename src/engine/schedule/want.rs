@@ -129,6 +129,7 @@ pub(super) struct Pursuit {
     pub(super) own: BlockSet,
     /// When that fetch should be over.
     pub(super) own_due: Instant,
+    pub(super) progress: Progress,
     pub(super) asked: Vec<Asked>,
     pub(super) offers: Map<PeerId, Offer>,
     pub(super) groups: Vec<Group>,
@@ -143,6 +144,22 @@ pub(super) struct Pursuit {
     pub(super) yields: bool,
     /// When it is looked at again.
     pub(super) alarm: Option<Instant>,
+}
+
+/// How the own fetch gets on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    pub(super) begun: Instant,
+    /// When its last block came, or it began.
+    pub(super) moved: Instant,
+    /// Blocks that came.
+    pub(super) came: u32,
+}
+
+impl Progress {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { begun: now, moved: now, came: 0 }
+    }
 }
 
 /// A block that was asked of a peer.
@@ -190,6 +207,7 @@ impl Pursuit {
             here: BlockSet::NONE,
             own: BlockSet::NONE,
             own_due: now,
+            progress: Progress::new(now),
             asked: Vec::new(),
             offers: Map::new(),
             groups: Vec::new(),
