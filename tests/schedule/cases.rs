@@ -603,6 +603,16 @@ fn a_slow_own_fetch_is_helped_from_its_end() {
         "0 origin 1 0-6 first
          1188 ask a 1 5-6",
     );
+    // Who has it at home gives it by another way, and what is read next comes first.
+    check(
+        "order own a
+         0 join a home
+         0 want 1 in 0 7 urgent
+         100 have a 1 0-3 - 0
+         1300 end",
+        "0 origin 1 0-6 first
+         1188 ask a 1 0-3",
+    );
     // What it brings next itself is asked of nobody, unless it stands still.
     let script = |until| {
         format!(

@@ -59,10 +59,12 @@ impl View<'_> {
             self.go_to_the_origin(is_pressed);
         }
         if self.pursuit.want.known && self.now >= self.pursuit.own_due {
-            // The own fetch is slow: what peers have of it is asked of them too, from the end that
-            // it has still before it.
-            let late = self.pursuit.own.less(self.pursuit.outstanding());
-            self.pull(late.and(self.pursuit.missing()), Order::Last, None);
+            // The own fetch is slow: what peers have of it is asked of them too; of those beyond
+            // the home, whose blocks share a line with it, from the end that it has before it.
+            for order in [Order::Beside, Order::Last] {
+                let late = self.pursuit.own.less(self.pursuit.outstanding());
+                self.pull(late.and(self.pursuit.missing()), order, None);
+            }
         }
         self.next()
     }

@@ -25,14 +25,16 @@ struct Holder {
     block: Duration,
 }
 
-/// Which blocks are asked for first.
+/// Which blocks are asked for first, and of whom.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// Those that few have.
     Rarest,
     /// Those that a player reads next, of whoever gives them soonest.
     Next,
-    /// Those that the own fetch brings last.
+    /// Those that the own fetch brings next, of peers at home.
+    Beside,
+    /// Those that it brings last, of peers elsewhere.
     Last,
 }
 
@@ -51,11 +53,14 @@ impl View<'_> {
         if open.is_empty() {
             return;
         }
-        let mut holders = self.holders(open);
+        let mut holders = self.holders(open, order);
         let longest = pressed.map_or(Duration::MAX, |by| (by - self.now) / 2);
         if holders.iter().any(|holder| holder.room > 0) {
             for block in self.in_order(&holders, open, order) {
-                let longest = if order == Order::Last { self.own_time(block) } else { longest };
+                let longest = match order {
+                    Order::Rarest | Order::Next => longest,
+                    Order::Beside | Order::Last => self.own_time(block) / 2,
+                };
                 if !share_out(&mut holders, block, (order, longest)) {
                     break;
                 }
@@ -70,19 +75,19 @@ impl View<'_> {
         }
     }
 
-    /// How long the own fetch takes to a block at its pace: who gives it later is no help. One
-    /// that stands still may do so as long again.
+    /// How long the own fetch takes at its pace until it has brought a block. One that stands
+    /// still may do so as long again.
     fn own_time(&self, block: u8) -> Duration {
-        let upto = BlockSet::first(u32::from(block));
-        let before = self.pursuit.own.and(self.pursuit.missing()).and(upto).len();
+        let upto = BlockSet::first(u32::from(block) + 1);
+        let count = self.pursuit.own.and(self.pursuit.missing()).and(upto).len();
         let Progress { begun, moved, came } = self.pursuit.progress;
         let pace = (moved - begun).checked_div(came);
         let pace = pace.unwrap_or_else(|| self.origin.time(limits::block::BLOCK));
-        let still = self.now - moved;
-        if still > pace * 2 + LEAST_LATE { still.max(pace * before) } else { pace * before }
+        let (all, still) = (pace * count, self.now - moved);
+        if still > pace * 2 + LEAST_LATE { all.max(still) } else { all.saturating_sub(still) }
     }
 
-    fn holders(&mut self, open: BlockSet) -> Vec<Holder> {
+    fn holders(&mut self, open: BlockSet, order: Order) -> Vec<Holder> {
         let mut holders = Vec::new();
         // What comes from elsewhere takes of the line by which a player is brought what it waits
         // for, or what it asks for just after that.
@@ -93,8 +98,12 @@ impl View<'_> {
             let Some(source) = self.peers.get_mut(peer).filter(|_| !has.is_empty()) else {
                 continue;
             };
-            if is_line_taken && source.link.tier != Tier::Home {
-                continue;
+            let is_home = source.link.tier == Tier::Home;
+            match order {
+                Order::Beside if !is_home => continue,
+                Order::Last if is_home => continue,
+                _ if is_line_taken && !is_home => continue,
+                _ => {}
             }
             if source.is_open(self.now) {
                 let (room, owed) = (source.room(), source.owed);
@@ -114,7 +123,7 @@ impl View<'_> {
         let held = holders.iter().fold(BlockSet::NONE, |sum, holder| sum.or(holder.has));
         let mut blocks: Vec<u8> = held.and(open).iter().collect();
         match order {
-            Order::Next => return blocks,
+            Order::Next | Order::Beside => return blocks,
             Order::Last => {
                 blocks.reverse();
                 return blocks;
@@ -204,7 +213,7 @@ impl View<'_> {
         if twice || self.pursuit.missing().and(block).is_empty() {
             return;
         }
-        let mut holders = self.holders(block);
+        let mut holders = self.holders(block, Order::Next);
         // Whom blocks were just taken away from, and who gave none since, is no better.
         let failed = |peer: &PeerId| {
             let left = self.peers.get(peer).and_then(|source| source.left);
@@ -271,7 +280,7 @@ impl View<'_> {
 
 /// Gives a block to the holder that has it here first; false when no pipeline has room.
 fn share_out(holders: &mut [Holder], block: u8, (order, longest): (Order, Duration)) -> bool {
-    let is_near = order == Order::Next;
+    let is_near = matches!(order, Order::Next | Order::Beside);
     let room = holders.iter().any(|holder| holder.room > 0);
     let having = || holders.iter().enumerate().filter(|(_, holder)| holder.has.has(block));
     // One farther away is spared unless it is much faster, and a slower one is little help while
