@@ -42,6 +42,10 @@ pub const SHUTDOWN: Duration = Duration::from_secs(5);
 /// getaddrinfo, and CDNs move within minutes.
 pub const NAME_FRESH: Duration = Duration::from_secs(60);
 
+/// How long a look-up is waited for where an older answer is known: a resolver that lives answers
+/// within some tens of milliseconds, and getaddrinfo gives up on a dead one after 10 s or more.
+pub const NAME_WAIT: Duration = Duration::from_secs(1);
+
 /// Host names whose addresses are remembered.
 pub const NAMES: usize = 64;
 

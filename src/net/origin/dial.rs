@@ -31,53 +31,62 @@ impl Dialer {
 
     /// A connected socket, within `limit`.
     pub async fn dial(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, Trouble> {
-        let late = async {
-            Timer::after(limit).await;
-            let cause = format!("no connection to {host} within {} s", limit.as_secs());
-            Err(Trouble { kind: TroubleKind::Silent, cause })
-        };
-        future::or(self.connect(host, port), late).await
-    }
-
-    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Trouble> {
-        let addresses = self.resolve(host).await.map_err(|error| {
+        let mut late = Timer::after(limit);
+        let patience = limits::http::NAME_WAIT.min(limit / 2);
+        let found = until(&mut late, self.resolve(host, patience)).await;
+        let addresses = found.unwrap_or_else(|| Err(silence())).map_err(|error| {
             let cause = format!("cannot resolve {host}: {error}");
             Trouble { kind: TroubleKind::Name, cause }
         })?;
         let targets = interleaved(&addresses).into_iter().map(|ip| SocketAddr::new(ip, port));
-        match race(targets.collect()).await {
-            Ok(stream) => Ok(stream),
-            Err(error) => {
-                // An address that stopped answering may have moved.
-                self.known.borrow_mut().remove(host);
-                let cause = format!("cannot connect to {host} port {port}: {error}");
-                Err(Trouble { kind: TroubleKind::Connect, cause })
+        let (kind, cause) = match until(&mut late, race(targets.collect())).await {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => {
+                (TroubleKind::Connect, format!("cannot connect to {host} port {port}: {error}"))
             }
-        }
+            None => {
+                let cause = format!("no connection to {host} within {} s", limit.as_secs());
+                (TroubleKind::Silent, cause)
+            }
+        };
+        // An address that stopped answering may have moved.
+        self.known.borrow_mut().remove(host);
+        Err(Trouble { kind, cause })
     }
 
-    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+    /// The addresses of a name; `patience` is for a look-up where an older answer is known.
+    async fn resolve(&self, host: &str, patience: Duration) -> io::Result<Vec<IpAddr>> {
         if let Ok(address) = host.parse() {
             return Ok(vec![address]);
         }
-        let now = (self.now)();
         let known = self.known.borrow().get(host).cloned();
-        match known {
-            Some((when, addresses)) if now.since(when) < limits::http::NAME_FRESH => Ok(addresses),
-            known => {
-                let _turn = self.lookups.acquire().await;
-                match async_net::resolve((host, 0)).await {
-                    Ok(found) if !found.is_empty() => Ok(self.learn(host, &found)),
-                    // A resolver that is away must not stop what worked a minute ago.
-                    Ok(_) => known.map(|(_, old)| old).ok_or_else(no_address),
-                    Err(error) => known.map(|(_, old)| old).ok_or(error),
-                }
+        let Some((when, old)) = known else { return self.look_up(host).await };
+        if (self.now)().since(when) < limits::http::NAME_FRESH {
+            return Ok(old);
+        }
+        let mut late = Timer::after(patience);
+        match until(&mut late, self.look_up(host)).await {
+            Some(Ok(found)) => Ok(found),
+            // A resolver that is away must not stop what worked a minute ago, nor hold up each
+            // connection.
+            missed => {
+                let error = missed.and_then(Result::err).unwrap_or_else(silence);
+                log::warn!("cannot resolve {host}: {error}; its last address is used on");
+                Ok(self.learn(host, old))
             }
         }
     }
 
-    fn learn(&self, host: &str, found: &[SocketAddr]) -> Vec<IpAddr> {
-        let addresses: Vec<_> = found.iter().map(SocketAddr::ip).take(8).collect();
+    async fn look_up(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let _turn = self.lookups.acquire().await;
+        let found = async_net::resolve((host, 0)).await?;
+        if found.is_empty() {
+            return Err(no_address());
+        }
+        Ok(self.learn(host, found.iter().map(SocketAddr::ip).take(8).collect()))
+    }
+
+    fn learn(&self, host: &str, addresses: Vec<IpAddr>) -> Vec<IpAddr> {
         let mut known = self.known.borrow_mut();
         if known.len() >= limits::http::NAMES {
             known.clear();
@@ -87,8 +96,21 @@ impl Dialer {
     }
 }
 
+/// What `work` says, unless the timer is through before.
+async fn until<T>(late: &mut Timer, work: impl Future<Output = T>) -> Option<T> {
+    let late = async {
+        late.await;
+        None
+    };
+    future::or(async { Some(work.await) }, late).await
+}
+
 fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "no address")
+}
+
+fn silence() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no resolver answers")
 }
 
 /// The addresses with the families taking turns, IPv6 first (RFC 8305, 4).
@@ -164,5 +186,36 @@ mod tests {
         let stream = smol::block_on(race(vec![closed, alive])).expect("connected");
         assert_eq!(stream.peer_addr().expect("connected"), alive);
         assert!(smol::block_on(race(vec![closed])).is_err());
+    }
+
+    /// A dialer long after it learnt that `host` is this machine.
+    fn long_after(host: &str) -> Dialer {
+        let dialer = Dialer::new(|| Instant::default() + limits::http::NAME_FRESH * 2);
+        let here = vec![IpAddr::from([127, 0, 0, 1])];
+        dialer.known.borrow_mut().insert(host.into(), (Instant::default(), here));
+        dialer
+    }
+
+    #[test]
+    fn a_silent_resolver_does_not_stop_what_it_told_before() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        let port = listener.local_addr().expect("bound").port();
+        let dialer = long_after("cdn.example");
+        // No look-up gets its turn, as while two wait for a resolver that is away.
+        let _turns = [dialer.lookups.try_acquire(), dialer.lookups.try_acquire()];
+        let limit = limits::http::NAME_WAIT;
+        smol::block_on(dialer.dial("cdn.example", port, limit)).expect("connected");
+        // For the next minute nobody waits for it.
+        smol::block_on(dialer.dial("cdn.example", port, limit / 10)).expect("connected");
+    }
+
+    #[test]
+    fn a_silent_resolver_and_a_silent_address_are_told_apart() {
+        let dialer = long_after("cdn.example");
+        let _turns = [dialer.lookups.try_acquire(), dialer.lookups.try_acquire()];
+        let limit = Duration::from_millis(10);
+        let trouble = smol::block_on(dialer.dial("other.example", 1, limit)).expect_err("no name");
+        assert_eq!(trouble.kind, TroubleKind::Name);
+        assert_eq!(trouble.cause, "cannot resolve other.example: no resolver answers");
     }
 }
