@@ -7,7 +7,7 @@ use super::event::{Arrival, Output};
 use super::exchange::selecting;
 use super::fetch::{Ask, Stream};
 use super::machine::Machine;
-use super::report::{Counter, Source};
+use super::report::{Counter, FaultKind, Source};
 use crate::base::id::{FetchId, RowId};
 use crate::base::range::ByteRange;
 use crate::base::time::Instant;
@@ -39,6 +39,11 @@ impl Machine {
         let down = matches!(status, 500 | 502 | 503 | 504);
         if down {
             let cause = format!("it answers {status}");
+            self.report.add(Counter::OriginFailures, 1);
+            let place = self.place_of(&fetch.ask.locator);
+            self.say(log::Level::Warn, format!("{place}: {cause}"));
+            let sentence = format!("The origin answers with an error of its own: {status}.");
+            self.fault(FaultKind::Origin, &sentence);
             if self.fail_over(id, &cause) || self.serve_stale(id) {
                 return self.put(Output::Cancel { fetch: id });
             }

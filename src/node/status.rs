@@ -298,7 +298,7 @@ impl Health {
             Self::Untried => "not asked yet",
             Self::Good => "works",
             Self::Degraded => "works, on a spare URL",
-            Self::Failing => "does not answer",
+            Self::Failing => "fails",
         }
     }
 }
