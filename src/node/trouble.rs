@@ -21,6 +21,8 @@ pub enum TroubleKind {
     Connect,
     /// The certificate or the handshake does not hold.
     Certificate,
+    /// The certificate does not hold yet or any more, by the clock of this machine.
+    Clock,
     /// It said nothing in time.
     Silent,
     /// The connection broke.
@@ -46,6 +48,7 @@ impl TroubleKind {
             Self::Name => "The origin's name has no address: check the network and the name.",
             Self::Connect => "The origin does not accept connections.",
             Self::Certificate => "The origin's certificate is not valid for it.",
+            Self::Clock => "The certificate is not valid by this device's clock.",
             Self::Silent => "The origin did not answer in time.",
             Self::Broken => "The origin broke the connection.",
             Self::Protocol => "The origin's answer is not valid HTTP.",

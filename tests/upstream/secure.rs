@@ -54,12 +54,14 @@ fn the_second_certificate_of_a_bundle_counts_as_well() {
     Node::with(&origin.url(), &ca).get("/tv/a").is("/a");
 }
 
+const CERTIFICATE: &str = "The origin's certificate is not valid for it.";
+
 /// What the player reads, and what the log says why.
-fn refused(server: Server, authority: &Authority, cause: &str) {
+fn refused(server: Server, authority: &Authority, (sentence, cause): (&str, &str)) {
     let folder = Folder::new();
     let origin = origin(server);
     let node = trusting(&folder, authority, &origin.url());
-    node.get("/tv/a?token=1").is_trouble(502, "The origin's certificate is not valid for it.");
+    node.get("/tv/a?token=1").is_trouble(502, sentence);
     let line = node.logged(&["<4>", "/a", cause]);
     assert!(!line.contains("token"), "{line}");
     assert_eq!(origin.asked().len(), 0);
@@ -71,25 +73,27 @@ fn refused(server: Server, authority: &Authority, cause: &str) {
 fn a_certificate_for_another_name_is_refused() {
     let root = Authority::new("root");
     let server = root.server(&Wanted::good("other.example"), rustls::ALL_VERSIONS);
-    refused(server, &root, "not valid for name");
+    refused(server, &root, (CERTIFICATE, "not valid for name"));
 }
 
 #[test]
 fn an_expired_certificate_is_refused() {
     let root = Authority::new("root");
     let server = root.server(&Wanted::expired("127.0.0.1"), rustls::ALL_VERSIONS);
-    refused(server, &root, "expired");
+    let sentence = "The certificate is not valid by this device's clock.";
+    refused(server, &root, (sentence, "expired"));
 }
 
 #[test]
 fn a_self_signed_certificate_is_refused() {
-    refused(self_signed("127.0.0.1"), &Authority::new("root"), "UnknownIssuer");
+    let unknown = (CERTIFICATE, "UnknownIssuer");
+    refused(self_signed("127.0.0.1"), &Authority::new("root"), unknown);
 }
 
 #[test]
 fn an_unknown_authority_is_refused() {
     let server = Authority::new("root").server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
-    refused(server, &Authority::new("root of another"), "UnknownIssuer");
+    refused(server, &Authority::new("root of another"), (CERTIFICATE, "UnknownIssuer"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use futures_rustls::{TlsConnector, client::TlsStream};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::base::time::Date;
@@ -50,14 +50,29 @@ impl Trust {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| trouble(format!("{host} is no name that a certificate can bear")))?;
         TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await.map_err(|error| {
-            let broken = matches!(
-                error.kind(),
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
-            );
-            let kind = if broken { TroubleKind::Broken } else { TroubleKind::Certificate };
+            let kind = match error.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                    TroubleKind::Broken
+                }
+                _ if is_of_time(&error) => TroubleKind::Clock,
+                _ => TroubleKind::Certificate,
+            };
             Trouble { kind, cause: format!("TLS with {host}: {error}") }
         })
     }
+}
+
+/// Whether a handshake failed for a date alone: that of the certificate, or of this machine.
+fn is_of_time(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let Some(rustls::Error::InvalidCertificate(fault)) = cause else { return false };
+    matches!(
+        fault,
+        CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }
+    )
 }
 
 /// The date for certificates: the box may have booted in 1970.
