@@ -35,12 +35,15 @@ CASES = [
     ("hls.js fMP4", "hls", "cdn", "hls-fmp4/index.m3u8", {}),
     ("hls.js BYTERANGE", "hls", "cdn", "hls-byterange/index.m3u8", {}),
     ("hls.js AES-128", "hls", "cdn", "hls-aes/index.m3u8", {}),
+    ("hls.js ads", "hls", "cdn", "absolute/ads/index.m3u8", {}),
     ("hls.js renditions", "hls", "cdn", "hls-multi/master.m3u8", {"renditions": 2}),
     ("hls.js renditions over https", "hls", "tls", "hls-multi/master.m3u8", {"renditions": 2}),
     ("dash.js number", "dash", "cdn", "dash-number/manifest.mpd", {"renditions": 2}),
     ("dash.js timeline over https", "dash", "tls", "dash-timeline/manifest.mpd", {"renditions": 2}),
     ("dash.js SegmentBase", "dash", "cdn", "dash-base/manifest.mpd", {"renditions": 2}),
     ("dash.js SegmentList", "dash", "cdn", "dash-list/manifest.mpd", {"renditions": 2}),
+    ("dash.js ads", "dash", "cdn", "absolute/ads/manifest.mpd", {"renditions": 2}),
+    ("Shaka ads", "shaka", "cdn", "absolute/ads/manifest.mpd", {"renditions": 2}),
     ("Shaka HLS renditions", "shaka", "cdn", "hls-multi/master.m3u8", {"renditions": 2}),
     ("Shaka number", "shaka", "cdn", "dash-number/manifest.mpd", {"renditions": 2}),
     ("Shaka timeline", "shaka", "cdn", "dash-timeline/manifest.mpd", {"renditions": 2}),
@@ -97,6 +100,7 @@ def main():
     with Origin(folder, pages()) as origin, \
             LowLatencyOrigin(folder / "low-latency" / "parts.mp4") as low_latency:
         origin.start_live()
+        origin.write_ads()
         origins = {"cdn": origin.url, "tls": origin.tls_url, "ll": low_latency.url}
         with Endpoint(origins, ca=origin.ca, kind=options.endpoint) as endpoint:
             run(report, origin, endpoint, options)
@@ -107,6 +111,8 @@ def main():
 
 def run(report, origin, endpoint, options):
     origin.wait_live()
+    # Only neap leads the player to itself for what a playlist names by full URL.
+    hosts = [] if endpoint.kind == "neap" else [origin.url, origin.tls_url]
     cases = []
     for name, player, where, path, more in CASES:
         if options.names and not any(word in name for word in options.names):
@@ -114,7 +120,7 @@ def run(report, origin, endpoint, options):
         # Without an endpoint the page's own origin is the one that a player may ask.
         where = "cdn" if endpoint.kind == "direct" and where == "tls" else where
         cases.append({"name": name, "player": player, "page": origin.url + "pages/page.html",
-                      "url": endpoint.base(where) + path, **more})
+                      "url": endpoint.base(where) + path, "hosts": hosts, **more})
     heard = set()
     for said in play(cases, options.together):
         heard.add(said["name"])

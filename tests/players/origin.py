@@ -202,6 +202,29 @@ http {{
             lines = [x if x.startswith("#") or not x else f"{base}hls-ts/{x}" for x in lines]
             (to / "index.m3u8").write_text("\n".join(lines) + "\n")
 
+    def write_ads(self):
+        """Writes a show with an advertisement from another host in its middle, as HLS and as DASH of three periods."""
+        to = self.folder / "absolute" / "ads"
+        to.mkdir(parents=True, exist_ok=True)
+        show, ads = "../../hls-ts/", f"{self.tls_url}hls-ts/"
+        lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2", "#EXT-X-PLAYLIST-TYPE:VOD"]
+        for base, numbers in ((show, range(4)), (ads, range(8, 12)), (show, range(4, 8))):
+            lines += ["#EXT-X-DISCONTINUITY"] * (numbers[0] > 0)
+            lines += [line for n in numbers for line in ("#EXTINF:2.0,", f"{base}s{n:03}.ts")]
+        (to / "index.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+        numbers = 'timescale="1000" duration="2000" startNumber="{}" presentationTimeOffset="{}"/>'
+        runs = ('timescale="{}" startNumber="{}" presentationTimeOffset="0"><SegmentTimeline>{}</SegmentTimeline>'
+                "</SegmentTemplate>")
+        video, sound = '<S t="0" d="25600" r="3"/>', '<S t="0" d="95232"/><S d="96256" r="2"/>'
+        periods = (
+            ("one", "../../dash-number/", [numbers.format(1, 0)] * 2),
+            ("ad", f"{self.tls_url}dash-timeline/", [runs.format(12800, 1, video), runs.format(48000, 1, sound)]),
+            ("two", f"{self.url}dash-number/", [numbers.format(5, 8000)] * 2))
+        (to / "manifest.mpd").write_text(
+            '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" minBufferTime="PT4S"\n'
+            ' profiles="urn:mpeg:dash:profile:isoff-live:2011" mediaPresentationDuration="PT24S">\n'
+            + "".join(period(*one) for one in periods) + "</MPD>\n")
+
     def start_live(self):
         """Starts one encoder that writes live HLS and live DASH, 2 s segments, old ones deleted."""
         for name in ("hls", "dash"):
@@ -235,6 +258,22 @@ http {{
             return (hls.exists() and hls.read_text().count("#EXTINF") >= 4 and mpd.exists()
                     and len(list((self.live / "dash").glob("chunk-stream0-*.m4s"))) >= 4)
         wait_for(ready, seconds, "the live encoder")
+
+
+def period(name, base, templates):
+    """Eight seconds of a manifest: two renditions and a sound below `base`, whose segments are named as the templates say."""
+    def one(number, kind, codec, rate, more, template):
+        return (f'<Representation id="{number}" mimeType="{kind}/mp4" codecs="{codec}" bandwidth="{rate}" {more}>'
+                '<SegmentTemplate initialization="init-stream$RepresentationID$.m4s"'
+                f' media="chunk-stream$RepresentationID$-$Number%05d$.m4s" {template}</Representation>\n')
+    video, sound = templates
+    return (f' <Period id="{name}" duration="PT8S">\n  <BaseURL>{base}</BaseURL>\n'
+            '  <AdaptationSet contentType="video" segmentAlignment="true" startWithSAP="1">\n'
+            + one(0, "video", "avc1.4d401e", 808643, 'width="640" height="360"', video)
+            + one(1, "video", "avc1.4d400c", 251636, 'width="320" height="180"', video)
+            + '  </AdaptationSet>\n  <AdaptationSet contentType="audio" segmentAlignment="true" startWithSAP="1">\n'
+            + one(2, "audio", "mp4a.40.2", 96108, 'audioSamplingRate="48000"', sound)
+            + "  </AdaptationSet>\n </Period>\n")
 
 
 def get(url, headers=None, timeout=30):
