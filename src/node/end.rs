@@ -6,7 +6,7 @@ use super::fetch::{Fetch, Stream};
 use super::machine::Machine;
 use super::report::{Counter, FaultKind, Source};
 use super::serve::if_range;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, TroubleKind};
 use crate::base::id::{ExchangeId, FetchId};
 use crate::base::set::Set;
 use crate::base::url::{Locator, without_query};
@@ -88,6 +88,9 @@ impl Machine {
         if self.fail_over(id, &trouble.cause) || self.serve_stale(id) {
             return;
         }
+        if trouble.kind == TroubleKind::Silent && self.ask_again(id) {
+            return;
+        }
         let Some(fetch) = self.forget(id) else { return };
         if let Some(resource) = fetch.resource.filter(|_| fetch.ask.sums) {
             self.drop_pending(resource);
@@ -115,6 +118,25 @@ impl Machine {
         let Some(mut fetch) = self.fetches.remove(&id) else { return false };
         fetch.base = other;
         fetch.tried |= 1 << (other % 32);
+        self.send(fetch);
+        true
+    }
+
+    /// Asks an origin that said nothing anew, for an answer or for the rest of a body, while a
+    /// player waits for it; whether it does.
+    ///
+    /// A line that is gone for a while looks like that. Without us the player would wait as long
+    /// as it likes, and many a player ends at the first 504.
+    fn ask_again(&mut self, id: FetchId) -> bool {
+        let may = |fetch: &Fetch| {
+            let safe = fetch.ask.body.is_none() && matches!(&*fetch.ask.method, "GET" | "HEAD");
+            safe && !fetch.followers.is_empty() && fetch.resumed < RESUMES
+        };
+        if !self.fetches.get(&id).is_some_and(may) {
+            return false;
+        }
+        let Some(mut fetch) = self.fetches.remove(&id) else { return false };
+        fetch.resumed += 1;
         self.send(fetch);
         true
     }
@@ -159,5 +181,5 @@ fn fetch_followers(fetch: Option<Fetch>) -> Set<ExchangeId> {
     fetch.map(|fetch| fetch.followers).unwrap_or_default()
 }
 
-/// How often one body is resumed.
+/// How often one body is resumed, and an origin that says nothing is asked again.
 const RESUMES: u8 = 3;

@@ -59,7 +59,7 @@ pub(super) struct Fetch {
     pub(super) base: usize,
     /// Base URLs that were tried, as a bit set.
     pub(super) tried: u32,
-    /// How often its body was resumed.
+    /// How often its body was resumed, or it was asked again for the origin's silence.
     pub(super) resumed: u8,
     /// Exchanges without an answer.
     pub(super) waiting: Vec<ExchangeId>,

@@ -1,7 +1,7 @@
 //! What origins do wrong: a status, a sentence, in time.
 
 use crate::node::Node;
-use crate::origin::{Gate, Origin, nobody};
+use crate::origin::{Gate, Origin, nobody, pattern};
 
 const SHORT: &str = "timeout = \"300 ms\"";
 
@@ -46,6 +46,36 @@ fn silence_before_the_first_byte_is_a_504() {
     let node = Node::with(&origin.url(), SHORT);
     node.get("/tv/a").is_trouble(504, "did not answer in time");
     node.logged(&["<4>", "nothing came in time"]);
+}
+
+#[test]
+fn silence_that_ends_while_the_player_waits_is_no_error() {
+    let origin = Origin::new(|asked, reply| match asked.before {
+        0 | 1 => reply.wait_for_leaving(),
+        _ => reply.answer("200 OK", "", "late"),
+    });
+    let node = Node::with(&origin.url(), SHORT);
+    node.get("/tv/a").is("late");
+    assert_eq!(origin.asked().len(), 3);
+    assert_eq!(node.metric("neap_origin_failures_total"), 2);
+    assert_eq!(node.metric("neap_player_errors_total"), 0);
+}
+
+#[test]
+fn silence_that_outlasts_a_resumption_does_not_cut_the_player() {
+    let body = pattern(300_000);
+    let whole = body.clone();
+    let origin = Origin::new(move |asked, reply| match asked.before {
+        0 => {
+            reply.send("HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Length: 300000\r\n\r\n");
+            reply.send(&whole[..100_000]);
+            reply.wait_for_leaving();
+        }
+        1 => reply.wait_for_leaving(),
+        _ => reply.file(asked, "\"a\"", &whole),
+    });
+    Node::with(&origin.url(), SHORT).get("/tv/a.ts").is(&body);
+    assert_eq!(origin.asked().len(), 3);
 }
 
 #[test]
