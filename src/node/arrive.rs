@@ -162,9 +162,7 @@ impl Machine {
     /// Asks anew for all of what was asked for in part.
     fn ask_whole(&mut self, id: FetchId) {
         self.put(Output::Cancel { fetch: id });
-        let Some(mut fetch) = self.fetches.remove(&id) else { return };
-        fetch.ask.spec = None;
-        self.send(fetch);
+        self.send_again(id, |fetch| fetch.ask.spec = None);
     }
 
     /// Ends a fetch whose answer is of no use, and cuts those who depend on it.

@@ -380,7 +380,8 @@ impl Machine {
             let fills = rows.any(|row| download.holes.values().any(|at| fills(row, at)));
             // Who reads behind a fetch that runs has come to no hole, and waits for it none the
             // less.
-            let follows = download.holes.is_empty() && !download.fetches.is_empty();
+            let runs = || download.fetches.keys().any(|id| self.fetches.contains_key(id));
+            let follows = download.holes.is_empty() && runs();
             let more = if awaited {
                 limits::swarm::DOWNLOAD_TIME
             } else if follows || fills {

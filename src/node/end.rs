@@ -115,11 +115,10 @@ impl Machine {
             return false;
         };
         self.report.add(Counter::OriginFailovers, 1);
-        let Some(mut fetch) = self.fetches.remove(&id) else { return false };
-        fetch.base = other;
-        fetch.tried |= 1 << (other % 32);
-        self.send(fetch);
-        true
+        self.send_again(id, |fetch| {
+            fetch.base = other;
+            fetch.tried |= 1 << (other % 32);
+        })
     }
 
     /// Asks an origin that said nothing anew, for an answer or for the rest of a body, while a
@@ -135,9 +134,22 @@ impl Machine {
         if !self.fetches.get(&id).is_some_and(may) {
             return false;
         }
+        self.send_again(id, |fetch| fetch.resumed += 1)
+    }
+
+    /// Sends a fetch that brought nothing once more, changed, for whoever waits for it.
+    pub(super) fn send_again(&mut self, id: FetchId, change: impl FnOnce(&mut Fetch)) -> bool {
         let Some(mut fetch) = self.fetches.remove(&id) else { return false };
-        fetch.resumed += 1;
-        self.send(fetch);
+        change(&mut fetch);
+        let resource = fetch.resource;
+        let next = self.send(fetch);
+        let downloads = self.swarm.as_mut().map(|swarm| &mut swarm.downloads);
+        let download = downloads.zip(resource).and_then(|(all, resource)| all.get_mut(&resource));
+        if let Some(download) = download {
+            if let Some(segments) = download.fetches.remove(&id) {
+                download.fetches.insert(next, segments);
+            }
+        }
         true
     }
 
