@@ -296,8 +296,10 @@ impl View<'_> {
             }
         };
         if !pursuit.own.and(missing).is_empty() {
-            // One that is late may come to stand still.
-            at(if now < pursuit.own_due { pursuit.own_due } else { now + LOOK });
+            // One that is late may come to stand still, and does while a player pauses: it is
+            // looked at ever less often.
+            let late = now - pursuit.own_due;
+            at(if now < pursuit.own_due { pursuit.own_due } else { now + late.max(LOOK) });
         }
         if open.is_empty() {
             return next;
@@ -339,7 +341,7 @@ fn join(late: BlockSet, missing: BlockSet) -> BlockSet {
     late.or(gaps.and(missing))
 }
 
-/// A late own fetch is looked at as often.
+/// A late own fetch is not looked at sooner.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What is to be looked at again is not looked at sooner.
