@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn neighbours_of_one_network_are_one_place() {
-        let of = |text: &str, tier| Ground::of(text.parse().unwrap(), tier);
+        let of = |text: &str, tier| Ground::of(text.parse().expect("an address"), tier);
         let wan = |text| of(text, Tier::Wan);
         assert_eq!(wan("203.0.113.7"), wan("203.0.113.200"));
         assert_eq!(wan("203.0.113.7"), wan("::ffff:203.0.113.9"));

@@ -183,9 +183,10 @@ mod tests {
                 } else {
                     set.remove(range);
                 }
-                (range.start..range.end).for_each(|i| map[usize::try_from(i).unwrap()] = put);
+                (range.start..range.end)
+                    .for_each(|i| map[usize::try_from(i).expect("a small number")] = put);
                 let here = map.iter().filter(|here| **here).count();
-                assert_eq!(set.len(), u64::try_from(here).unwrap(), "seed {seed}");
+                assert_eq!(set.len(), u64::try_from(here).expect("a small number"), "seed {seed}");
                 let gap = map.iter().position(|here| !here).map(|i| i as u64);
                 assert_eq!(set.first_gap(ByteRange::new(0, 64)).map(|g| g.start), gap);
             }

@@ -165,7 +165,7 @@ mod tests {
     /// environment; `script` prepares it and ends in `exec "$@"`.
     fn child(test: &str, script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
-        let program = std::env::current_exe().unwrap();
+        let program = std::env::current_exe().expect("this program");
         command.args(["-c", script, "sh"]).arg(program);
         command.args(["--exact", &format!("host::notify::tests::{test}"), "--ignored"]);
         command
@@ -186,21 +186,21 @@ mod tests {
     #[test]
     fn the_manager_hears_each_state_once_and_no_forged_one() {
         let folder = std::env::temp_dir().join(format!("neap-notify-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&folder).expect("a folder of our own");
         let path = folder.join("notify");
-        let manager = UnixDatagram::bind(&path).unwrap();
-        manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let manager = UnixDatagram::bind(&path).expect("a socket of our own");
+        manager.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket of our own");
         let script = "WATCHDOG_PID=$$ exec \"$@\"";
         let mut child = child("says_everything", script);
         child.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "30000000").stdout(Stdio::null());
-        assert!(child.status().unwrap().success());
+        assert!(child.status().expect("it starts").success());
         let mut heard = Vec::new();
         for _ in 0..6 {
             let mut packet = [0; 512];
-            let length = manager.recv(&mut packet).unwrap();
+            let length = manager.recv(&mut packet).expect("a message");
             heard.push(String::from_utf8_lossy(&packet[..length]).into_owned());
         }
-        std::fs::remove_dir_all(folder).unwrap();
+        std::fs::remove_dir_all(folder).expect("a folder of our own");
         assert_eq!(heard[0].trim_end(), "READY=1\nSTATUS=2 streams MAINPID=1");
         assert!(heard[1].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{}", heard[1]);
         assert_eq!(heard[2].trim_end(), "EXTEND_TIMEOUT_USEC=3000000");
@@ -212,20 +212,20 @@ mod tests {
     #[test]
     #[ignore = "run by the test below with an environment of its own"]
     fn takes_the_sockets() {
-        let mut taken = sockets().unwrap();
+        let mut taken = sockets().expect("what systemd hands over");
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].name, "player");
         let Socket::Tcp(listener) = taken.remove(0).socket else { panic!("no TCP socket") };
         let mut said = String::new();
-        listener.accept().unwrap().0.read_to_string(&mut said).unwrap();
+        listener.accept().expect("a client").0.read_to_string(&mut said).expect("what it wrote");
         assert_eq!(said, "hello");
-        assert!(sockets().unwrap().is_empty());
+        assert!(sockets().expect("what systemd hands over").is_empty());
     }
 
     #[test]
     #[ignore = "run by the test below with an environment of its own"]
     fn takes_nothing() {
-        assert!(sockets().unwrap().is_empty());
+        assert!(sockets().expect("what systemd hands over").is_empty());
     }
 
     #[test]
@@ -238,9 +238,10 @@ mod tests {
     fn handed_over_sockets_serve_and_foreign_ones_are_left_alone() {
         use std::io::Write;
 
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        client.write_all(b"hello").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        let mut client = std::net::TcpStream::connect(listener.local_addr().expect("it is bound"))
+            .expect("a connection");
+        client.write_all(b"hello").expect("it is connected");
         drop(client);
         let ours = "exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=player exec \"$@\"";
         let foreign = "exec 3<&0; LISTEN_PID=1 LISTEN_FDS=1 exec \"$@\"";
@@ -250,10 +251,10 @@ mod tests {
             ("refuses_what_does_not_listen", file),
             ("takes_the_sockets", ours),
         ] {
-            let socket = OwnedFd::from(listener.try_clone().unwrap());
+            let socket = OwnedFd::from(listener.try_clone().expect("a second handle"));
             let mut child = child(test, script);
             child.stdin(Stdio::from(socket)).stdout(Stdio::null());
-            assert!(child.status().unwrap().success(), "{test}");
+            assert!(child.status().expect("it starts").success(), "{test}");
         }
     }
 }

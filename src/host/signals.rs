@@ -49,14 +49,14 @@ mod tests {
     #[test]
     fn each_signal_arrives_as_what_it_asks_for() {
         smol::block_on(async {
-            let mut watch = Watch::new().unwrap();
+            let mut watch = Watch::new().expect("signals can be watched");
             for (sent, meant) in [
                 (nix::sys::signal::Signal::SIGHUP, Signal::Reload),
                 (nix::sys::signal::Signal::SIGTERM, Signal::Stop),
                 (nix::sys::signal::Signal::SIGINT, Signal::Stop),
             ] {
-                nix::sys::signal::raise(sent).unwrap();
-                assert_eq!(watch.next().await.unwrap(), meant);
+                nix::sys::signal::raise(sent).expect("a signal to ourselves");
+                assert_eq!(watch.next().await.expect("a signal"), meant);
             }
         });
     }

@@ -54,14 +54,18 @@ mod tests {
     fn slices_go_and_what_others_put_there_stays() {
         let path = std::env::temp_dir().join(format!("neap-forget-{}", std::process::id()));
         let folder = Folder::new(path.clone());
-        folder.prepare().unwrap();
+        folder.prepare().expect("a folder of our own");
         let name = SheetName::new(Digest::of(b"k"), 0, 1);
         for name in [name.to_string(), name.temporary()] {
-            std::io::Write::write_all(&mut folder.create(&name).unwrap(), b"slice").unwrap();
+            std::io::Write::write_all(
+                &mut folder.create(&name).expect("a folder of our own"),
+                b"slice",
+            )
+            .expect("a folder of our own");
         }
         let sub = path.join(&name.to_string()[..2]);
         for kept in [path.join("photo.jpg"), sub.join("notes")] {
-            fs::write(kept, "not neap's").unwrap();
+            fs::write(kept, "not neap's").expect("a folder of our own");
         }
         let all = Forgotten { files: 2, bytes: 10 };
         assert_eq!(forget(&folder, false), Ok(all));
@@ -69,6 +73,6 @@ mod tests {
         assert_eq!(forget(&folder, true), Ok(Forgotten::default()));
         assert!(path.join("photo.jpg").exists() && sub.join("notes").exists());
         assert!(!path.join(LOCK).exists());
-        fs::remove_dir_all(path).unwrap();
+        fs::remove_dir_all(path).expect("a folder of our own");
     }
 }

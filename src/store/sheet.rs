@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn head() -> Head {
-        let payload = u32::try_from(limits::block::BLOCK + 5).unwrap();
+        let payload = u32::try_from(limits::block::BLOCK + 5).expect("a small number");
         let digests = vec![Digest::of(b"1"), Digest::of(b"2")];
         Head { slice: 7, key: Digest::of(b"k"), header: b"words".to_vec(), payload, digests }
     }
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let bytes = head().to_bytes();
-        let fixed = bytes.first_chunk().unwrap();
+        let fixed = bytes.first_chunk().expect("a whole head");
         assert_eq!(Head::length(fixed), Ok(bytes.len()));
         assert_eq!(Head::parse(&bytes), Ok(head()));
     }

@@ -218,7 +218,8 @@ mod tests {
     #[test]
     fn a_text_is_bounded_and_plain() {
         let read = |text: &[u8]| {
-            let mut body = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+            let mut body =
+                u16::try_from(text.len()).expect("a small number").to_be_bytes().to_vec();
             body.extend_from_slice(text);
             Body(&body).text(5)
         };
@@ -244,7 +245,7 @@ mod tests {
     fn no_length_above_its_bound_is_taken() {
         for kind in 0..=u8::MAX {
             let longest = Kind(kind).longest();
-            let over = u32::try_from(longest + 1).unwrap().to_be_bytes();
+            let over = u32::try_from(longest + 1).expect("a small number").to_be_bytes();
             for [high, middle, low] in [[over[1], over[2], over[3]], [0xff; 3]] {
                 assert_eq!(Header::parse(&[kind, high, middle, low]), Err(Breach::Long));
             }

@@ -362,7 +362,10 @@ mod tests {
             })),
             Message::Peers { addresses: Vec::new() },
             Message::Peers {
-                addresses: vec!["203.0.113.7:8644".parse().unwrap(), "[::9]:1".parse().unwrap()],
+                addresses: vec![
+                    "203.0.113.7:8644".parse().expect("an address"),
+                    "[::9]:1".parse().expect("an address"),
+                ],
             },
             Message::Choke,
             Message::Unchoke,
@@ -392,11 +395,12 @@ mod tests {
     fn frame(message: &Message) -> (Header, Vec<u8>) {
         let mut out = vec![0xee; 3];
         message.write(&mut out);
-        let header = Header::parse(out[3..].first_chunk().unwrap()).expect("a frame of ours");
+        let header =
+            Header::parse(out[3..].first_chunk().expect("a whole head")).expect("a frame of ours");
         let mut body = out[3 + Header::SIZE..].to_vec();
         if let Message::Block { length, .. } = message {
             assert_eq!(body.len(), BlockHead::SIZE);
-            body.resize(body.len() + usize::try_from(*length).unwrap(), 0);
+            body.resize(body.len() + usize::try_from(*length).expect("a small number"), 0);
         }
         assert_eq!(body.len(), header.length, "{message:?}");
         (header, body)
@@ -427,7 +431,7 @@ mod tests {
 
     #[test]
     fn no_more_addresses_are_named_than_may_be() {
-        let at = "203.0.113.7:8644".parse().unwrap();
+        let at = "203.0.113.7:8644".parse().expect("an address");
         let many = Message::Peers { addresses: vec![at; limits::meeting::GOSSIP + 1] };
         let (header, mut body) = frame(&many);
         let kept = Message::Peers { addresses: vec![at; limits::meeting::GOSSIP] };
@@ -457,7 +461,7 @@ mod tests {
     fn a_block_is_read_by_its_head() {
         let segment = SegmentId { resource: Digest::of(b"r"), number: 7 };
         let (header, body) = frame(&Message::Block { segment, block: 5, length: 100 });
-        let head = body.first_chunk().unwrap();
+        let head = body.first_chunk().expect("a whole head");
         let longer = Header { length: header.length + 9, ..header };
         let read = BlockHead { segment, block: 5, length: 100, extra: 0 };
         assert_eq!(BlockHead::parse(head, header), Ok(read));
@@ -473,7 +477,7 @@ mod tests {
         for (block, length) in [(64, 1), (0xff, 1), (0, 0), (0, 65_537), (0, 0xff_ffff)] {
             let mut head = Vec::new();
             Message::Block { segment, block, length }.write_body(&mut head);
-            let read = BlockHead::parse(head.first_chunk().unwrap(), header);
+            let read = BlockHead::parse(head.first_chunk().expect("a whole head"), header);
             assert_eq!(read, Err(Breach::Block), "{block} {length}");
         }
     }
@@ -486,7 +490,7 @@ mod tests {
             Message::Want { segment, blocks: BlockSet(0b101), within },
             Message::Block { segment, block: 2, length: 65_536 },
             Message::Whole { segment, sum: Sum::Sha256([0xcd; 32]) },
-            Message::Peers { addresses: vec!["203.0.113.7:8644".parse().unwrap()] },
+            Message::Peers { addresses: vec!["203.0.113.7:8644".parse().expect("an address")] },
             Message::Choke,
             Message::Observed { address: at("203.0.113.7:8644") },
             Message::Punch(Punch::Go {

@@ -244,9 +244,9 @@ mod tests {
 
     #[test]
     fn a_key_as_neap_key_writes_it_signs() {
-        let file = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        let signer = Ed25519KeyPair::from_pkcs8(file.as_ref()).unwrap();
-        let record = Record::sign(statement(3), &signer).unwrap();
+        let file = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
+        let signer = Ed25519KeyPair::from_pkcs8(file.as_ref()).expect("a key");
+        let record = Record::sign(statement(3), &signer).expect("what can be signed");
         assert_eq!(record.signer.0, signer.public_key().as_ref());
         assert!(record.holds());
     }
@@ -294,7 +294,7 @@ mod tests {
         statement.content_type = "x".repeat(limits::record::CONTENT_TYPE);
         statement.etag = format!("\"{}\"", "x".repeat(limits::record::ETAG - 2));
         statement.last_modified = "x".repeat(limits::record::LAST_MODIFIED);
-        let record = Record::sign(statement, &signer(1)).unwrap();
+        let record = Record::sign(statement, &signer(1)).expect("what can be signed");
         assert_eq!(bytes(&record).len(), 2655);
         assert!(bytes(&record).len() <= limits::link::MESSAGE);
     }

@@ -183,10 +183,12 @@ mod tests {
             assert_eq!(parse(&bytes), Ok(records.clone()));
             let newer = [&bytes, b"more".as_slice()].concat();
             assert_eq!(parse(&newer), Ok(records.clone()));
-            let head = Head::parse(bytes.first_chunk().unwrap()).unwrap();
+            let head =
+                Head::parse(bytes.first_chunk().expect("a whole head")).expect("a head of ours");
             for (number, record) in (0..count).zip(&records) {
-                let range = head.place(number).unwrap();
-                let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap());
+                let range = head.place(number).expect("a record that is there");
+                let [start, end] =
+                    [range.start, range.end].map(|at| usize::try_from(at).expect("a small number"));
                 let part = &bytes[start..end.min(bytes.len())];
                 assert_eq!(Record::parse(part).as_ref(), Ok(record));
             }

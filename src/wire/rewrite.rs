@@ -216,7 +216,7 @@ mod tests {
     fn check(from: &str, to: Purpose, cases: &[(&str, Option<&str>)]) {
         let asked = Locator { origin: OriginId(0), target: "/ll/index.m3u8?token=t".into() };
         let (url, places) = (url(from), places());
-        let base = Base::of(&Source { url: &url, asked: &asked, places: &places }).unwrap();
+        let base = Base::of(&Source { url: &url, asked: &asked, places: &places }).expect("a base");
         for (reference, text) in cases {
             let led = base.lead(reference, to, &places).map(|led| led.text);
             assert_eq!(led, Ok(text.map(String::from)), "{reference} from {from}");
@@ -232,8 +232,9 @@ mod tests {
         let places = Places(vec![place("one"), place("other")]);
         let asked = Locator { origin: OriginId(1), target: "/index.m3u8".into() };
         let url = url("https://cdn.example/live/index.m3u8");
-        let base = Base::of(&Source { url: &url, asked: &asked, places: &places }).unwrap();
-        let text = |reference| base.lead(reference, Purpose::Media, &places).unwrap().text;
+        let base = Base::of(&Source { url: &url, asked: &asked, places: &places }).expect("a base");
+        let text =
+            |reference| base.lead(reference, Purpose::Media, &places).expect("a reference").text;
         assert_eq!(text("a.ts"), None);
         assert_eq!(text("https://cdn.example/live/a.ts").as_deref(), Some("/other/a.ts"));
     }

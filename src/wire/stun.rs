@@ -135,7 +135,8 @@ mod tests {
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: String = hex.split_whitespace().collect();
         let pairs = digits.as_bytes().chunks(2);
-        let pair = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16);
+        let pair =
+            |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).expect("digits"), 16);
         pairs.map(|text| pair(text).expect("hex")).collect()
     }
 

@@ -37,7 +37,7 @@ fn whatever_chance_brings_the_rules_hold() {
         (None, Some(runs)) => (0..runs).collect(),
         (None, None) => (0..60).chain(CURED).collect(),
     };
-    let (count, tells) = (seeds.len(), number("TELL").is_some());
+    let tells = number("TELL").is_some();
     let (mut broken, mut capped) = (0, 0);
     for seed in seeds {
         let scene = Scene::chance(seed);
@@ -88,8 +88,7 @@ fn whatever_chance_brings_the_rules_hold() {
         capped += shared.checks.caps.counted;
     }
     assert_eq!(broken, 0, "worlds in which a rule was broken");
-    // Of a few worlds none may have a cap that is reached.
-    assert!(capped > 0 || count < 60, "no cap had anything to hold");
+    assert!(capped > 0 || number("SEED").is_some(), "no cap had anything to hold");
 }
 
 /// Worlds in which a viewer once saw a stall or a cut body that direct play had not: two players

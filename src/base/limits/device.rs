@@ -23,5 +23,5 @@ pub const INTERFACES: usize = 16;
 /// Bytes of a time zone's file; the longest of the database (2026a, "fat") has 3.7 KiB.
 pub const ZONE: u64 = 64 * 1024;
 
-/// NetworkManager is asked no more often whether the network is metered.
-pub const METERED_ASKED: Duration = Duration::from_secs(60);
+/// The managers of network and modem are asked no more often what they know of the line.
+pub const LINE_ASKED: Duration = Duration::from_secs(60);

@@ -394,7 +394,7 @@ mod tests {
             let mut rng = Rng::new(seed);
             let (mut evict, mut model) = (Evict::new(400), Map::<Slice, u64>::new());
             for _ in 0..400 {
-                let at = slice(rng.below(12), u32::try_from(rng.below(6)).unwrap());
+                let at = slice(rng.below(12), u32::try_from(rng.below(6)).expect("a small number"));
                 let weight = rng.below(30);
                 match rng.below(8) {
                     0 | 1 => {

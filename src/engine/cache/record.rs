@@ -153,7 +153,8 @@ mod tests {
         for _ in 0..20_000 {
             let mut damaged = record;
             for _ in 0..=rng.below(9) {
-                damaged[usize::try_from(rng.below(LENGTH as u64)).unwrap()] = rng.next() as u8;
+                damaged[usize::try_from(rng.below(LENGTH as u64)).expect("a small number")] =
+                    rng.next() as u8;
             }
             let now = Instant::from_micros(rng.next());
             if let Some(read) = Policy::from_record(&damaged, Some(seconds(9)), now) {

@@ -325,7 +325,10 @@ mod tests {
 
     impl Bench {
         fn date(&self) -> Option<Date> {
-            Some(Date(self.date + i64::try_from(self.now.as_micros() / 1_000_000).unwrap()))
+            Some(Date(
+                self.date
+                    + i64::try_from(self.now.as_micros() / 1_000_000).expect("a small number"),
+            ))
         }
 
         fn poll(&mut self) -> Option<Call> {

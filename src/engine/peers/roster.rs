@@ -405,11 +405,11 @@ mod tests {
     }
 
     fn address(number: &str) -> SocketAddr {
-        SocketAddr::from(([192, 168, 1, number.parse().unwrap()], 8644))
+        SocketAddr::from(([192, 168, 1, number.parse().expect("a number")], 8644))
     }
 
     fn key(number: &str) -> NodeKey {
-        NodeKey([number.parse().unwrap(); 32])
+        NodeKey([number.parse().expect("a number"); 32])
     }
 
     /// Plays a script for the node with key 50 and up to three links; each line is a moment in
@@ -426,7 +426,7 @@ mod tests {
         let mut bench = Bench { roster, now: start, log: String::new() };
         for line in script.lines().map(str::trim) {
             let words: Vec<_> = line.split(' ').collect();
-            let until = start + Duration::from_secs(words[0].parse().unwrap());
+            let until = start + Duration::from_secs(words[0].parse().expect("a number"));
             bench.run(until);
             bench.happen(&words[1..]);
         }
@@ -445,7 +445,7 @@ mod tests {
                     "dial {}",
                     dial.address.ip().to_string().replace("192.168.1.", "")
                 )
-                .unwrap();
+                .expect("a String");
             }
             self.now = until;
         }
@@ -466,28 +466,34 @@ mod tests {
                     let tier = if how.contains(&"wan") { Tier::Wan } else { Tier::Home };
                     let role = Role::Device;
                     let near = how.iter().find_map(|word| word.strip_prefix("net"));
-                    let near = near.map_or(peer.parse().unwrap(), |net| net.parse().unwrap());
+                    let near = near.map_or(peer.parse().expect("a number"), |net| {
+                        net.parse().expect("an address")
+                    });
                     let ground = match tier {
                         Tier::Home => Ground::Home,
                         _ => Ground::Four([203, 0, near]),
                     };
                     let (key, rtt) = (key(whose), None);
                     let link = Linked { key, role, tier, ground, dialled, since: now, rtt };
-                    let peer = PeerId(peer.parse().unwrap());
+                    let peer = PeerId(peer.parse().expect("a number"));
                     let answer = match self.roster.on_joined(peer, link, now) {
                         Ok(None) => "stays".into(),
                         Ok(Some((old, why))) => format!("replaces {} {why:?}", old.0),
                         Err(why) => format!("{why:?}"),
                     };
-                    writeln!(self.log, "{answer}").unwrap();
+                    writeln!(self.log, "{answer}").expect("a String");
                 }
                 ["failed", at, why] => self.roster.on_failed(Some(address(at)), failure(why), now),
                 ["gone", peer] => {
-                    self.roster.on_gone(PeerId(peer.parse().unwrap()), Failure::Broken, now);
+                    self.roster.on_gone(
+                        PeerId(peer.parse().expect("a number")),
+                        Failure::Broken,
+                        now,
+                    );
                 }
                 ["ban", whose] => {
                     let link = self.roster.ban(key(whose), now);
-                    writeln!(self.log, "banned {:?}", link.map(|link| link.0)).unwrap();
+                    writeln!(self.log, "banned {:?}", link.map(|link| link.0)).expect("a String");
                 }
                 ["quiet"] => assert_eq!(self.roster.poll_timeout(now), None),
                 other => panic!("no such event: {other:?}"),

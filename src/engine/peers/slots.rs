@@ -414,7 +414,7 @@ mod tests {
     /// Gives until `until`, one block a `pace` of milliseconds, and answers how many each got.
     fn serve(slots: &mut Slots, (from, until, pace): (u64, u64, u64)) -> Map<u64, u32> {
         let (mut served, mut flying) = (Map::new(), VecDeque::new());
-        for millis in (from..until).step_by(usize::try_from(pace).unwrap()) {
+        for millis in (from..until).step_by(usize::try_from(pace).expect("a small number")) {
             if let Some((peer, segment, block)) = flying.pop_front() {
                 slots.on_given(peer, (segment, block, BYTES), at(millis));
                 *served.entry(peer.0).or_insert(0) += 1;
@@ -500,7 +500,7 @@ mod tests {
         for round in 0..20 {
             (1..=4).for_each(|peer| want(&mut slots, (peer, round, 64), 100, at(0)));
             while slots.poll(at(u64::from(round) * 10_000)).is_some() {}
-            lucky.push(slots.optimistic.unwrap().0);
+            lucky.push(slots.optimistic.expect("somebody is lucky").0);
         }
         assert!((1..=4).all(|peer| lucky.contains(&PeerId(peer))));
         assert!(lucky.windows(2).all(|pair| pair[0] != pair[1]), "{lucky:?}");
@@ -638,7 +638,7 @@ mod tests {
         far(&mut slots, 1, 1, at(0));
         slots.on_taken(PeerId(1), 40 * BYTES, at(0));
         for name in 2..60 {
-            far(&mut slots, name, u8::try_from(name).unwrap(), at(0));
+            far(&mut slots, name, u8::try_from(name).expect("a small number"), at(0));
             want(&mut slots, (name, 1, 60), 1, at(0));
         }
         want(&mut slots, (1, 1, 60), 3, at(0));

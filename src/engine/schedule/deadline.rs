@@ -96,7 +96,7 @@ mod tests {
         let mut playhead = Playhead::default();
         for line in script.lines().map(str::trim) {
             let words: Vec<_> = line.split(' ').collect();
-            let number = |word: &str| word.parse::<u64>().unwrap();
+            let number = |word: &str| word.parse::<u64>().expect("a number");
             let now = at(number(words[0]));
             let mut said = Said::default();
             for pair in words[1..words.len() - 3].chunks(2) {

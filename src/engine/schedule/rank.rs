@@ -107,7 +107,7 @@ mod tests {
         for number in 0..500 {
             for group in 0..4 {
                 let lead = all.iter().position(|own| rank(&all, *own, segment(number), group) == 0);
-                leads[lead.unwrap()] += 1;
+                leads[lead.expect("somebody leads")] += 1;
             }
         }
         assert!(leads.iter().all(|lead| (140..260).contains(lead)), "{leads:?}");

@@ -362,11 +362,11 @@ mod tests {
     const PEER: From = From::Peer(NodeKey([9; 32]));
 
     fn pair(seed: u8) -> Ed25519KeyPair {
-        Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+        Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed of 32 bytes")
     }
 
     fn key(seed: u8) -> NodeKey {
-        NodeKey(pair(seed).public_key().as_ref().try_into().unwrap())
+        NodeKey(pair(seed).public_key().as_ref().try_into().expect("a key of 32 bytes"))
     }
 
     fn segment(name: u32) -> SegmentId {
@@ -385,7 +385,7 @@ mod tests {
             blocks: content.bytes().map(|letter| Digest::of(&[letter])).collect(),
             expires: Date(expires),
         };
-        Record::sign(statement, &pair(seed)).unwrap()
+        Record::sign(statement, &pair(seed)).expect("what can be signed")
     }
 
     /// Witnesses 1 and 2, publisher 3.
@@ -741,9 +741,12 @@ mod tests {
         for seed in 0..50 {
             let (mut rng, mut verifier, mut distrusted) = (Rng::new(seed), verifier(), Vec::new());
             for _ in 0..80 {
-                let mut below = |bound: usize| usize::try_from(rng.below(bound as u64)).unwrap();
-                let name = u32::try_from(below(3)).unwrap();
-                let (block, letter) = (u8::try_from(below(4)).unwrap(), b"abcxy"[below(5)]);
+                let mut below = |bound: usize| {
+                    usize::try_from(rng.below(bound as u64)).expect("a small number")
+                };
+                let name = u32::try_from(below(3)).expect("a small number");
+                let (block, letter) =
+                    (u8::try_from(below(4)).expect("a small number"), b"abcxy"[below(5)]);
                 let from = [PEER, From::Disk, From::Origin][below(3)];
                 let view = |v: &Verifier| {
                     (v.record(segment(name)).cloned(), v.is_contested(segment(name)))

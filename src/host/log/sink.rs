@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn syslog_lines_carry_priority_name_and_process_but_no_utc_stamp() {
-        let line = packet(&formatter(), Level::Warn, "origin cdn: refused").unwrap();
+        let line = packet(&formatter(), Level::Warn, "origin cdn: refused").expect("a line");
         let pid = std::process::id();
         assert_eq!(line, format!("<28>neap[{pid}]: origin cdn: refused"));
     }

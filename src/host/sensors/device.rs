@@ -72,7 +72,7 @@ impl Sensors {
     fn ask(&mut self, way: &mut Route) {
         let now = clock::now();
         let known = self.said.take().filter(|said| {
-            said.interface == way.interface && now.since(said.at) < limits::device::METERED_ASKED
+            said.interface == way.interface && now.since(said.at) < limits::device::LINE_ASKED
         });
         let said = known.unwrap_or_else(|| {
             let (bus, user) = (bus::SYSTEM.as_ref(), nix::unistd::geteuid().as_raw());

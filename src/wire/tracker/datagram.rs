@@ -166,14 +166,15 @@ mod tests {
 
     #[test]
     fn bep_15_the_answer_is_read_as_the_way_it_came() {
-        let four = announced(&answer(&[203, 0, 113, 7, 0x21, 0xc4]), ASKED, false).unwrap();
-        assert_eq!(four.peers, ["203.0.113.7:8644".parse().unwrap()]);
+        let four =
+            announced(&answer(&[203, 0, 113, 7, 0x21, 0xc4]), ASKED, false).expect("an answer");
+        assert_eq!(four.peers, ["203.0.113.7:8644".parse().expect("an address")]);
         assert_eq!((four.interval, four.audience), (Duration::from_secs(1800), Some(5)));
         let mut address = vec![0x20, 1, 0x0d, 0xb8];
         address.extend([0; 11]);
         address.extend([9, 0x21, 0xc4]);
-        let six = announced(&answer(&address), ASKED, true).unwrap();
-        assert_eq!(six.peers, ["[2001:db8::9]:8644".parse().unwrap()]);
+        let six = announced(&answer(&address), ASKED, true).expect("an answer");
+        assert_eq!(six.peers, ["[2001:db8::9]:8644".parse().expect("an address")]);
         assert_eq!(announced(&answer(&address[..17]), ASKED, true), Err(Fault::Malformed));
     }
 

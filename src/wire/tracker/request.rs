@@ -163,12 +163,13 @@ mod tests {
         assert_eq!(answer.interval, Duration::from_secs(1733));
         assert_eq!(answer.least, Some(Duration::from_secs(866)));
         assert_eq!(answer.audience, Some(2));
-        let expected: Vec<SocketAddr> =
-            ["203.0.113.7:8644", "198.51.100.2:8644"].map(|at| at.parse().unwrap()).to_vec();
+        let expected: Vec<SocketAddr> = ["203.0.113.7:8644", "198.51.100.2:8644"]
+            .map(|at| at.parse().expect("an address"))
+            .to_vec();
         assert_eq!(answer.peers, expected);
         let six = b"d8:intervali60e6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x21\xc4e";
         let answer = Answer::parse(six).expect("an answer");
-        assert_eq!(answer.peers, ["[2001:db8::1]:8644".parse().unwrap()]);
+        assert_eq!(answer.peers, ["[2001:db8::1]:8644".parse().expect("an address")]);
         assert_eq!(answer.audience, None);
     }
 
@@ -177,7 +178,7 @@ mod tests {
         let long = b"d8:intervali60e5:peersld2:ip9:192.0.2.17:peer id1:x4:porti99eed2:ip\
                      9:localhost4:porti1eed2:ip3:::14:porti70000eeee";
         let answer = Answer::parse(long).expect("an answer");
-        assert_eq!(answer.peers, ["192.0.2.1:99".parse().unwrap()]);
+        assert_eq!(answer.peers, ["192.0.2.1:99".parse().expect("an address")]);
     }
 
     #[test]
