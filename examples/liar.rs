@@ -196,7 +196,7 @@ fn live(lie: Lie, secret: Vec<u8>, addresses: Vec<SocketAddr>) {
     let store = Store::new(Options { memory: 1 << 20, path: None });
     store.open(ROW, Keep::Cached);
     let wrong: Vec<u8> = (0..limits::block::BLOCK).map(|at| (at % 251) as u8).collect();
-    store.place(ROW, 0, BytesMut::from(&wrong[..]));
+    store.place(ROW, 0, (BytesMut::from(&wrong[..]), Digest::of(&wrong)));
     let liar = Rc::new(RefCell::new(Liar {
         lie,
         links: BTreeMap::new(),

@@ -60,7 +60,8 @@ fn give(listen: SocketAddr) {
     store.open(ROW, Keep::Cached);
     for number in 0..limits::block::SEGMENT_BLOCKS {
         let bytes = BytesMut::from(&number.to_le_bytes().repeat(8192)[..]);
-        store.place(ROW, number * limits::block::BLOCK, bytes);
+        let digest = Digest::of(&bytes);
+        store.place(ROW, number * limits::block::BLOCK, (bytes, digest));
     }
     let answer = |event: &Peering| match event {
         Peering::Said { peer, message: Message::Want { blocks, .. } } => {

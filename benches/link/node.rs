@@ -75,7 +75,8 @@ fn give(address: &mpsc::Sender<SocketAddr>) -> Spent {
     store.open(ROW, Keep::Cached);
     for number in 0..u64::from(SEGMENTS) * limits::block::SEGMENT_BLOCKS {
         let bytes = BytesMut::from(&block(number)[..]);
-        store.place(ROW, number * limits::block::BLOCK, bytes);
+        let digest = Digest::of(&bytes);
+        store.place(ROW, number * limits::block::BLOCK, (bytes, digest));
     }
     let length = u64::from(SEGMENTS) * limits::block::SEGMENT;
     let (done, end) = channel::bounded(1);

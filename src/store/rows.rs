@@ -119,10 +119,10 @@ impl Store {
         self.with(row, |row| row.note_sum(range, digest));
     }
 
-    /// Puts bytes that came whole and verified into a row, at most to the block border, and
-    /// publishes them to its readers. Those that are here already stay as they are; answers how
-    /// many were new. The caller has made room for them.
-    pub fn place(&self, row: RowId, at: u64, data: BytesMut) -> u64 {
+    /// Puts bytes that came whole and verified, by this digest, into a row, at most to the block
+    /// border, and publishes them to its readers. Those that are here already stay as they are;
+    /// answers how many were new. The caller has made room for them.
+    pub fn place(&self, row: RowId, at: u64, (data, digest): (BytesMut, Digest)) -> u64 {
         let memory = Rc::clone(&self.0.memory);
         let placed = self.with(row, |row| {
             let range = ByteRange::new(at, at + data.len() as u64);
@@ -132,6 +132,9 @@ impl Store {
             }
             let charge = memory.charge(data.capacity() as u64);
             let added = row.insert(at, data, &charge);
+            if added == range.len() {
+                row.note_sum(range, digest);
+            }
             row.unite(at, &memory);
             row.seats.wake_readers(range);
             row.let_pass();
@@ -140,13 +143,6 @@ impl Store {
             added
         });
         placed.unwrap_or(0)
-    }
-
-    /// Places a block, whose digest is known, as [`Self::place`] does.
-    pub fn place_proven(&self, row: RowId, range: ByteRange, (data, digest): (BytesMut, Digest)) {
-        if self.place(row, range.start, data) == range.len() {
-            self.note_sum(row, range, digest);
-        }
     }
 
     /// Bytes of RAM held, by allocation: rows' bytes, writers' buffers, blocks on their way to

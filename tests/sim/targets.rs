@@ -9,6 +9,11 @@ use crate::world::scene::Lie;
 use crate::world::stage::Stage;
 use crate::world::turn::World;
 
+/// A number that whoever runs the tests has given.
+fn named(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 fn measure(stage: Stage) -> (Measure, World) {
     if std::env::var_os("TELL").is_some() {
         let mut world = World::new(stage.scene());
@@ -33,7 +38,8 @@ fn a_live_channel_is_fetched_one_and_a_half_times_at_most() {
     let mut missed = Vec::new();
     for (devices, seconds) in cells() {
         let segment = Duration::from_secs(seconds);
-        let (measure, _) = measure(Stage { devices, segment, ..Stage::default() });
+        let seed = named("SEED").unwrap_or(1);
+        let (measure, _) = measure(Stage { seed, devices, segment, ..Stage::default() });
         let saves = measure.copies < measure.copies_alone;
         let stalls = measure.stalls > measure.stalls_alone;
         if measure.steady > 1.5 || stalls || !saves || measure.half.max(measure.most) > 60 {
@@ -213,9 +219,9 @@ fn event(devices: usize, uplink_tenths: u64) -> Stage {
 
 #[test]
 fn a_live_event_is_carried_by_its_homes() {
-    let named = |name| std::env::var(name).ok()?.parse::<usize>().ok();
     let (homes, uplink) = (named("HOMES").unwrap_or(20), named("UPLINK").unwrap_or(10));
-    let stage = event(homes, uplink as u64);
+    let homes = usize::try_from(homes).expect("a count");
+    let stage = Stage { seed: named("SEED").unwrap_or(1), ..event(homes, uplink) };
     let (shared, direct) = both(&stage.scene());
     let measure = Measure::of(&shared, &direct);
     let part = |of: u64, all: u64| of as f64 / all.max(1) as f64;
@@ -234,7 +240,6 @@ fn a_live_event_is_carried_by_its_homes() {
 
 /// Devices and seconds of a segment.
 fn cells() -> Vec<(usize, u64)> {
-    let named = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     match (named("DEVICES"), named("SEGMENT")) {
         (Some(devices), Some(seconds)) => {
             vec![(usize::try_from(devices).expect("a count"), seconds)]

@@ -250,7 +250,7 @@ fn a_digest_that_is_known_is_not_taken_anew_while_its_block_is_here() {
     for block in 0..3 {
         let data = BytesMut::from(&content(1, range(block))[..]);
         let digest = if block == 1 { wrong } else { Digest::of(&data) };
-        store.place_proven(RowId(1), range(block), (data, digest));
+        store.place(RowId(1), block * BLOCK, (data, digest));
     }
     assert_eq!(write(), Err(ByteRange::new(0, length)), "what is read together is lost together");
     store.unlink(RowId(1), 0);
@@ -260,7 +260,7 @@ fn a_digest_that_is_known_is_not_taken_anew_while_its_block_is_here() {
     receive_now(&mut store.writer(RowId(1), 0, None), 1, 16_384);
     store.note_sum(RowId(1), ByteRange::new(0, 100), wrong);
     let same = BytesMut::from(&content(1, range(0))[..]);
-    store.place_proven(RowId(1), range(0), (same, wrong));
+    store.place(RowId(1), 0, (same, wrong));
     assert_eq!(write(), Ok(length));
 }
 

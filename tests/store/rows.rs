@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::BytesMut;
+use neap::base::digest::Digest;
 use neap::base::id::RowId;
 use neap::base::limits::block::{BLOCK, SLICE};
 use neap::base::limits::cache::{AHEAD, BATCH};
@@ -376,7 +377,11 @@ fn what_is_placed_wakes_who_waits_for_it_and_never_overwrites() {
     let length = 2 * BLOCK + 100;
     store.open(ROW, Keep::Cached);
     store.end(ROW, length);
-    let block = |at: u64, end: u64| BytesMut::from(&content(1, ByteRange::new(at, end))[..]);
+    let summed = |data: BytesMut| {
+        let digest = Digest::of(&data);
+        (data, digest)
+    };
+    let block = |at: u64, end: u64| summed(content(1, ByteRange::new(at, end))[..].into());
     let mut reader = store.reader(ROW, 0, None);
     assert_eq!(block_on(reader.next(BATCH)), missing(0, length));
     assert_eq!(store.place(ROW, BLOCK, block(BLOCK, 2 * BLOCK)), BLOCK);
@@ -384,12 +389,12 @@ fn what_is_placed_wakes_who_waits_for_it_and_never_overwrites() {
     assert_eq!(store.place(ROW, 0, block(0, BLOCK)), BLOCK);
     // What is here stays as it is; the memory of what was not needed is free again.
     let held = store.memory();
-    assert_eq!(store.place(ROW, 0, BytesMut::zeroed(1000)), 0);
+    assert_eq!(store.place(ROW, 0, summed(BytesMut::zeroed(1000))), 0);
     assert_eq!(store.memory(), held);
     assert_eq!(store.place(ROW, 2 * BLOCK, block(2 * BLOCK, length)), 100);
     assert_eq!(block_on(read_on(&mut reader, 1, length)), Ok(length));
     // Beyond a block's border, beyond the end, into a row that is none: nothing.
-    assert_eq!(store.place(ROW, BLOCK / 2, BytesMut::zeroed(64 << 10)), 0);
-    assert_eq!(store.place(ROW, length, BytesMut::zeroed(1)), 0);
-    assert_eq!(store.place(RowId(9), 0, BytesMut::zeroed(1)), 0);
+    assert_eq!(store.place(ROW, BLOCK / 2, summed(BytesMut::zeroed(64 << 10))), 0);
+    assert_eq!(store.place(ROW, length, summed(BytesMut::zeroed(1))), 0);
+    assert_eq!(store.place(RowId(9), 0, summed(BytesMut::zeroed(1))), 0);
 }

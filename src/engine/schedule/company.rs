@@ -1,4 +1,4 @@
-//! Who is on the same stream as whom, as far as seeking tells.
+//! Who is on the same stream as whom, as far as seeking tells, and whose copy is for all of them.
 
 use super::scheduler::Scheduler;
 use super::sources::Source;

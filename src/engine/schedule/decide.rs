@@ -24,9 +24,10 @@ pub(super) struct View<'a> {
     pub(super) origin: &'a Rate,
     /// Bytes that the own fetches of all segments have before them.
     pub(super) fetching: u64,
-    /// Whether a player waits for one of them that is due before this one; none where none is.
-    pub(super) before: Option<bool>,
-    /// Until when a player that had one may ask for what comes next.
+    /// Whether one of them is due before this one.
+    pub(super) is_behind: bool,
+    /// Whether a player waits for such a one, or had it and may ask for what comes next until then.
+    pub(super) is_line_taken: bool,
     pub(super) turn: Instant,
     /// Bytes of a usual segment, for one whose record is unknown.
     pub(super) usual: u64,
@@ -122,7 +123,7 @@ impl View<'_> {
         // Fetches side by side share the line: one that is due later would take from one that is
         // due sooner, and on a narrow line make both late.
         let may_yield = !self.pursuit.want.urgent && self.own.role != Role::Witness;
-        self.pursuit.yields = self.before.is_some() && may_yield;
+        self.pursuit.yields = self.is_behind && may_yield;
         if self.pursuit.yields {
             return;
         }

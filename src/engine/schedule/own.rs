@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::scheduler::Scheduler;
 use super::sources::back_off;
+use super::want::Progress;
 use crate::base::limits;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
@@ -12,6 +13,9 @@ impl Scheduler {
     /// The node takes these blocks of a segment from the origin for a reason of its own.
     pub fn on_own(&mut self, segment: SegmentId, blocks: BlockSet, now: Instant) {
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
+        if pursuit.own.is_empty() {
+            pursuit.progress = Progress::new(now);
+        }
         pursuit.own = pursuit.own.or(blocks.and(pursuit.missing()));
         let due = now + self.origin.slow_time(limits::block::BLOCK) + limits::swarm::SWITCH_MARGIN;
         pursuit.own_due = pursuit.own_due.max(due);

@@ -89,10 +89,6 @@ impl View<'_> {
 
     fn holders(&mut self, open: BlockSet, order: Order) -> Vec<Holder> {
         let mut holders = Vec::new();
-        // What comes from elsewhere takes of the line by which a player is brought what it waits
-        // for, or what it asks for just after that.
-        let is_line_taken =
-            self.before == Some(true) || (self.now < self.turn && !self.pursuit.want.urgent);
         for (peer, offer) in &self.pursuit.offers {
             let has = offer.given(self.now).and(open);
             let Some(source) = self.peers.get_mut(peer).filter(|_| !has.is_empty()) else {
@@ -102,7 +98,8 @@ impl View<'_> {
             match order {
                 Order::Beside if !is_home => continue,
                 Order::Last if is_home => continue,
-                _ if is_line_taken && !is_home => continue,
+                // It takes of the line by which a player is brought what it waits for.
+                _ if self.is_line_taken && !is_home => continue,
                 _ => {}
             }
             if source.is_open(self.now) {

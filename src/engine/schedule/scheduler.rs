@@ -370,11 +370,13 @@ impl Scheduler {
     ) -> Option<T> {
         let all = self.fetching.iter().filter(|(other, _)| **other != segment);
         let fetching = all.map(|(_, (bytes, _))| *bytes).sum();
-        let dry = self.wants.get(&segment)?.want.dry;
+        let want = self.wants.get(&segment)?.want;
         let due = |other: &SegmentId| self.wants.get(other).map(|other| other.want.dry);
-        let is_before = |other: &SegmentId| due(other).is_some_and(|other| other < dry);
-        let before = self.fetching.iter().filter(|(other, _)| is_before(other));
-        let before = before.map(|(_, (_, waits))| *waits).max();
+        let is_before = |other: &SegmentId| due(other).is_some_and(|other| other < want.dry);
+        let before = || self.fetching.iter().filter(|(other, _)| is_before(other));
+        let (is_behind, waits) =
+            (before().next().is_some(), before().any(|(_, (_, waits))| *waits));
+        let is_line_taken = waits || (now < self.turn && !want.urgent);
         let pursuit = self.wants.get_mut(&segment)?;
         Some(look(&mut View {
             segment,
@@ -383,7 +385,8 @@ impl Scheduler {
             own: self.own,
             origin: &self.origin,
             fetching,
-            before,
+            is_behind,
+            is_line_taken,
             turn: self.turn,
             usual: self.usual,
             steps: &mut self.steps,

@@ -16,7 +16,6 @@ use crate::base::digest::Digest;
 use crate::base::id::{FetchId, OriginId, RowId};
 use crate::base::limits;
 use crate::base::map::Map;
-use crate::base::range::ByteRange;
 use crate::base::url::{Places, Scheme, Url};
 use crate::config::model::{Config, Origin};
 use crate::net::ground::door::Door;
@@ -54,7 +53,7 @@ pub(super) struct Running {
     /// Whether the fetch hands in its head at this moment.
     pub(super) asking: bool,
     /// The block that it hands in at this moment, where in its row it belongs, and its digest.
-    pub(super) hand: Option<(ByteRange, BytesMut, Digest)>,
+    pub(super) hand: Option<(u64, (BytesMut, Digest))>,
     /// Dropped when nobody wants the fetch any more.
     _task: Task<()>,
 }
@@ -117,11 +116,11 @@ impl Client {
     pub fn place(&self, fetch: FetchId) {
         let mut all = self.0.running.borrow_mut();
         let Some(running) = all.get_mut(&fetch) else { return };
-        if let (Some((range, data, digest)), Verdict::Take { row, .. }) =
+        if let (Some((at, block)), Verdict::Take { row, .. }) =
             (running.hand.take(), running.verdict)
         {
             drop(all);
-            self.0.door.store.place_proven(row, range, (data, digest));
+            self.0.door.store.place(row, at, block);
         }
     }
 

@@ -218,7 +218,7 @@ impl Inner {
                 running.hand = hand;
             }
         };
-        put(Some((range, data, digest)));
+        put(Some((range.start, (data, digest))));
         self.submit(Input::Held { fetch, range, digest });
         put(None);
     }

@@ -183,8 +183,8 @@ impl Port {
             PeerOrder::Place { row, range } => {
                 let hand = self.hand.borrow_mut().take();
                 let fits = |(data, _): &(BytesMut, Digest)| data.len() as u64 == range.len();
-                if let Some((data, digest)) = hand.filter(fits) {
-                    self.door.store.place_proven(row, range, (data, digest));
+                if let Some(block) = hand.filter(fits) {
+                    self.door.store.place(row, range.start, block);
                 }
             }
             PeerOrder::Prove { row, range } => self.prove(Job::Block(row, range)),

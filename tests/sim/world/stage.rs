@@ -51,7 +51,7 @@ pub struct Stage {
 impl Default for Stage {
     fn default() -> Self {
         Self {
-            seed: std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1),
+            seed: 1,
             devices: 4,
             live: true,
             bitrate: 4_000_000,
