@@ -143,7 +143,12 @@ impl BlockSet {
 
     /// Its blocks in order.
     pub fn iter(self) -> impl Iterator<Item = u8> {
-        (0..64_u8).filter(move |block| self.has(*block))
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let next = u8::try_from(rest.trailing_zeros()).ok().filter(|block| *block < 64)?;
+            rest &= rest - 1;
+            Some(next)
+        })
     }
 
     /// Its runs of neighbouring blocks: first block and how many.

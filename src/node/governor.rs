@@ -256,10 +256,13 @@ impl Machine {
         self.rule.governor.note(work);
     }
 
-    /// Whether the kernel has room for another link.
+    /// Whether the router has room for another link; where it has for all that there may be, the
+    /// roster knows who makes way for whom.
     pub(super) fn has_link_room(&self) -> bool {
         let links = self.swarm.as_ref().map_or(0, |swarm| swarm.links.len());
-        links < self.rule.governor.links(self.config.network.max_peers)
+        let most = self.config.network.max_peers;
+        let room = self.rule.governor.links(most);
+        room >= most || links < room
     }
 
     fn end_of(&self, peer: PeerId) -> Option<End> {

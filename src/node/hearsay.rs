@@ -234,6 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn who_is_nearer_is_dialled_though_there_is_no_more_room() {
+        let (mut machine, mut now) = machine(|config| config.network.max_peers = 2);
+        for peer in [1, 2] {
+            let at = SocketAddr::from(([198, 51, peer, 77], 8644));
+            joined(&mut machine, peer.into(), (Role::Device, at), now);
+        }
+        let _ = outputs(&mut machine);
+        let found = |at, tier| Peering::Found { address: at, key: None, tier, by: FoundBy::Lan };
+        for (at, tier, expected) in
+            [("203.0.113.9:8644", Tier::Wan, 0), ("192.168.1.9:8644", Tier::Home, 1)]
+        {
+            machine.handle(Input::Peer(Box::new(found(socket(at), tier))), now);
+            now += Duration::from_secs(1);
+            machine.handle(Input::Tick, now);
+            assert_eq!(dials(&outputs(&mut machine)), expected, "{at}");
+        }
+    }
+
+    #[test]
     fn who_hides_ends_links_with_strangers_beyond_the_home() {
         let (mut machine, now) = machine(|config| {
             config.network.relay_only = true;

@@ -199,7 +199,8 @@ impl Machine {
             return None;
         }
         let timeline = self.ahead_timeout().map(|at| (at, Reason::Timeline));
-        let peers = self.swarm.as_ref().and_then(|s| s.poll_timeout(self.date(), self.now));
+        let (date, has_room) = (self.date(), self.has_link_room());
+        let peers = self.swarm.as_ref().and_then(|s| s.poll_timeout(date, has_room, self.now));
         let peers = peers.map(|at| (at, Reason::Peers));
         let caps = self.rule.poll_timeout(self.config.caps.standby_after);
         let caps = caps.map(|at| (at, Reason::Caps));

@@ -37,6 +37,7 @@ pub mod share;
 pub mod status;
 pub mod sums;
 pub mod swarm;
+mod told;
 pub mod topic;
 pub mod transfer;
 pub mod trouble;

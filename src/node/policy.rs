@@ -48,15 +48,21 @@ impl Swarm {
         }
     }
 
-    /// Whether a link may have to do with a resource. Of what is not known where it belongs
-    /// nobody beyond the home learns. The operator's witnesses are no strangers: they take
-    /// every segment from the origin themselves.
-    pub(super) fn may_share(&self, config: &Config, (link, resource): (&Link, Digest)) -> bool {
-        let Some(kin) = self.kin.get(&resource) else {
-            return link.tier == Tier::Home && !self.muted;
-        };
-        let reach = self.reach(config, *kin);
-        reach.is_some_and(|reach| link.is_within(reach))
+    /// Who may have to do with a resource, to be asked of each link. Of what is not known where it
+    /// belongs nobody beyond the home learns. The operator's witnesses are no strangers: they
+    /// take every segment from the origin themselves.
+    pub(super) fn partners(
+        &self,
+        config: &Config,
+        resource: Digest,
+    ) -> impl Fn(&Link) -> bool + use<> {
+        let kin = self.kin.get(&resource).copied();
+        let reach = kin.map(|kin| self.reach(config, kin));
+        let muted = self.muted;
+        move |link| match reach {
+            None => link.tier == Tier::Home && !muted,
+            Some(reach) => reach.is_some_and(|reach| link.is_within(reach)),
+        }
     }
 }
 
@@ -90,8 +96,7 @@ impl Machine {
     /// Whether a peer may have to do with a resource.
     pub(super) fn may_share(&self, peer: PeerId, resource: Digest) -> bool {
         let Some(swarm) = &self.swarm else { return false };
-        let link = swarm.links.get(&peer);
-        link.is_some_and(|link| swarm.may_share(&self.config, (link, resource)))
+        swarm.links.get(&peer).is_some_and(swarm.partners(&self.config, resource))
     }
 
     /// Whether any linked peer may have to do with what belongs there.
@@ -122,9 +127,9 @@ impl Machine {
     /// Says something of a segment to every peer that may hear of it.
     pub(super) fn tell_all(&mut self, segment: SegmentId, message: &Message) {
         let Some(swarm) = &self.swarm else { return };
-        let may =
-            |(_, link): &(&PeerId, &Link)| swarm.may_share(&self.config, (link, segment.resource));
-        let peers: Vec<PeerId> = swarm.links.iter().filter(may).map(|(peer, _)| *peer).collect();
+        let may = swarm.partners(&self.config, segment.resource);
+        let links = swarm.links.iter().filter(|(_, link)| may(link));
+        let peers: Vec<PeerId> = links.map(|(peer, _)| *peer).collect();
         for peer in peers {
             self.tell(peer, message.clone());
         }

@@ -4,10 +4,11 @@ use super::fetch::{By, Fetch};
 use super::machine::Machine;
 use super::peering::{Parting, PeerOrder};
 use super::report::Counter;
-use super::swarm::Told;
+use super::told::Told;
 use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role};
+use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::engine::caps::work::Work;
 use crate::engine::peers::slots::Upload;
@@ -150,9 +151,14 @@ impl Machine {
         let (here, coming, hops) = self.holding(segment);
         let record = swarm.verifier.record(segment);
         let whole = swarm.sums.proven(segment.resource);
+        let (is_known, is_whole, at) = (record.is_some(), whole.is_some(), self.now);
+        let known = Told { here, coming, hops, record: is_known, whole: is_whole, at };
+        let may_hear = swarm.partners(&self.config, segment.resource);
         let (mut messages, mut closed) = (Vec::new(), None);
         for (peer, told) in seekers {
-            if swarm.is_too_far(*peer, segment) || !self.may_share(*peer, segment.resource) {
+            let news = known.beyond(told);
+            let is_open = news.any() && swarm.links.get(peer).is_some_and(&may_hear);
+            if !is_open || swarm.is_too_far(*peer, segment) {
                 continue;
             }
             // What a witness says is of use although it gives nothing.
@@ -161,23 +167,13 @@ impl Machine {
                 closed = cause;
                 continue;
             }
-            let mut told = *told;
-            if let Some(sum) = whole.filter(|_| !told.whole) {
+            if let Some(sum) = whole.filter(|_| news.whole) {
                 messages.push((*peer, Message::Whole { segment, sum }));
-                told.take_whole();
             }
-            let taken_back = told.whole && whole.is_none();
-            if let Some(record) = record.filter(|_| !told.record) {
+            if let Some(record) = record.filter(|_| news.record) {
                 messages.push((*peer, Message::Record(Box::new(record.clone()))));
             }
-            let news = here.less(told.here);
-            let turned = coming.is_empty() != told.coming.is_empty()
-                || (!coming.is_empty() && hops != told.hops)
-                || !here.covers(told.here);
-            // Who fetches slowly would be taken for dead.
-            let beats =
-                !coming.is_empty() && hops == 0 && self.now >= told.at + limits::swarm::BEAT;
-            if !news.is_empty() || turned || taken_back || beats {
+            if news.blocks {
                 messages.push((*peer, Message::Have { segment, here, coming, hops }));
             }
         }
@@ -299,6 +295,12 @@ pub(super) fn blocks_of(
     segment: SegmentId,
     length: u64,
 ) -> BlockSet {
-    let here = |block: &u8| super::serve::hole(entry, segment.block(*block, length)).is_none();
-    segment.blocks(length).iter().filter(here).collect()
+    let (mut here, mut rest) = (segment.blocks(length), segment.range(length));
+    while let Some(gap) = super::serve::hole(entry, rest) {
+        let (first, last) = (segment.block_at(gap.start), segment.block_at(gap.end - 1));
+        let before = BlockSet::first(u32::from(first));
+        here = here.less(BlockSet::first(u32::from(last) + 1).less(before));
+        rest = ByteRange::new(gap.end, rest.end);
+    }
+    here
 }

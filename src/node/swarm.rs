@@ -13,6 +13,7 @@ use super::proving::Proving;
 use super::report::Counter;
 use super::shadow::Shadow;
 use super::sums::Sums;
+use super::told::Told;
 use super::untold::Untold;
 use super::voting::Voting;
 use crate::base::digest::Digest;
@@ -21,7 +22,7 @@ use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::rng::Rng;
-use crate::base::segment::{BlockSet, SegmentId, resource};
+use crate::base::segment::{SegmentId, resource};
 use crate::base::set::Set;
 use crate::base::time::{Date, Instant};
 use crate::base::url::Locator;
@@ -112,27 +113,6 @@ pub(super) struct Link {
     pub(super) seeks: VecDeque<SegmentId>,
 }
 
-/// What a peer was told of a segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) here: BlockSet,
-    pub(super) coming: BlockSet,
-    /// How far away the one is who fetches what is coming.
-    pub(super) hops: u8,
-    pub(super) record: bool,
-    /// That all of it is here, as its origin states.
-    pub(super) whole: bool,
-    /// When it was last told of blocks.
-    pub(super) at: Instant,
-}
-
-impl Told {
-    /// All of it is here: what was told of single blocks counts no more.
-    pub(super) fn take_whole(&mut self) {
-        *self = Self { whole: true, record: self.record, ..Self::default() };
-    }
-}
-
 impl Swarm {
     /// The peers' part, where a network is configured and sharing is on.
     fn new(config: &Config, (own, signer): (NodeKey, NodeKey), mut rng: Rng) -> Self {
@@ -182,14 +162,20 @@ impl Swarm {
         }
     }
 
-    /// When something has to happen although nothing came.
-    pub(super) fn poll_timeout(&self, date: Option<Date>, now: Instant) -> Option<Instant> {
+    /// When something has to happen although nothing came; nobody is dialled while there is no
+    /// room.
+    pub(super) fn poll_timeout(
+        &self,
+        date: Option<Date>,
+        has_room: bool,
+        now: Instant,
+    ) -> Option<Instant> {
         let meeting = self.meeting.as_ref().and_then(|meeting| meeting.poll_timeout(date, now));
         let shadows = self.shadows.values().filter_map(Shadow::due).min();
         let downloads = self.downloads.values().map(|download| download.ends).min();
         let gossip = self.gossip.poll_timeout().filter(|_| self.names_others(now));
         let engines = [
-            self.roster.poll_timeout(now),
+            has_room.then(|| self.roster.poll_timeout(now)).flatten(),
             self.reach.poll_timeout(),
             self.scheduler.poll_timeout(),
             self.slots.poll_timeout(),
@@ -322,7 +308,7 @@ impl Machine {
             self.on_upload(upload);
             return true;
         }
-        if let Some(dial) = swarm.roster.poll(self.now).filter(|_| has_room) {
+        if let Some(dial) = has_room.then(|| swarm.roster.poll(self.now)).flatten() {
             self.on_dial(dial);
             return true;
         }

@@ -1,5 +1,6 @@
 //! Other nodes: whom to link with, who is trusted, and who is given how much.
 
+mod dials;
 pub mod gossip;
 mod guest;
 pub mod hold;

@@ -11,6 +11,7 @@ use crate::base::time::Instant;
 impl Roster {
     /// It became known that some addresses are nearer than was thought.
     pub fn draw_near(&mut self, is_near: impl Fn(IpAddr) -> bool) {
+        self.look.take();
         let far = self.addresses.values_mut().filter(|known| known.found.tier == Tier::Wan);
         for known in far.filter(|known| is_near(known.found.address.ip())) {
             known.found.tier = Tier::Isp;
@@ -19,6 +20,7 @@ impl Roster {
 
     /// A link's other end is nearer than was thought.
     pub fn on_nearer(&mut self, peer: PeerId) {
+        self.look.take();
         if let Some(link) = self.links.get_mut(&peer) {
             link.tier = Tier::Isp;
         }

@@ -1,5 +1,6 @@
 //! Whom to link with and when: addresses with their back-off, links, and who is kept out.
 
+use core::cell::Cell;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -89,18 +90,21 @@ pub struct Roster {
     pub(super) links: Map<PeerId, Linked>,
     bans: Map<NodeKey, Instant>,
     strangers: Strangers,
+    /// When it was looked who is to be dialled, and when that is: each look goes through all
+    /// addresses and links, and every block that comes asks for it.
+    pub(super) look: Cell<Option<(Instant, Option<Instant>)>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Address {
     pub(super) found: Found,
     /// It is announced, or configured; what is not goes with its link.
-    is_current: bool,
-    is_dialled: bool,
-    is_own: bool,
+    pub(super) is_current: bool,
+    pub(super) is_dialled: bool,
+    pub(super) is_own: bool,
     failures: u32,
     /// When it may be dialled again; while it is dialled, since when.
-    next: Instant,
+    pub(super) next: Instant,
     /// When a link was last made by dialling it.
     pub(super) proven: Option<Instant>,
 }
@@ -116,11 +120,13 @@ impl Roster {
             links: Map::new(),
             bans: Map::new(),
             strangers: Strangers::new(),
+            look: Cell::new(None),
         }
     }
 
     /// An address was configured or announced.
     pub fn on_found(&mut self, found: Found, now: Instant) {
+        self.look.take();
         if let Some(address) = self.addresses.get_mut(&found.address) {
             // The first word of whoever cannot lie about it stays.
             let by = address.found.by.min(found.by);
@@ -156,6 +162,7 @@ impl Roster {
 
     /// An address is announced no more. A configured one stays.
     pub fn on_lost(&mut self, address: SocketAddr) {
+        self.look.take();
         let lost =
             self.addresses.get_mut(&address).filter(|known| known.found.by != FoundBy::Config);
         if let Some(known) = lost {
@@ -172,6 +179,7 @@ impl Roster {
         mut link: Linked,
         now: Instant,
     ) -> Result<Option<(PeerId, Refusal)>, Refusal> {
+        self.look.take();
         if let Some(address) = link.dialled.and_then(|at| self.addresses.get_mut(&at)) {
             link.rtt = address.is_dialled.then(|| (now - address.next) / TRIPS);
             address.is_dialled = false;
@@ -231,6 +239,7 @@ impl Roster {
 
     /// A link could not be made; none stands for one that a peer dialled.
     pub fn on_failed(&mut self, dialled: Option<SocketAddr>, why: Failure, now: Instant) {
+        self.look.take();
         if let Some(at) = dialled {
             self.put_off(at, why, now);
         }
@@ -238,6 +247,7 @@ impl Roster {
 
     /// A link is no more.
     pub fn on_gone(&mut self, peer: PeerId, why: Failure, now: Instant) {
+        self.look.take();
         let Some(link) = self.links.remove(&peer) else { return };
         let Some(at) = link.dialled else { return };
         if let Some(address) = self.addresses.get_mut(&at) {
@@ -250,6 +260,7 @@ impl Roster {
 
     /// A key is kept out for a day; answers its link, which is to be ended.
     pub fn ban(&mut self, key: NodeKey, now: Instant) -> Option<PeerId> {
+        self.look.take();
         self.bans.retain(|_, since| now - *since < limits::meeting::BAN);
         self.bans.insert(key, now);
         if self.bans.len() > limits::meeting::BANS {
@@ -264,36 +275,6 @@ impl Roster {
         self.bans.get(&key).is_some_and(|since| now - *since < limits::meeting::BAN)
     }
 
-    /// The next address that is to be dialled now.
-    pub fn poll(&mut self, now: Instant) -> Option<Dial> {
-        if self.dials() >= limits::meeting::DIALS {
-            return None;
-        }
-        // Once the near ones are many, a few far ones come before the rest of them.
-        let is_few = self.far() < self.far_kept() && self.links.len() >= self.max_peers / 2;
-        let rank = |tier: Tier| if is_few { tier != Tier::Wan } else { false };
-        let due = |(_, address): &(&SocketAddr, &Address)| {
-            address.next <= now && self.is_wanted(address, now)
-        };
-        let nearest = |(_, address): &(&SocketAddr, &Address)| {
-            (rank(address.found.tier), address.found.tier, address.next)
-        };
-        let at = *self.addresses.iter().filter(due).min_by_key(nearest)?.0;
-        let address = self.addresses.get_mut(&at)?;
-        (address.is_dialled, address.next) = (true, now);
-        let Found { address, key, tier, .. } = address.found;
-        Some(Dial { address, key, tier })
-    }
-
-    /// When `poll` may have something again by time alone; never while there is nobody to dial.
-    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if self.dials() >= limits::meeting::DIALS {
-            return None;
-        }
-        let wanted = self.addresses.values().filter(|address| self.is_wanted(address, now));
-        wanted.map(|address| address.next).min()
-    }
-
     /// The links that stand.
     pub fn peers(&self) -> impl Iterator<Item = (PeerId, &Linked)> {
         self.links.iter().map(|(peer, link)| (*peer, link))
@@ -302,25 +283,6 @@ impl Roster {
     /// Addresses that are known: all, and those that are being dialled.
     pub fn addresses(&self) -> (usize, usize) {
         (self.addresses.len(), self.dials())
-    }
-
-    pub(super) fn dials(&self) -> usize {
-        self.addresses.values().filter(|address| address.is_dialled).count()
-    }
-
-    /// Whether a link to this address is missing.
-    pub(super) fn is_wanted(&self, address: &Address, now: Instant) -> bool {
-        let at = Some(address.found.address);
-        let key = address.found.key;
-        let is_linked = |link: &Linked| link.dialled == at || Some(link.key) == key;
-        let is_busy = |other: &Address| other.is_dialled && key.is_some() && other.found.key == key;
-        address.is_current
-            && self.has_room(address)
-            && !address.is_dialled
-            && !address.is_own
-            && !key.is_some_and(|key| self.is_banned(key, now))
-            && !self.links.values().any(is_linked)
-            && !self.addresses.values().any(is_busy)
     }
 
     /// The address is dialled again later: doubled each time, with chance.
