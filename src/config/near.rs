@@ -60,6 +60,13 @@ impl Near {
         address.port() >= 1024 && !dead && (named || routed)
     }
 
+    /// Whether an address may be dialled because a node in the home named it that is seen at
+    /// `by`: one of the same network, and no port below 1024.
+    pub fn is_beside(address: core::net::SocketAddr, by: IpAddr) -> bool {
+        let is_beside = is_neighbour(address.ip().to_canonical(), by.to_canonical());
+        is_beside && !is_on_link(address.ip().to_canonical()) && address.port() >= 1024
+    }
+
     /// Whether the operator says that an address is near.
     fn is_named(&self, address: IpAddr, own: &[IpAddr]) -> bool {
         let together = |group: &Group| {

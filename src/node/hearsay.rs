@@ -1,39 +1,45 @@
-//! Others as linked peers name them, and as this node names others: only beyond the home, only
-//! while something is played there, and only addresses at which a node was reached or from which
-//! it came, if it names others itself.
+//! Others as linked peers name them, and as this node names others. Beyond the home only while
+//! something is played there, and only addresses at which a node was reached or from which it
+//! came, if it names others itself. In the home to each who came before it, where they say that
+//! they await others: where routers let no multicast through, one common node is enough.
+
+use core::net::{Ipv6Addr, SocketAddr};
 
 use super::machine::Machine;
-use super::swarm::Swarm;
+use super::swarm::{Link, Swarm};
 use crate::base::limits;
 use crate::base::peer::{FoundBy, PeerId, Role, Tier};
+use crate::base::time::Instant;
+use crate::config::near::Near;
 use crate::engine::peers::gossip::Named;
 use crate::engine::peers::roster::Found;
 use crate::wire::message::Message;
 
 impl Swarm {
     /// Whether a stream is played that is shared beyond the home.
-    pub(super) fn is_wide(&self, now: crate::base::time::Instant) -> bool {
+    pub(super) fn is_wide(&self, now: Instant) -> bool {
         self.wide.is_some_and(|played| now - played < limits::meeting::MEET_OVER)
     }
 
-    /// Whether others are named: by who plays such a stream, and by a witness, whom all meet.
-    pub(super) fn names_others(&self, now: crate::base::time::Instant) -> bool {
+    /// Whether others beyond the home are named: by who plays such a stream, and by a witness,
+    /// whom all meet.
+    pub(super) fn names_others(&self, now: Instant) -> bool {
         let is_hub = self.role == Role::Witness;
         let has_use = self.is_wide(now)
             || (is_hub && self.links.values().any(|link| link.tier != Tier::Home));
         has_use && !self.hides
     }
 
-    /// Nodes beyond the home that can be named.
-    fn nameable(&self, now: crate::base::time::Instant) -> Vec<Named> {
+    /// Nodes that can be named.
+    fn nameable(&self, now: Instant) -> Vec<Named> {
         let reached = self.roster.proven(now).filter(|(_, _, tier)| *tier != Tier::Home);
         let reached = reached.map(|(address, key, _)| Named { address, key });
         let mut all: Vec<Named> = reached.collect();
-        let came = self.links.iter().filter(|(peer, _)| self.gossip.is_open(**peer));
-        for (_, link) in came.filter(|(_, link)| link.tier != Tier::Home) {
-            if let Some(address) = link.seen.filter(|_| all.iter().all(|n| n.key != link.key)) {
-                all.push(Named { address, key: link.key });
-            }
+        for (peer, link) in &self.links {
+            let is_open = link.tier == Tier::Home || self.gossip.is_open(*peer);
+            let is_new = all.iter().all(|named| named.key != link.key);
+            let seen = link.seen.filter(|seen| is_open && is_new && seen.port() > 0);
+            all.extend(seen.map(|address| Named { address, key: link.key }));
         }
         all
     }
@@ -43,22 +49,26 @@ impl Machine {
     /// Names others to those who may have use for them.
     pub(super) fn gossip(&mut self) {
         let now = self.now;
-        let Some(swarm) = self.swarm.as_mut().filter(|swarm| swarm.names_others(now)) else {
-            return;
-        };
-        if swarm.gossip.poll_timeout().is_none_or(|at| at > now) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let far = swarm.names_others(now);
+        if swarm.gossip.poll_timeout(far).is_none_or(|at| at > now) {
             return;
         }
         let known = swarm.nameable(now);
         // Who meets all streams names to each those alone who are on the same one.
         let (links, scheduler) = (&swarm.links, &swarm.scheduler);
         let is_hub = swarm.role == Role::Witness;
+        let is_home = |link: &Link| link.tier == Tier::Home;
         let may = |peer: PeerId, named: &Named| {
             let linked = links.iter().find(|(_, link)| link.key == named.key);
-            !is_hub || linked.is_some_and(|(other, _)| scheduler.meet(peer, *other))
+            if links.get(&peer).is_some_and(is_home) {
+                return linked.is_some_and(|(other, link)| is_home(link) && *other < peer);
+            }
+            let is_far = linked.is_none_or(|(_, link)| !is_home(link));
+            is_far && (!is_hub || linked.is_some_and(|(other, _)| scheduler.meet(peer, *other)))
         };
         let mut words = Vec::new();
-        while let Some(word) = swarm.gossip.poll(&known, now, may) {
+        while let Some(word) = swarm.gossip.poll(&known, (now, far), may) {
             words.push(word);
         }
         for (peer, addresses) in words {
@@ -66,19 +76,45 @@ impl Machine {
         }
     }
 
-    /// A peer names others: strangers' words, each of which may lead to a victim.
-    pub(super) fn on_named(&mut self, peer: PeerId, named: &[core::net::SocketAddr]) {
+    /// Tells a peer in the home where this node awaits others, if it wants to be found.
+    pub(super) fn tell_port(&mut self, peer: PeerId) {
+        let network = &self.config.network;
+        let port = network.listen.first().filter(|_| network.discovery).map(SocketAddr::port);
+        if let Some(port) = port {
+            let addresses = vec![SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)];
+            self.tell(peer, Message::Peers { addresses });
+        }
+    }
+
+    /// A peer names others: strangers' words, each of which may lead to a victim. In the home it
+    /// names itself first, by the port at which it awaits others.
+    pub(super) fn on_named(&mut self, peer: PeerId, named: &[SocketAddr]) {
         let now = self.now;
         let network = &self.config.network;
         let Some(swarm) = &mut self.swarm else { return };
-        let follows = swarm.is_wide(now) && !swarm.hides;
-        let outside = swarm.outside;
-        for address in swarm.gossip.on_named(peer, named, now).iter().filter(|_| follows) {
-            if network.near.is_foreign(*address) {
-                let tier = network.near.tier(address.ip(), outside.as_slice());
-                let (address, key, by) = (*address, None, FoundBy::Peer);
-                swarm.roster.on_found(Found { address, key, tier, by }, now);
+        let Some(link) = swarm.links.get_mut(&peer) else { return };
+        let by = link.seen.filter(|_| link.tier == Tier::Home);
+        match (named, &mut link.seen) {
+            ([own], Some(seen)) if by.is_some() && own.ip().is_unspecified() => {
+                return seen.set_port(if network.discovery { own.port() } else { 0 });
             }
+            _ => {}
+        }
+        let follows = match by {
+            Some(_) => network.discovery,
+            None => swarm.is_wide(now) && !swarm.hides,
+        };
+        for address in swarm.gossip.on_named(peer, named, now).iter().filter(|_| follows) {
+            let is_linked = swarm.links.values().any(|link| link.seen == Some(*address));
+            let tier = match by {
+                Some(by) if Near::is_beside(*address, by.ip()) && !is_linked => Tier::Home,
+                None if network.near.is_foreign(*address) => {
+                    network.near.tier(address.ip(), swarm.outside.as_slice())
+                }
+                _ => continue,
+            };
+            let (address, key, by) = (*address, None, FoundBy::Peer);
+            swarm.roster.on_found(Found { address, key, tier, by }, now);
         }
     }
 }
@@ -230,6 +266,80 @@ mod tests {
             assert_eq!(speaks, plays && !hides, "hides: {hides}, plays: {plays}");
             let alarm = machine.poll_timeout();
             assert!(alarm.is_none_or(|(at, _)| at > now), "it does not turn in place: {alarm:?}");
+        }
+    }
+
+    /// A link at home over TCP from there, whose node says at what port it awaits others.
+    fn at_home(machine: &mut Machine, peer: u64, at: &str, now: Instant) -> Vec<Output> {
+        let at = socket(at);
+        joined(machine, peer, (Role::Device, at), now);
+        let seen = SocketAddr::new(at.ip(), 50_000);
+        let seen = Peering::Seen { peer: PeerId(peer), at: seen, is_udp: false };
+        machine.handle(Input::Peer(Box::new(seen)), now);
+        said(machine, peer, Message::Peers { addresses: vec![socket("[::]:8644")] }, now)
+    }
+
+    /// Whom a machine names to whom.
+    fn names(outputs: &[Output]) -> Vec<String> {
+        let named = |output: &Output| match output {
+            Output::Peer(order) => match &**order {
+                PeerOrder::Tell { peer, message: Message::Peers { addresses } } => {
+                    let all: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+                    Some(format!("{}: {}", peer.0, all.join(" ")))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        outputs.iter().filter_map(named).collect()
+    }
+
+    #[test]
+    fn in_the_home_who_comes_is_told_who_is_there() {
+        for (discovery, first, later) in
+            [(true, "1: [::]:8644", "2: 192.168.1.5:8644"), (false, "", "")]
+        {
+            let (mut machine, mut now) = machine(|config| config.network.discovery = discovery);
+            let told = at_home(&mut machine, 1, "192.168.1.5:8644", now);
+            assert_eq!(names(&told).join(", "), first);
+            now += Duration::from_secs(1);
+            let _ = at_home(&mut machine, 2, "192.168.1.6:8644", now);
+            joined(&mut machine, 3, (Role::Device, socket("203.0.113.9:8644")), now);
+            let _ = outputs(&mut machine);
+            let mut told = Vec::new();
+            for _ in 0..90 {
+                now += Duration::from_secs(1);
+                machine.handle(Input::Tick, now);
+                told.extend(names(&outputs(&mut machine)));
+            }
+            assert_eq!(told.join(", "), later);
+        }
+    }
+
+    #[test]
+    fn in_the_home_none_is_followed_to_elsewhere() {
+        let named = |text: &str| Message::Peers { addresses: vec![socket(text)] };
+        for (discovery, address, expected) in [
+            (true, "192.168.1.9:8644", 1),
+            (false, "192.168.1.9:8644", 0),
+            (true, "192.168.1.6:8644", 0),
+            (true, "192.168.2.9:8644", 0),
+            (true, "192.168.1.9:80", 0),
+            (true, "203.0.113.99:8644", 0),
+            (true, "127.0.0.1:8644", 0),
+        ] {
+            let (mut machine, mut now) = machine(|config| config.network.discovery = discovery);
+            let _ = at_home(&mut machine, 1, "192.168.1.5:8644", now);
+            let _ = at_home(&mut machine, 2, "192.168.1.6:8644", now);
+            machine.swarm.as_mut().expect("a network").wide = Some(now);
+            let _ = said(&mut machine, 1, named(address), now);
+            now += Duration::from_secs(1);
+            machine.handle(Input::Tick, now);
+            assert_eq!(
+                dials(&outputs(&mut machine)),
+                expected,
+                "{address}, discovery: {discovery}"
+            );
         }
     }
 

@@ -109,9 +109,8 @@ impl Machine {
             seeks: VecDeque::new(),
         };
         swarm.links.insert(peer, link);
-        if tier != Tier::Home {
-            swarm.gossip.on_joined(peer, key, self.now);
-        }
+        let is_home = tier == Tier::Home;
+        swarm.gossip.on_joined(peer, (key, is_home), self.now);
         let end = schedule::want::Link { key, tier, role };
         swarm.scheduler.on_joined(peer, end, self.now);
         if let Some((old, Refusal::Double)) = instead {
@@ -125,6 +124,9 @@ impl Machine {
         let line = format!("peer {} joined ({})", key.short(), role.name());
         self.say(log::Level::Info, line);
         self.greet(peer);
+        if is_home {
+            self.tell_port(peer);
+        }
         if let Some((old, refusal)) = instead {
             let why = refused(refusal);
             self.on_gone(old, &why);

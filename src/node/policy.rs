@@ -30,22 +30,22 @@ impl Swarm {
     fn reach(&self, config: &Config, kin: Kin) -> Option<Tier> {
         let origin = config.origins.get(usize::from(kin.origin.0))?;
         let reach = origin.share.reach().filter(|_| !self.muted)?;
-        let is_popular = || self.audience(kin) >= config.sharing.min_audience;
+        let is_popular = || self.is_popular(kin, config.sharing.min_audience);
         if reach == Tier::Wan && !is_popular() { Some(Tier::Isp) } else { Some(reach) }
     }
 
-    /// How many are on a stream, this node included, as far as can be known: by what a tracker
-    /// says and by who seeks it. Without trackers all links stand for it: then the operator has
-    /// named each node by hand, and nobody else could begin.
-    fn audience(&self, kin: Kin) -> usize {
-        let seeking = self.scheduler.sharers(kin.topic) + 1;
-        match &self.meeting {
-            None => seeking.max(self.links.len() + 1),
+    /// Whether so many are on a stream, this node included, as far as can be known: by what a
+    /// tracker says and by who seeks it. Without trackers all links stand for it: then the
+    /// operator has named each node by hand, and nobody else could begin.
+    fn is_popular(&self, kin: Kin, enough: usize) -> bool {
+        let told = match &self.meeting {
+            None => self.links.len() + 1,
             Some(meeting) => {
                 let told = meeting.audience(kin.stream).unwrap_or(0);
-                seeking.max(usize::try_from(told).unwrap_or(usize::MAX))
+                usize::try_from(told).unwrap_or(usize::MAX)
             }
-        }
+        };
+        told >= enough || self.scheduler.sharers(kin.topic) + 1 >= enough
     }
 
     /// Who may have to do with a resource, to be asked of each link. Of what is not known where it

@@ -11,11 +11,13 @@ use crate::engine::peers::roster::{Dial, Failure};
 use crate::wire::message::Message;
 
 impl Machine {
-    /// A link's other end is there. In the home addresses say nothing to others.
+    /// A link's other end is there.
     pub(super) fn on_seen(&mut self, peer: PeerId, at: SocketAddr, is_udp: bool) {
         let Some(swarm) = &mut self.swarm else { return };
-        let far = swarm.links.get_mut(&peer).filter(|link| link.tier != Tier::Home);
-        if let Some(link) = far {
+        let Some(link) = swarm.links.get_mut(&peer) else { return };
+        if link.tier == Tier::Home {
+            link.seen = Some(SocketAddr::new(at.ip().to_canonical(), 0));
+        } else {
             link.seen = Some(at).filter(|_| is_udp);
             let came = swarm.roster.has_come(peer, at);
             swarm.reach.on_linked(peer, End { at, is_met: is_udp, came });

@@ -101,7 +101,8 @@ pub(super) struct Link {
     pub(super) tier: Tier,
     /// Where its other end is.
     pub(super) ground: Ground,
-    /// Where its packets come from, over QUIC.
+    /// Beyond the home: where its packets come from, over QUIC. In the home: where it awaits
+    /// others; no port until it has said so.
     pub(super) seen: Option<SocketAddr>,
     pub(super) since: Instant,
     /// Blocks that it was asked for and did not give yet.
@@ -173,7 +174,7 @@ impl Swarm {
         let meeting = self.meeting.as_ref().and_then(|meeting| meeting.poll_timeout(date, now));
         let shadows = self.shadows.values().filter_map(Shadow::due).min();
         let downloads = self.downloads.values().map(|download| download.ends).min();
-        let gossip = self.gossip.poll_timeout().filter(|_| self.names_others(now));
+        let gossip = self.gossip.poll_timeout(self.names_others(now));
         let engines = [
             has_room.then(|| self.roster.poll_timeout(now)).flatten(),
             self.reach.poll_timeout(),

@@ -18,6 +18,7 @@ MDNS = 5353
 def discovery(report, home, origin):
     for name, family in (("IPv4 and IPv6", None), ("IPv4 alone", 4), ("IPv6 alone", 6)):
         found(report, home, origin, (name, family))
+    introduced(report, home, origin)
     avahi(report, home, origin)
     goodbye(report, home, origin)
     silence(report, home, origin)
@@ -44,6 +45,37 @@ def found(report, home, origin, which):
                 print(nodes.tail(6))
     finally:
         for device in devices:
+            only(device, None)
+
+
+def introduced(report, home, origin):
+    """Where no multicast comes through, a node that all know makes them known to each other."""
+    devices = home.devices[:3]
+    for device in devices:
+        only(device, 4)
+        home.port(device, "mcast_flood", "off")
+    try:
+        with Nodes(home, origin) as nodes:
+            nodes.finding = "file"
+            middle = nodes.add(home.gateway, role="gateway")
+            for device in devices:
+                nodes.add(device, peers=[f"{home.gateway.address}:8644"])
+            alone = nodes.add(home.devices[3], discovery=False, peers=[f"{home.gateway.address}:8644"])
+            nodes.start()
+            begin = time.monotonic()
+
+            def judge():
+                meshed = [n for n in nodes.all if n not in (middle, alone)]
+                wait_for(lambda: all(len(n.linked()) == 3 for n in meshed), 25,
+                         f"three devices that know each other, not {[len(n.linked()) for n in nodes.all]}")
+                if len(alone.linked()) != 1:
+                    raise AssertionError(f"who wants no discovery has {len(alone.linked())} links")
+                return f"after {time.monotonic() - begin:.1f} s"
+            if not report.case("without multicast: known to each other through the gateway", judge):
+                print(nodes.tail(6))
+    finally:
+        for device in devices:
+            home.port(device, "mcast_flood", "on")
             only(device, None)
 
 

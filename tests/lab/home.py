@@ -2,7 +2,7 @@
 """Whole homes in network namespaces: real multicast, rates, players and kills, and what neap does in them.
 
 usage: tests/lab/home.py [--sharing on|off] [--finding mdns|static] [--numbers] [PART...]
-       parts: alone live narrow mixed dash film liars strangers discovery many      (default: all)
+       parts: alone live narrow apart mixed dash film liars strangers discovery many      (default: all)
 
 Needs root. `--sharing off` runs the same with nothing shared: the figures that the others are compared with.
 `--numbers` prints the table of docs/performance.md instead (8 devices, about ten minutes).
@@ -24,9 +24,9 @@ from node import Nodes
 from report import Report
 from strangers import strangers
 
-PARTS = ("alone", "live", "narrow", "mixed", "dash", "film", "liars", "strangers", "discovery", "many")
+PARTS = ("alone", "live", "narrow", "apart", "mixed", "dash", "film", "liars", "strangers", "discovery", "many")
 # What says nothing while sharing is off.
-SHARED = ("liars", "strangers", "discovery", "many")
+SHARED = ("apart", "liars", "strangers", "discovery", "many")
 LINE = {"down": 20e6, "up": 5e6, "delay_ms": 20}
 
 
@@ -53,7 +53,7 @@ def main():
         live = Live(report, home, origin, options.sharing == "on")
         if "alone" in wanted:
             alone(report, home, origin, LINE)
-        for part, trial in (("live", live.evening), ("narrow", live.narrow), ("mixed", live.mixed),
+        for part, trial in (("live", live.evening), ("narrow", live.narrow), ("apart", live.apart), ("mixed", live.mixed),
                             ("dash", live.dash), ("liars", live.liars)):
             if part in wanted:
                 trial()

@@ -146,6 +146,31 @@ class Live:
             self.played(nodes, "an evening")
             self.faults(nodes)
 
+    def apart(self):
+        """A wireless network that lets its guests reach the gateway alone: all that they share goes by way of it."""
+        devices = self.home.devices[:4]
+        for device in devices:
+            self.home.port(device, "isolated", "on")
+        try:
+            with Nodes(self.home, self.origin) as nodes:
+                for device in devices:
+                    nodes.add(device, peers=[f"{self.home.gateway.address}:8644"])
+                gateway = nodes.add(self.home.gateway, role="witness")
+                nodes.start()
+                wait_for(lambda: len(gateway.linked()) == len(devices), 20, "links to the gateway")
+                mark = len(self.origin.log())
+                players = self.watch({device: nodes.all[0].base() + HIGH_PATH for device in devices})
+                time.sleep(22)
+                for player in players.values():
+                    player.end()
+                self.copies("each reaches the gateway alone", mark, "/live/hls/high")
+                self.quiet("each reaches the gateway alone", players)
+                if crossed := [n.host.name for n in nodes.all if n is not gateway and len(n.linked()) != 1]:
+                    raise AssertionError(f"{crossed} have other links than that to the gateway")
+        finally:
+            for device in devices:
+                self.home.port(device, "isolated", "off")
+
     def narrow(self):
         """Four watch while the line is cut to twice one stream's rate."""
         devices = self.home.devices[:4]

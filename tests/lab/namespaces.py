@@ -204,6 +204,10 @@ class Home:
         host.ip("route", "add", "default", "via", self.gateway.address)
         return host
 
+    def port(self, host, switch, to):
+        """Sets a switch of the bridge for a device's cable, such as `isolated` or `mcast_flood`."""
+        self.gateway.ip("link", "set", f"port{host.number}", "type", "bridge_slave", switch, to)
+
     def plug(self, host, into):
         """Pulls a device's cable, or puts it back."""
         self.gateway.ip("link", "set", f"port{host.number}", "up" if into else "down")
