@@ -59,7 +59,9 @@ impl Machine {
         if let Some(download) = download.filter(|_| why == Why::Late) {
             let fetch = download.waits.and_then(|id| self.fetches.get(&id));
             let is_awaited = fetch.is_some_and(|fetch| !fetch.followers.is_empty());
-            download.is_late |= is_awaited || !download.holes.is_empty();
+            let all = download.length.map_or(1, |length| segment.blocks(length).len());
+            let is_much = blocks.is_none_or(|late| late.len() * LATE_PART >= all);
+            download.is_late |= is_much && (is_awaited || !download.holes.is_empty());
             download.has_waited |= self.now - download.begun >= WAITED;
         }
         self.report.add(
@@ -334,3 +336,7 @@ impl Machine {
 
 /// Who asks the origin sooner after it began has not waited for peers.
 const WAITED: core::time::Duration = core::time::Duration::from_millis(100);
+
+/// Fewer of a segment's blocks than one in so many are a tail that the origin brings in a moment:
+/// for these alone the next segment is not waited for less long.
+const LATE_PART: u32 = 4;
