@@ -129,9 +129,12 @@ fn rfc_9112_8_a_body_that_breaks_off_is_never_passed_off_as_whole_nor_kept() {
 
 #[test]
 fn rfc_9112_6_3_what_follows_a_body_of_known_length_is_no_part_of_it() {
-    let sends = |wire: &mut Wire| {
+    let both = Gate::default();
+    let sent = both.clone();
+    let sends = move |wire: &mut Wire| {
         wire.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 4\r\n\r\nbody");
         wire.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother");
+        sent.open();
     };
     let origin = Origin::with("/a", Arc::new(sends));
     origin.on("/b", ok(FRESH, "b's own"));
@@ -140,7 +143,8 @@ fn rfc_9112_6_3_what_follows_a_body_of_known_length_is_no_part_of_it() {
         let reply = daemon.get("/o/a").expect(200);
         assert_eq!((reply.text().as_str(), reply.field("content-length")), ("body", Some("4")));
     }
-    // What came unasked is not the answer to the next request.
+    // What came unasked before the next request is not the answer to that.
+    both.wait();
     assert_eq!(daemon.get("/o/b").expect(200).text(), "b's own");
     let of = |path: &str| origin.seen(path)[0].connection;
     assert_ne!(of("/a"), of("/b"), "the connection is not used again");

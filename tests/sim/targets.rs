@@ -23,10 +23,21 @@ fn measure(stage: Stage) -> (Measure, World) {
     let (shared, direct) = both(&stage.scene());
     let measure = Measure::of(&shared, &direct);
     println!("{stage:?}\n    {measure:?}");
-    println!("    peers {} kB", shared.peer_bytes / 1000);
-    for name in
-        ["wholes_proven", "wholes_wrong", "records_signed", "audits", "contested", "peers_banned"]
-    {
+    println!(
+        "    peers {} kB; {:?}",
+        shared.peer_bytes / 1000,
+        crate::world::measure::by_segment(&shared)
+    );
+    for name in [
+        "origin_elected",
+        "origin_late",
+        "wholes_proven",
+        "wholes_wrong",
+        "records_signed",
+        "audits",
+        "contested",
+        "peers_banned",
+    ] {
         println!("    {name} {}", shared.counted(name));
     }
     assert_eq!(shared.checks.breaches(), [""; 0]);

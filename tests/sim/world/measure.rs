@@ -66,6 +66,19 @@ fn copies(world: &World, from: Instant) -> f64 {
     bytes as f64 / once.max(1) as f64
 }
 
+/// Of each live segment, how often the origin sent it, in tenths; in order.
+pub fn by_segment(world: &World) -> Vec<(usize, u64)> {
+    let sent = world.origin_sent.iter().filter_map(|(thing, bytes)| match *thing {
+        Thing::Media { number, .. } => {
+            Some((number as usize, bytes * 10 / world.library.length(*thing).max(1)))
+        }
+        _ => None,
+    });
+    let mut all: Vec<_> = sent.collect();
+    all.sort_unstable();
+    all
+}
+
 fn last_comes(world: &World) -> Instant {
     world.scene.audience.iter().map(|audience| audience.comes).max().unwrap_or(START)
 }
