@@ -109,10 +109,11 @@ impl Memo {
         let text = |part: &[u8]| core::str::from_utf8(part).ok().map(str::to_owned);
         let (origin, identity) = (text(part()?)?, text(part()?)?);
         let (policy, lines) = (part()?.to_vec(), text(part()?)?);
-        let field = |line: &str| {
-            line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()))
-        };
-        let fields = lines.lines().map(field).collect::<Option<Fields>>()?;
+        let mut fields = Fields::new();
+        for line in lines.lines() {
+            let (name, value) = line.split_once(": ")?;
+            fields.push(name, value);
+        }
         let written = (flags & DATED != 0).then_some(Date(date));
         let selective = false;
         // The first version did not say on whose word: what it wrote is purged by no key.

@@ -7,11 +7,11 @@ pub const BLOCK: u64 = 64 * 1024;
 /// large file is kept where it is watched and a usual segment is two to eight slices.
 pub const SLICE: u64 = 16 * BLOCK;
 
-/// Bytes of the usual allocation for a row's blocks, which is four of them on their grid. What
-/// has 128 KiB or more is mapped by itself: it takes a sixtieth more than it holds on musl, where a
-/// block alone takes a tenth, and goes back to the system when it is dropped, which a block alone
-/// does not on glibc (docs/store.md).
-pub const RUN: u64 = 4 * BLOCK;
+/// Bytes of the usual allocation for a row's blocks, which is eight of them on their grid, half a
+/// slice. What has 128 KiB or more is mapped by itself: it takes a page more than it holds on musl,
+/// where a block alone takes a tenth, and goes back to the system when it is dropped, which a block
+/// alone does not on glibc (docs/store.md).
+pub const RUN: u64 = 8 * BLOCK;
 
 /// Blocks of a segment as peers exchange it: they fit in the bits of one number, and a record of
 /// them in 2 KiB; a usual media segment is one, a 4K one two or three.

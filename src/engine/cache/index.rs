@@ -52,7 +52,7 @@ impl Entry {
     /// Bytes that its metadata takes, about.
     fn size(&self) -> usize {
         let ranges = self.present.iter().count() + self.on_disk.iter().count();
-        let fields = self.fields.size() + self.fields.len() * 2 * size_of::<String>();
+        let fields = self.fields.size() + self.fields.len() * size_of::<(u32, u32)>();
         size_of::<Slot>() + LINKS + fields + self.selecting.size() + ranges * RANGE
     }
 }

@@ -1,8 +1,6 @@
 "use strict";
 (() => {
-  // The server says everything in one place; here changed parts are exchanged, so that an open
-  // list stays open and marked text stays marked. Nothing is asked for while nobody looks.
-  const parts = 
+  const parts =
     "#head,#flow,#playing,#peers,#origins,#room,#caps,#ledger,#faults,#counters";
   const gone = document.getElementById("gone");
   let timer = 0;

@@ -52,6 +52,8 @@ pub fn policy() -> String {
 
 const FRAME: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
+/// The server says everything in one place; the script exchanges the parts that changed, so that
+/// an open list stays open and marked text stays marked. It asks for nothing while nobody looks.
 const SCRIPT: &str = include_str!("page.js");
 
 fn head(status: &Status) -> String {

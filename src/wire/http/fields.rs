@@ -1,29 +1,43 @@
 //! Header fields in the order in which they came (RFC 9110, 5).
 
 /// The fields of one head; names are kept as sent and compared without regard to case.
+///
+/// All lie in one text: a cache holds the fields of each of its responses, and a text for each name
+/// and each value takes more than twice as much.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(String, String)>);
+pub struct Fields {
+    text: String,
+    /// How long each name is, and its value behind it.
+    sizes: Vec<(u32, u32)>,
+}
 
 impl Fields {
     /// No field.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { text: String::new(), sizes: Vec::new() }
     }
 
     /// Adds a field behind the others.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
+        self.add(name.as_ref(), value.as_ref());
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        let size = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.text.push_str(name);
+        self.text.push_str(value);
+        self.sizes.push((size(name), size(value)));
     }
 
     /// The first value of a field.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Every value of a field in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        let of = move |(n, v): &'a (String, String)| n.eq_ignore_ascii_case(name).then_some(&**v);
-        self.0.iter().filter_map(of)
+        let of = move |(n, v): (&'a str, &'a str)| n.eq_ignore_ascii_case(name).then_some(v);
+        self.iter().filter_map(of)
     }
 
     /// Every member of a comma-separated list field, trimmed, empty ones left out.
@@ -40,44 +54,78 @@ impl Fields {
 
     /// Takes every field of that name out.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        if self.has(name) {
+            self.retain(|n, _| !n.eq_ignore_ascii_case(name));
+        }
     }
 
     /// Replaces every field of that name by one.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+    pub fn set(&mut self, name: &str, value: impl AsRef<str>) {
         self.remove(name);
-        self.push(name, value);
+        self.add(name, value.as_ref());
     }
 
     /// Keeps the fields that `wanted` says yes to.
     pub fn retain(&mut self, mut wanted: impl FnMut(&str, &str) -> bool) {
-        self.0.retain(|(name, value)| wanted(name, value));
+        self.keep(&mut wanted);
+    }
+
+    fn keep(&mut self, wanted: &mut dyn FnMut(&str, &str) -> bool) {
+        let whole = core::mem::take(self);
+        self.text.reserve_exact(whole.text.len());
+        self.sizes.reserve_exact(whole.sizes.len());
+        for (name, value) in whole.iter() {
+            if wanted(name, value) {
+                self.add(name, value);
+            }
+        }
     }
 
     /// Names and values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.text, sizes: self.sizes.iter() }
     }
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.sizes.len()
     }
 
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sizes.is_empty()
     }
 
     /// Bytes that the fields take as written, for accounts of memory.
     pub fn size(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.len() + value.len() + 4).sum()
+        self.text.len() + self.len() * 4
     }
 }
 
-impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Fields {
+/// The fields of a head, in order.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    rest: &'a str,
+    sizes: core::slice::Iter<'a, (u32, u32)>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value) = self.sizes.next()?;
+        let (name, rest) = self.rest.split_at_checked(*name as usize)?;
+        let (value, rest) = rest.split_at_checked(*value as usize)?;
+        self.rest = rest;
+        Some((name, value))
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Fields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let mut all = Self::new();
+        fields.into_iter().for_each(|(name, value)| all.add(name.as_ref(), value.as_ref()));
+        all
     }
 }
 

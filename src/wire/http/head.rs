@@ -260,16 +260,22 @@ fn whole_lines(head: &[u8]) -> Result<(), Fault> {
 }
 
 fn fields(headers: &[httparse::Header<'_>]) -> Result<Fields, Fault> {
-    let field = |header: &httparse::Header<'_>| {
-        // Old servers send Latin-1; a byte beyond ASCII is kept as the character it meant.
-        let value = match core::str::from_utf8(header.value) {
-            Ok(text) => text.trim_ascii().to_owned(),
-            Err(_) => header.value.iter().map(|&byte| char::from(byte)).collect(),
-        };
-        let clean = !value.contains(['\0', '\r', '\n']) && !header.name.is_empty();
-        if clean { Ok((header.name.to_owned(), value)) } else { Err(Fault::Malformed) }
-    };
-    headers.iter().map(field).collect()
+    let mut fields = Fields::new();
+    for header in headers {
+        let breaks = |byte: &u8| matches!(byte, b'\0' | b'\r' | b'\n');
+        if header.name.is_empty() || header.value.iter().any(breaks) {
+            return Err(Fault::Malformed);
+        }
+        match core::str::from_utf8(header.value) {
+            Ok(text) => fields.push(header.name, text.trim_ascii()),
+            // Old servers send Latin-1; a byte beyond ASCII is kept as the character it meant.
+            Err(_) => {
+                let text: String = header.value.iter().map(|&byte| char::from(byte)).collect();
+                fields.push(header.name, text);
+            }
+        }
+    }
+    Ok(fields)
 }
 
 fn chunked_alone(fields: &Fields) -> Result<(), Fault> {
