@@ -188,7 +188,7 @@ impl Timeline {
         let found = self.find(&name(&self.ignored, asked), range)?;
         let stream = self.streams.get(&found.stream)?;
         let row = stream.rows.get(usize::try_from(found.row).ok()?)?;
-        stream.heads.get(&row.set).map(|head| head.held(now))
+        stream.heads.get(&row.set).map(|head| head.held(found.position, now))
     }
 
     /// How its stream lists a segment; `None` for what no stream lists as media.

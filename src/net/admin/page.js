@@ -9,7 +9,7 @@
     if (document.hidden) return;
     try {
       const answer = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-      if (!answer.ok) throw new Error(answer.status);
+      if (!answer.ok) throw answer;
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll(parts)) {
         const now = next.getElementById(old.id);
