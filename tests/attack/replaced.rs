@@ -39,12 +39,18 @@ fn record(segment: SegmentId, body: &[u8], etag: &str) -> Record {
 fn gives(theatre: &Theatre, path: &str, (body, count): (&[u8], u8)) {
     let mut member = Member::join(theatre.peers).unwrap();
     let segment = SegmentId { resource: resource("o", path), number: 0 };
+    let (here, coming) = (segment.blocks(body.len() as u64), BlockSet::NONE);
+    let words = [
+        Message::Record(Box::new(record(segment, body, "\"peers\""))),
+        Message::Have { segment, here, coming, hops: 0 },
+    ];
+    // Before anybody asks: an answer has 20 ms until the node takes its turn at the origin.
+    let tell_all = |member: &mut Member| words.iter().all(|word| member.tell(word));
+    assert!(tell_all(&mut member), "the link has just begun");
     while let Some(message) = member.hear() {
         match message {
             Message::Seek { segment: sought, .. } if sought == segment => {
-                member.tell(&Message::Record(Box::new(record(segment, body, "\"peers\""))));
-                let (here, coming) = (segment.blocks(body.len() as u64), BlockSet::NONE);
-                member.tell(&Message::Have { segment, here, coming, hops: 0 });
+                tell_all(&mut member);
             }
             Message::Want { segment: wanted, blocks, .. } if wanted == segment => {
                 for block in blocks.iter() {
