@@ -161,18 +161,23 @@ mod tests {
 
     use super::*;
 
-    /// Runs `test` of this file in a process of its own, since the protocol lives in the
-    /// environment; `script` prepares it and ends in `exec "$@"`.
-    fn child(test: &str, script: &str) -> Command {
+    /// Names what a test does in a process of its own, since the protocol lives in the environment.
+    const PART: &str = "NEAP_TEST_PART";
+
+    fn part() -> Option<String> {
+        std::env::var(PART).ok()
+    }
+
+    /// Runs `test` of this file anew for a part of it; `script` prepares the environment and ends
+    /// in `exec "$@"`.
+    fn child((test, part): (&str, &str), script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
         let program = std::env::current_exe().expect("this program");
         command.args(["-c", script, "sh"]).arg(program);
-        command.args(["--exact", &format!("host::notify::tests::{test}"), "--ignored"]);
+        command.args(["--exact", &format!("host::notify::tests::{test}")]).env(PART, part);
         command
     }
 
-    #[test]
-    #[ignore = "run by the test below with an environment of its own"]
     fn says_everything() {
         assert_eq!(watchdog_interval(), Some(Duration::from_secs(15)));
         ready("2 streams\nMAINPID=1");
@@ -185,13 +190,17 @@ mod tests {
 
     #[test]
     fn the_manager_hears_each_state_once_and_no_forged_one() {
+        if part().is_some() {
+            return says_everything();
+        }
         let folder = std::env::temp_dir().join(format!("neap-notify-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder of our own");
         let path = folder.join("notify");
         let manager = UnixDatagram::bind(&path).expect("a socket of our own");
         manager.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket of our own");
         let script = "WATCHDOG_PID=$$ exec \"$@\"";
-        let mut child = child("says_everything", script);
+        let test = "the_manager_hears_each_state_once_and_no_forged_one";
+        let mut child = child((test, "says everything"), script);
         child.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "30000000").stdout(Stdio::null());
         assert!(child.status().expect("it starts").success());
         let mut heard = Vec::new();
@@ -209,8 +218,6 @@ mod tests {
         assert_eq!(heard[5].trim_end(), "STOPPING=1");
     }
 
-    #[test]
-    #[ignore = "run by the test below with an environment of its own"]
     fn takes_the_sockets() {
         let mut taken = sockets().expect("what systemd hands over");
         assert_eq!(taken.len(), 1);
@@ -223,21 +230,17 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "run by the test below with an environment of its own"]
-    fn takes_nothing() {
-        assert!(sockets().expect("what systemd hands over").is_empty());
-    }
-
-    #[test]
-    #[ignore = "run by the test below with an environment of its own"]
-    fn refuses_what_does_not_listen() {
-        assert_eq!(sockets().unwrap_err(), Error::Unfit("player".into()));
-    }
-
-    #[test]
     fn handed_over_sockets_serve_and_foreign_ones_are_left_alone() {
         use std::io::Write;
 
+        match part().as_deref() {
+            Some("ours") => return takes_the_sockets(),
+            Some("foreign") => return assert!(sockets().expect("nothing for us").is_empty()),
+            Some("file") => {
+                return assert_eq!(sockets().unwrap_err(), Error::Unfit("player".into()));
+            }
+            _ => {}
+        }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let mut client = std::net::TcpStream::connect(listener.local_addr().expect("it is bound"))
             .expect("a connection");
@@ -246,15 +249,12 @@ mod tests {
         let ours = "exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=player exec \"$@\"";
         let foreign = "exec 3<&0; LISTEN_PID=1 LISTEN_FDS=1 exec \"$@\"";
         let file = "exec 3</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=player exec \"$@\"";
-        for (test, script) in [
-            ("takes_nothing", foreign),
-            ("refuses_what_does_not_listen", file),
-            ("takes_the_sockets", ours),
-        ] {
+        let test = "handed_over_sockets_serve_and_foreign_ones_are_left_alone";
+        for (part, script) in [("foreign", foreign), ("file", file), ("ours", ours)] {
             let socket = OwnedFd::from(listener.try_clone().expect("a second handle"));
-            let mut child = child(test, script);
+            let mut child = child((test, part), script);
             child.stdin(Stdio::from(socket)).stdout(Stdio::null());
-            assert!(child.status().expect("it starts").success(), "{test}");
+            assert!(child.status().expect("it starts").success(), "{part}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Others as linked peers name them, and as this node names others. Beyond the home only while
 //! something is played there, and only addresses at which a node was reached or from which it
-//! came, if it names others itself. In the home to each who came before it, where they say that
-//! they await others: where routers let no multicast through, one common node is enough.
+//! came, if it names others itself. In the home each newcomer hears once where those who came
+//! before it await others: where routers let no multicast through, one common node is enough.
 
 use core::net::{Ipv6Addr, SocketAddr};
 

@@ -4,7 +4,7 @@ use crate::base::limits;
 use crate::base::segment::BlockSet;
 use crate::base::time::Instant;
 
-/// What a peer was told of a segment.
+/// What a peer was told of a segment, or what there is to tell of it now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) here: BlockSet,
@@ -14,7 +14,7 @@ pub(super) struct Told {
     pub(super) record: bool,
     /// That all of it is here, as its origin states.
     pub(super) whole: bool,
-    /// When it was last told of blocks.
+    /// When it was last told of blocks; now, of what there is to tell.
     pub(super) at: Instant,
 }
 

@@ -67,7 +67,7 @@ def introduced(report, home, origin):
             def judge():
                 meshed = [n for n in nodes.all if n not in (middle, alone)]
                 wait_for(lambda: all(len(n.linked()) == 3 for n in meshed), 25,
-                         f"three devices that know each other, not {[len(n.linked()) for n in nodes.all]}")
+                         lambda: f"three devices that know each other, not {[len(n.linked()) for n in nodes.all]}")
                 if len(alone.linked()) != 1:
                     raise AssertionError(f"who wants no discovery has {len(alone.linked())} links")
                 return f"after {time.monotonic() - begin:.1f} s"

@@ -165,8 +165,11 @@ class Live:
                     player.end()
                 self.copies("each reaches the gateway alone", mark, "/live/hls/high")
                 self.quiet("each reaches the gateway alone", players)
-                if crossed := [n.host.name for n in nodes.all if n is not gateway and len(n.linked()) != 1]:
-                    raise AssertionError(f"{crossed} have other links than that to the gateway")
+
+                def apart():
+                    if crossed := [n.host.name for n in nodes.all if n is not gateway and len(n.linked()) != 1]:
+                        raise AssertionError(f"{crossed} have other links than that to the gateway")
+                self.report.case("each reaches the gateway alone: no other link", apart)
         finally:
             for device in devices:
                 self.home.port(device, "isolated", "off")

@@ -26,11 +26,11 @@ def many(report, home, origin):
             nodes.add(device, memory="16 MiB", peers=[f"{home.devices[0].address}:{PORT}"])
         nodes.start()
         if not report.case(f"{PEERS} links to one node", lambda: wait_for(
-                lambda: len(hub.linked()) >= PEERS, 40, f"{PEERS} links, not {len(hub.linked())}") and None):
+                lambda: len(hub.linked()) >= PEERS, 40, lambda: f"{PEERS} links, not {len(hub.linked())}") and None):
             return
         last = nodes.all[-1]
         if not report.case("who came last is linked to nearly all", lambda: wait_for(
-                lambda: len(last.linked()) >= PEERS - 4, 30, f"links to nearly all, not {len(last.linked())}") and None):
+                lambda: len(last.linked()) >= PEERS - 4, 30, lambda: f"links to nearly all, not {len(last.linked())}") and None):
             return
         rest = beside(hub)
         players = {n.host.name: Watcher(n.host, n.base() + LOW_PATH) for n in nodes.all if n is not witness}

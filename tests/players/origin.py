@@ -31,14 +31,17 @@ def free_port():
 
 
 def wait_for(condition, seconds, what):
-    """Waits until `condition()` is true and returns what it said; raises after `seconds`."""
+    """Waits until `condition()` is true and returns what it said; raises after `seconds`, and says in vain for `what`.
+
+    `what` is a text, or a function that says how far it came.
+    """
     end = time.monotonic() + seconds
     while True:
         said = condition()
         if said:
             return said
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s in vain for {what}")
+            raise TimeoutError(f"waited {seconds} s in vain for {what() if callable(what) else what}")
         time.sleep(0.05)
 
 

@@ -34,8 +34,8 @@ impl Playhead {
         now: Instant,
     ) {
         if next && self.is_behind(position, now) {
-            let goes_on =
-                self.behind.last.is_some_and(|last| position == last || position == last + 1);
+            let step = self.behind.last.and_then(|last| position.checked_sub(last));
+            let goes_on = step.is_some_and(|step| step <= 1);
             return self.behind.on_request((position, goes_on), long, now);
         }
         self.lead.on_request((position, next), long, now);
@@ -85,6 +85,10 @@ mod tests {
         assert_eq!(head.held(12, at(5000)), Duration::from_secs(7));
         head.on_request((12, true), four, at(5000));
         assert_eq!(head.held(12, at(5000)), Duration::from_secs(7));
+        // Another player, one segment behind, comes to where the first one is.
+        head.on_request((11, true), four, at(5000));
+        head.on_request((12, true), four, at(5000));
+        assert_eq!(head.held(12, at(5000)), Duration::from_secs(7));
         head.on_request((90, false), four, at(6000));
         assert_eq!(head.held(90, at(6000)), four);
         assert_eq!(head.held(90, at(60_000)), Duration::ZERO);
@@ -107,5 +111,9 @@ mod tests {
         head.on_request((14, true), four, at(3000));
         head.on_request((11, true), four, at(3000));
         assert_eq!(head.held(11, at(3000)), four, "a third begins");
+        head.on_request((u64::MAX, false), four, at(3000));
+        head.on_request((u64::MAX - 1, true), four, at(3000));
+        head.on_request((u64::MAX - 1, true), four, at(3000));
+        assert_eq!(head.held(u64::MAX - 1, at(3000)), four, "at the last number that there is");
     }
 }
