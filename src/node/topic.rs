@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::fetch::Ask;
 use super::machine::Machine;
 use super::policy::Kin;
+use super::swarm::Link;
 use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
@@ -30,7 +31,9 @@ impl Machine {
         let swarm = self.swarm.as_ref()?;
         let plain = ask.method == "GET" && ask.shared && !ask.passes && ask.body.is_none();
         let fresh = ask.fills.is_none() && ask.validates.is_none();
-        if swarm.links.is_empty() || !plain || !fresh {
+        // Whom nothing may be taken of would be waited for in vain.
+        let may_give = |link: &Link| self.rule.governor.may_take(link.tier);
+        if !plain || !fresh || !swarm.links.values().any(may_give) {
             return None;
         }
         let range = match ask.spec {

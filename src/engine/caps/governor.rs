@@ -457,6 +457,20 @@ mod tests {
     }
 
     #[test]
+    fn of_whom_nothing_may_be_taken_is_known_by_tier() {
+        let takes = |rates: CapRates| {
+            let caps = Caps { rates, ..Caps::default() };
+            let governor = Governor::new(caps, Instant::from_micros(0));
+            [Tier::Home, Tier::Isp, Tier::Wan].map(|tier| governor.may_take(tier))
+        };
+        let (none, little) = (Some(Rate(0)), Some(Rate(1000)));
+        assert_eq!(takes(CapRates { download: none, ..CapRates::default() }), [false; 3]);
+        assert_eq!(takes(CapRates { download: little, ..CapRates::default() }), [true; 3]);
+        let no_wan = CapRates { download_wan: none, ..CapRates::default() };
+        assert_eq!(takes(no_wan), [true, true, false]);
+    }
+
+    #[test]
     fn what_is_used_up_closes_the_tiers_beyond_the_home_and_no_other() {
         let now = Instant::from_micros(0);
         let mut caps = Caps::default();

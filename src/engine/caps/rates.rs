@@ -61,6 +61,11 @@ impl Governor {
         (up, down)
     }
 
+    /// Whether anything may be asked of peers in a tier at all.
+    pub fn may_take(&self, tier: Tier) -> bool {
+        self.down.rate(tier) != Some(Rate(0))
+    }
+
     /// What the hours make of a rate; without a clock the smallest that any hour names.
     fn scheduled(&self, key: Scheduled, rate: Option<Rate>) -> Option<Rate> {
         let named = |window: &Window| {
