@@ -3,4 +3,5 @@
 mod cases;
 mod many;
 mod script;
+mod shortage;
 mod swarm;

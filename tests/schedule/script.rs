@@ -31,14 +31,7 @@ pub(crate) fn key(name: &str) -> NodeKey {
 /// milliseconds and the step, in order.
 #[track_caller]
 pub(crate) fn check(script: &str, expected: &str) {
-    let mut bench = Bench::new(script);
-    for line in lines(script).filter(|line| !line.starts_with("order")) {
-        let (when, event) = line.split_once(' ').expect("a time and an event");
-        bench.run_until(when.parse().expect("milliseconds"));
-        let words: Vec<_> = event.split(' ').collect();
-        bench.happen(&words);
-        bench.drain();
-    }
+    let bench = Bench::play(script);
     let shown = || {
         bench.log.iter().fold(String::new(), |mut shown, (when, step)| {
             writeln!(shown, "{when} {step}").expect("a String");
@@ -56,6 +49,14 @@ pub(crate) fn check(script: &str, expected: &str) {
     assert!(log.next().is_none(), "more than expected:\n{}", shown());
 }
 
+/// Plays `script` and answers what is asked of the origin: when, of which segment, which blocks, why.
+pub(crate) fn origin(script: &str) -> Vec<String> {
+    let steps = Bench::play(script).log.into_iter();
+    steps
+        .filter_map(|(when, step)| Some(format!("{when} {}", step.strip_prefix("origin ")?)))
+        .collect()
+}
+
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
@@ -69,6 +70,18 @@ struct Bench {
 }
 
 impl Bench {
+    fn play(script: &str) -> Self {
+        let mut bench = Self::new(script);
+        for line in lines(script).filter(|line| !line.starts_with("order")) {
+            let (when, event) = line.split_once(' ').expect("a time and an event");
+            bench.run_until(when.parse().expect("milliseconds"));
+            let words: Vec<_> = event.split(' ').collect();
+            bench.happen(&words);
+            bench.drain();
+        }
+        bench
+    }
+
     fn new(script: &str) -> Self {
         let order = lines(script).find_map(|line| line.strip_prefix("order "));
         let order = order.unwrap_or("own").split(' ').map(String::from).collect();

@@ -243,7 +243,10 @@ fn a_live_event_is_carried_by_its_homes() {
     let usable = (uplink as f64 * nodes + stage.witness_tenths as f64) / 10.0 / nodes;
     let ceiling = (2.0 / nodes).max(1.0 - usable);
     println!("{homes} homes, uplink {uplink} tenths: {measure:?}");
-    println!("    origin's share {share:.3}, at best {ceiling:.3}; of peers' bytes {near:.3} near");
+    let fresh = part(shared.fresh_bytes, shared.came_bytes);
+    println!(
+        "    origin's share {share:.3}, at best {ceiling:.3}; of peers' bytes {near:.3} near, {fresh:.3} of use"
+    );
     assert_eq!(shared.checks.breaches(), [""; 0]);
     assert!(measure.stalls <= measure.stalls_alone, "{measure:?}");
     assert!(measure.copies < measure.copies_alone * 0.9 && near > 0.3, "{measure:?} {near}");

@@ -6,6 +6,7 @@ use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::peer::{PeerId, Role, Tier};
+use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::Instant;
 
 impl Scheduler {
@@ -19,6 +20,23 @@ impl Scheduler {
         let ends = self.peers.get(&one).zip(self.peers.get(&other));
         ends.is_some_and(|(one, other)| one.meets(other))
     }
+
+    /// What is on its way here, as peers that seek the segment are told it, and how far away the
+    /// one is who fetches it: the own fetch alone while there is one, hearsay else.
+    pub fn coming(&self, segment: SegmentId, now: Instant) -> (BlockSet, u8) {
+        let Some(pursuit) = self.wants.get(&segment) else { return (BlockSet::NONE, 0) };
+        let own = pursuit.own.less(pursuit.here);
+        if !own.is_empty() {
+            return (own, 0);
+        }
+        pursuit.hearsay(suffices(&self.peers, pursuit.want.topic, now))
+    }
+}
+
+/// Whether many beyond the home share a topic.
+pub(super) fn is_crowd(peers: &Map<PeerId, Source>, topic: Digest, now: Instant) -> bool {
+    let far = |source: &&Source| source.link.tier != Tier::Home && source.shares(topic, now);
+    peers.values().filter(far).count() > limits::swarm::CROWD
 }
 
 /// Whose copy of a topic's segments is for all who want them.
@@ -31,8 +49,7 @@ pub(super) fn suffices(
     topic: Digest,
     now: Instant,
 ) -> impl Fn(&PeerId) -> bool {
-    let far = |source: &&Source| source.link.tier != Tier::Home && source.shares(topic, now);
-    let is_crowd = peers.values().filter(far).count() > limits::swarm::CROWD;
+    let is_crowd = is_crowd(peers, topic, now);
     let is_far_witness =
         |source: &Source| source.link.role == Role::Witness && source.link.tier != Tier::Home;
     move |peer| !is_crowd || !peers.get(peer).is_some_and(is_far_witness)

@@ -29,6 +29,8 @@ pub(super) struct View<'a> {
     /// Whether a player waits for such a one, or had it and may ask for what comes next until then.
     pub(super) is_line_taken: bool,
     pub(super) turn: Instant,
+    /// How much of a segment peers are too slow for.
+    pub(super) short: u32,
     /// Bytes of a usual segment, for one whose record is unknown.
     pub(super) usual: u64,
     pub(super) steps: &'a mut VecDeque<Step>,
@@ -71,7 +73,7 @@ impl View<'_> {
     }
 
     /// What is missing and on no way here.
-    fn open(&self) -> BlockSet {
+    pub(super) fn open(&self) -> BlockSet {
         self.pursuit.missing().less(self.pursuit.own).less(self.pursuit.outstanding())
     }
 
@@ -133,9 +135,14 @@ impl View<'_> {
             let late = open.less(self.in_time(self.last_look()));
             let first = self.pursuit.want.urgent;
             let blocks = join(late, open);
+            if !first {
+                let asked = self.pursuit.outstanding();
+                self.pursuit.late = self.pursuit.late.or(blocks.and(asked));
+            }
             self.cancel_far(blocks);
             self.take(blocks, if first { Why::First } else { Why::Late });
         } else {
+            self.take_part();
             self.take_turns();
         }
     }
@@ -179,7 +186,7 @@ impl View<'_> {
         is_faster
     }
 
-    fn take(&mut self, blocks: BlockSet, why: Why) {
+    pub(super) fn take(&mut self, blocks: BlockSet, why: Why) {
         if blocks.is_empty() {
             return;
         }
@@ -306,6 +313,9 @@ impl View<'_> {
             return next;
         }
         at(self.switch());
+        if self.is_short() {
+            at(self.last_look());
+        }
         at(self.turn);
         at(self.heard_at_home());
         at(pursuit.rest.0);

@@ -9,5 +9,6 @@ mod pull;
 pub mod rank;
 pub mod rate;
 pub mod scheduler;
+mod shortage;
 mod sources;
 pub mod want;

@@ -218,6 +218,10 @@ impl View<'_> {
         };
         holders.retain(|h| h.peer != late.peer && h.room > 0 && !failed(&h.peer));
         let Some(best) = holders.iter().min_by_key(|holder| holder.queue_time()) else { return };
+        if self.is_short() && best.tier != Tier::Home {
+            // Where uplinks are short, what comes twice is missing elsewhere.
+            return;
+        }
         if is_near {
             self.ask(best.peer, block);
         } else if best.queue_time() < self.now - late.at {
@@ -268,9 +272,11 @@ impl View<'_> {
         }
     }
 
-    /// What was asked of peers and is here, or seen to be late, before `by`.
+    /// What was asked of peers and is here, or seen to be late, before `by`. Where uplinks are
+    /// short, all of it is left to come until then: what is on its way would have come in vain.
     pub(super) fn in_time(&self, by: Instant) -> BlockSet {
-        let in_time = |asked: &&Asked| asked.late > self.now && asked.late <= by;
+        let waits = self.is_short() && self.now < by && !self.pursuit.want.urgent;
+        let in_time = |asked: &&Asked| waits || (asked.late > self.now && asked.late <= by);
         self.pursuit.asked.iter().filter(in_time).map(|asked| asked.block).collect()
     }
 }

@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use super::company::suffices;
 use super::decide::View;
 use super::rank::Member;
 use super::rate::Rate;
@@ -36,6 +35,8 @@ pub struct Scheduler {
     pub(super) fetching: Map<SegmentId, (u64, bool)>,
     /// Until when a player that had one may ask for what comes next.
     pub(super) turn: Instant,
+    /// How much of a segment peers are too slow for, by topic, in parts of it.
+    pub(super) short: Map<Digest, u32>,
     /// Peers that may be asked for more than before.
     pub(super) freed: Set<PeerId>,
     /// Peers that a cap holds back, and until when.
@@ -67,6 +68,7 @@ impl Scheduler {
             alarms: Set::new(),
             fetching: Map::new(),
             turn: Instant::default(),
+            short: Map::new(),
             freed: Set::new(),
             held: Set::new(),
         }
@@ -123,6 +125,7 @@ impl Scheduler {
     pub fn drop(&mut self, segment: SegmentId, now: Instant) {
         self.view(segment, now, |view| view.cancel(BlockSet(u64::MAX)));
         let Some(pursuit) = self.wants.remove(&segment) else { return };
+        self.note_shortage(&pursuit, now);
         self.forget_use(segment, pursuit.want.deadline);
         if let Some(alarm) = pursuit.alarm {
             self.alarms.remove(&(alarm, segment));
@@ -263,17 +266,6 @@ impl Scheduler {
         }
     }
 
-    /// What is on its way here, as peers that seek the segment are told it, and how far away the
-    /// one is who fetches it: the own fetch alone while there is one, hearsay else.
-    pub fn coming(&self, segment: SegmentId, now: Instant) -> (BlockSet, u8) {
-        let Some(pursuit) = self.wants.get(&segment) else { return (BlockSet::NONE, 0) };
-        let own = pursuit.own.less(pursuit.here);
-        if !own.is_empty() {
-            return (own, 0);
-        }
-        pursuit.hearsay(suffices(&self.peers, pursuit.want.topic, now))
-    }
-
     /// What is to be done next; none when nothing is before [`Self::poll_timeout`].
     pub fn poll(&mut self, now: Instant) -> Option<Step> {
         self.release(now);
@@ -388,6 +380,7 @@ impl Scheduler {
             is_behind,
             is_line_taken,
             turn: self.turn,
+            short: self.short.get(&want.topic).copied().unwrap_or(0),
             usual: self.usual,
             steps: &mut self.steps,
             now,

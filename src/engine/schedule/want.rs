@@ -142,6 +142,10 @@ pub(super) struct Pursuit {
     pub(super) grace: Option<Instant>,
     /// Whether it waits for an own fetch that is due sooner.
     pub(super) yields: bool,
+    /// Blocks that the origin brings since peers would have been too late with them.
+    pub(super) late: BlockSet,
+    /// Whether the part was taken that peers are too slow for.
+    pub(super) is_parted: bool,
     /// When it is looked at again.
     pub(super) alarm: Option<Instant>,
 }
@@ -216,6 +220,8 @@ impl Pursuit {
             rest: (now, 0),
             grace: None,
             yields: false,
+            late: BlockSet::NONE,
+            is_parted: false,
             alarm: None,
         };
         pursuit.regroup(now);

@@ -530,6 +530,7 @@ impl World {
                 let bytes = ByteRange::new(offer.start, offer.start + u64::from(offer.length));
                 let digest = digest(offer.content, bytes);
                 let length = offer.length;
+                self.came_bytes += u64::from(length);
                 let block = Peering::Block { peer, segment, block, digest, length };
                 self.submit_with(end.node, (Input::Peer(Box::new(block)), Some(offer)));
             }
@@ -550,6 +551,7 @@ impl World {
         let together = self.scene.seats.iter().any(|seat| seat.lie.colludes);
         let apart = self.scene.rung == Rung::OriginDigest || together;
         self.checks.verified.placed(node, (range, offer), apart);
+        self.fresh_bytes += open.lacks(range);
         open.insert(range, stuff);
         self.peer_bytes += range.len();
         self.near_bytes += if offer.near { range.len() } else { 0 };

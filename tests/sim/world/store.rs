@@ -74,6 +74,17 @@ impl Row {
         }
     }
 
+    /// Bytes of a range that are not here.
+    pub fn lacks(&self, range: ByteRange) -> u64 {
+        let mut present = self.present.clone();
+        let gaps = std::iter::from_fn(|| {
+            let gap = present.first_gap(range)?;
+            present.insert(gap);
+            Some(gap.len())
+        });
+        gaps.sum()
+    }
+
     fn put(&mut self, range: ByteRange, stuff: Stuff) {
         let before = self.pieces.range_mut(..range.start).next_back();
         match before {

@@ -46,6 +46,9 @@ pub struct World {
     pub origin_bytes: u64,
     /// The same for each thing.
     pub origin_sent: BTreeMap<Thing, u64>,
+    /// Bytes of blocks that came from peers, and those of them that were not here before.
+    pub came_bytes: u64,
+    pub fresh_bytes: u64,
     /// Bytes of blocks that came from peers and were placed.
     pub peer_bytes: u64,
     /// Those of them that came from the home or the same provider.
@@ -103,6 +106,8 @@ impl World {
             origin_asked: BTreeMap::new(),
             origin_bytes: 0,
             origin_sent: BTreeMap::new(),
+            came_bytes: 0,
+            fresh_bytes: 0,
             peer_bytes: 0,
             near_bytes: 0,
             took: BTreeMap::new(),
