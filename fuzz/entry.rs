@@ -21,6 +21,21 @@ pub(crate) fn dash(data: &[u8]) {
     playlist(Format::Dash, data);
 }
 
+/// A packed body: what it holds is no longer than it may be, and packed plainly it is the same.
+pub(crate) fn gzip(data: &[u8]) {
+    const MOST: usize = 100_000;
+    let Some(text) = neap::wire::gzip::unpack(data, MOST) else { return };
+    assert!(text.len() <= MOST);
+    let (body, trailer) = data.split_at(data.len() - 8);
+    assert!(trailer.ends_with(&u32::try_from(text.len()).expect("a bound").to_le_bytes()));
+    for cut in 1..body.len() {
+        let cut = [&body[..cut], trailer].concat();
+        // Bits behind the end of what was deflated say nothing.
+        let less = neap::wire::gzip::unpack(&cut, MOST);
+        assert!(less.is_none_or(|less| less == text));
+    }
+}
+
 /// One reference a line: each leads a player to what the origin meant, and stays there.
 pub(crate) fn rewrite(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };

@@ -124,6 +124,7 @@ macro_rules! corpora {
 }
 
 corpora! {
+    a_packed_body_is_what_its_sum_says: "gzip", entry::gzip;
     a_request_is_read_and_sent_on_as_one: "request", http::request;
     a_response_is_read_and_passed_on_as_one: "response", http::response;
     chunks_are_the_same_in_any_pieces: "chunked", http::chunked;

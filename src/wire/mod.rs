@@ -4,6 +4,7 @@ pub mod cmcd;
 pub mod cmsd;
 pub mod dash;
 pub mod frame;
+pub mod gzip;
 pub mod hls;
 pub mod http;
 pub mod igd;

@@ -29,6 +29,8 @@ impl Read {
 pub enum Fault {
     /// More bytes than `limits::stream::PLAYLIST`.
     Size,
+    /// Packed by the origin, and not to be unpacked, or too large then.
+    Packed,
     /// Not UTF-8 (RFC 8216, 4).
     Encoding,
     /// Neither `#EXTM3U` nor an `MPD` element begins it.
@@ -53,6 +55,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Size => "the playlist is too large to be read",
+            Self::Packed => "the playlist cannot be unpacked",
             Self::Encoding => "the playlist is not utf-8",
             Self::Start => "it is neither a playlist nor a manifest",
             Self::Value => "a value that the playlist depends on cannot be read",

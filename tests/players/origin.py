@@ -167,7 +167,7 @@ http {{
     types {{ application/vnd.apple.mpegurl m3u8; application/dash+xml mpd; video/mp2t ts;
             video/mp4 mp4 m4s; text/html html; text/javascript js mjs; }}
     # As CDNs do: playlists packed for who asks, and said to depend on that.
-    gzip on; gzip_vary on; gzip_types application/vnd.apple.mpegurl application/dash+xml;
+    gzip on; gzip_proxied any; gzip_vary on; gzip_types application/vnd.apple.mpegurl application/dash+xml;
     server {{ listen {self.address}:{self.port}; {shared.replace("CORS", "")} }}
     server {{ listen {self.address}:{self.tls_port} ssl; ssl_certificate leaf.pem;
         ssl_certificate_key leaf.key; {shared.replace("CORS", cors)} }}

@@ -271,7 +271,43 @@ fn an_encoded_body_passes_as_it_is() {
         got.is(b"\x1f\x8b not really");
         assert_eq!(got.field("content-encoding"), Some("gzip"));
     }
-    assert!(origin.asked().iter().all(|asked| asked.field("accept-encoding").is_none()));
+    // What is no playlist passes as it is: nobody would unpack it here.
+    assert_eq!(origin.about("/a.ts")[0].field("accept-encoding"), None);
+    assert_eq!(origin.about("/a.m3u8")[0].field("accept-encoding"), Some("gzip"));
+}
+
+/// `#EXTM3U`, a segment of four seconds at `/far/a.ts` and one at `b.ts`, by gzip.
+const PACKED: &[u8] = include_bytes!("../samples/far.m3u8.gz");
+
+#[test]
+fn a_packed_playlist_is_unpacked_and_put_right() {
+    let origin = Origin::new(|asked, reply| {
+        let fields = "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\nETag: W/\"1\"\r\n\
+                      Cache-Control: no-cache\r\nContent-MD5: of-the-packed\r\n\
+                      Content-Type: application/vnd.apple.mpegurl\r\n";
+        match asked.field("if-none-match") {
+            Some("W/\"1\"") => reply.answer("304 Not Modified", "ETag: W/\"1\"\r\n", b""),
+            _ => reply.answer("200 OK", fields, PACKED),
+        }
+    });
+    let node = Node::with(&origin.url(), "");
+    for _ in 0..2 {
+        let got = node.get("/tv/a.m3u8");
+        let text = String::from_utf8_lossy(&got.body).into_owned();
+        assert!(text.starts_with("#EXTM3U\n") && text.ends_with("b.ts\n"), "{text}");
+        assert!(text.contains("\n/tv/far/a.ts\n"), "{text}");
+        assert_eq!(got.field("content-length"), Some(&*text.len().to_string()));
+        assert_eq!((got.field("content-encoding"), got.field("content-md5")), (None, None));
+    }
+    let asked = origin.about("/a.m3u8");
+    assert_eq!((asked.len(), asked[1].field("if-none-match")), (2, Some("W/\"1\"")));
+    // A part of a list is not asked for packed: it would be a part of what is packed.
+    node.get_with("/tv/c.m3u8", "Range: bytes=0-9\r\nIf-Range: \"x\"\r\n");
+    let parts: Vec<_> = origin.about("/c.m3u8");
+    let both = |asked: &crate::origin::Asked| {
+        asked.field("range").is_some() && asked.field("accept-encoding").is_some()
+    };
+    assert!(!parts.iter().any(both));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::base::url::without_query;
 use crate::node::event::{Arrival, Input, Order};
 use crate::node::trouble::Trouble;
 use crate::store::writer::Writer;
+use crate::wire::gzip;
 use crate::wire::http::body::Step;
 use crate::wire::plan::{Fault, Plan};
 use crate::wire::playlist;
@@ -92,7 +93,9 @@ impl Inner {
             return self.collect_records(answered).await.map(Some);
         }
         let head = &answered.head;
-        let plain = !head.fields.has("content-encoding") && order.method == "GET";
+        let coding = head.fields.first("content-encoding");
+        let packed = coding.is_some_and(gzip::is_named);
+        let plain = (coding.is_none() || packed) && order.method == "GET";
         let path = without_query(&order.locator.target);
         let format = playlist::recognise(head.fields.first("content-type"), path);
         let Some(format) = format.filter(|_| plain && head.status == 200) else {
@@ -111,10 +114,21 @@ impl Inner {
             let count = connection.content(body, &mut text[here..]).await?;
             text.truncate(here + count);
         }
+        if packed {
+            let Some(plain) = gzip::unpack(&text, limits::stream::PLAYLIST) else {
+                let (warning, text) = (Some(Fault::Packed), Some(text));
+                return Ok(Some(Collected { warning, text, ..Collected::default() }));
+            };
+            text = plain;
+            answered.head.fields.remove("content-encoding");
+        }
         let source = Source { url: &answered.url, asked: &order.locator, places: &origins.places };
         let read = playlist::read(format, &text, &source);
+        let is_changed = packed || read.text.is_some();
         if let Some(changed) = read.text {
             text = changed.into_bytes();
+        }
+        if is_changed {
             // Digests and ranges of the origin are of its bytes, not of ours.
             for name in ["content-md5", "content-digest", "repr-digest", "accept-ranges"] {
                 answered.head.fields.remove(name);

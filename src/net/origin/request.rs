@@ -4,6 +4,7 @@ use crate::base::url::Url;
 use crate::config::model::Origin;
 use crate::node::event::Order;
 use crate::wire::http::fields::Fields;
+use crate::wire::playlist;
 
 /// A request on its way, perhaps through redirects.
 #[derive(Clone, Debug)]
@@ -20,6 +21,11 @@ impl Outgoing {
     /// The request that an order means at one of the origin's base URLs.
     pub fn new(order: &Order, origin: &Origin, base: &Url) -> Self {
         let mut fields = order.fields.clone();
+        let is_list = playlist::recognise(None, &order.locator.target).is_some();
+        if is_list && order.method == "GET" && !fields.has("range") {
+            // A long list comes anew every few seconds, and packs to a tenth.
+            fields.set("Accept-Encoding", "gzip");
+        }
         for (name, value) in &origin.headers {
             fields.set(name, value.clone());
         }
@@ -67,8 +73,15 @@ impl Outgoing {
 }
 
 /// Fields that go along when a redirect leads to another server.
-const TRAVELS: [&str; 6] =
-    ["accept", "accept-language", "range", "if-range", "if-none-match", "user-agent"];
+const TRAVELS: [&str; 7] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "range",
+    "if-range",
+    "if-none-match",
+    "user-agent",
+];
 
 #[cfg(test)]
 mod tests {
