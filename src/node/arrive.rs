@@ -236,7 +236,8 @@ impl Machine {
             _ => None,
         };
         if let Some(health) = self.health.get_mut(usize::from(locator.origin.0)) {
-            if media != MediaRule::Key && !passes {
+            // A live playlist between segments that cannot be kept says nothing of these.
+            if matches!(media, MediaRule::Segment { .. }) && !passes {
                 health.on_stored(keep.is_some());
             }
         }

@@ -11,7 +11,7 @@ pub(super) struct Health {
     bases: Vec<Base>,
     last_error: Option<String>,
     tried: bool,
-    /// Answers in a row that could not be stored: nothing is fetched ahead then.
+    /// Segments in a row that could not be stored: nothing is fetched ahead then.
     unkept: u8,
 }
 
@@ -66,7 +66,7 @@ impl Health {
         base.failures = base.failures.saturating_add(1);
     }
 
-    /// Notes whether an answer could be stored.
+    /// Notes whether a segment could be stored.
     pub(super) const fn on_stored(&mut self, stored: bool) {
         self.unkept = if stored { 0 } else { self.unkept.saturating_add(1) };
     }

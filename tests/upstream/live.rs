@@ -236,6 +236,29 @@ fn segments_that_may_not_be_kept_are_not_fetched_ahead_for_long() {
 }
 
 #[test]
+fn segments_that_end_with_their_connection_are_not_fetched_ahead_for_long() {
+    let first = Arc::new(Mutex::new(100));
+    let now = Arc::clone(&first);
+    // Such a body may be cut and is kept by nobody; the playlist, which has a length, is.
+    let origin = Origin::new(move |asked: &Asked, reply: &mut Reply<'_>| match asked.path() {
+        "/live.m3u8" => reply.answer("200 OK", HLS, window(*lock(&now), 1)),
+        path => {
+            reply.send(format!("HTTP/1.0 200 OK\r\n\r\n{path}"));
+            reply.close();
+        }
+    });
+    let node = Node::with(&origin.url(), "");
+    for number in 100..109 {
+        *lock(&first) = number;
+        let listed = format!("seg{}.ts", number + 3);
+        until("the window", || node.get("/tv/live.m3u8").text().contains(&listed).then_some(()));
+        node.get(&format!("/tv/seg{number}.ts")).is(format!("/seg{number}.ts"));
+    }
+    assert!(node.metric("neap_prefetches_total") <= 4, "{:?}", targets(&origin));
+    assert!(origin.about("/seg").len() <= 9 + 4, "{:?}", targets(&origin));
+}
+
+#[test]
 fn what_is_fetched_ahead_is_asked_for_as_the_player_does() {
     let (origin, _) = channel(2, "");
     let node = Node::with(&origin.url(), "headers = { X-Key = \"k\" }");

@@ -4,10 +4,11 @@ use core::cell::RefCell;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io;
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 
 use smol::lock::Semaphore;
-use smol::{Timer, future};
+use smol::{Task, Timer, future};
 
 use crate::base::limits;
 use crate::base::map::Map;
@@ -19,14 +20,19 @@ use crate::node::trouble::{Trouble, TroubleKind};
 pub struct Dialer {
     now: fn() -> Instant,
     known: RefCell<Map<String, (Instant, Vec<IpAddr>)>>,
-    lookups: Semaphore,
+    /// Look-ups that nobody waited for to their end.
+    left: RefCell<Map<String, LookUp>>,
+    lookups: Arc<Semaphore>,
 }
+
+type LookUp = Task<io::Result<Vec<IpAddr>>>;
 
 impl Dialer {
     /// A dialer by the given clock.
     pub fn new(now: fn() -> Instant) -> Self {
         // getaddrinfo holds a thread while it waits; two at once is as many as a box should pay.
-        Self { now, known: RefCell::default(), lookups: Semaphore::new(2) }
+        let lookups = Arc::new(Semaphore::new(2));
+        Self { now, known: RefCell::default(), left: RefCell::default(), lookups }
     }
 
     /// A connected socket, within `limit`.
@@ -77,13 +83,31 @@ impl Dialer {
         }
     }
 
+    /// Asks the resolver. What it says when nobody waits any more is for who asks next.
     async fn look_up(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        let _turn = self.lookups.acquire().await;
-        let found = async_net::resolve((host, 0)).await?;
+        let left = self.left.borrow_mut().remove(host);
+        let task = match left {
+            Some(task) => task,
+            None => {
+                let (turn, host) = (self.lookups.acquire_arc().await, host.to_owned());
+                smol::unblock(move || {
+                    let _turn = turn;
+                    let found = (&*host, 0).to_socket_addrs()?;
+                    Ok(found.map(|address| address.ip()).take(8).collect())
+                })
+            }
+        };
+        let mut waited = Waited { dialer: self, host, task: Some(task) };
+        let found = match &mut waited.task {
+            Some(task) => task.await,
+            None => Ok(Vec::new()),
+        };
+        waited.task = None;
+        let found = found?;
         if found.is_empty() {
             return Err(no_address());
         }
-        Ok(self.learn(host, found.iter().map(SocketAddr::ip).take(8).collect()))
+        Ok(self.learn(host, found))
     }
 
     fn learn(&self, host: &str, addresses: Vec<IpAddr>) -> Vec<IpAddr> {
@@ -93,6 +117,24 @@ impl Dialer {
         }
         known.insert(host.to_owned(), ((self.now)(), addresses.clone()));
         addresses
+    }
+}
+
+/// A look-up as long as somebody waits for it; then it is left to end by itself.
+struct Waited<'a> {
+    dialer: &'a Dialer,
+    host: &'a str,
+    task: Option<LookUp>,
+}
+
+impl Drop for Waited<'_> {
+    fn drop(&mut self) {
+        let Some(task) = self.task.take() else { return };
+        let mut left = self.dialer.left.borrow_mut();
+        if left.len() >= limits::http::NAMES {
+            left.clear();
+        }
+        left.insert(self.host.to_owned(), task);
     }
 }
 
@@ -207,6 +249,30 @@ mod tests {
         smol::block_on(dialer.dial("cdn.example", port, limit)).expect("connected");
         // For the next minute nobody waits for it.
         smol::block_on(dialer.dial("cdn.example", port, limit / 10)).expect("connected");
+    }
+
+    #[test]
+    fn what_a_slow_resolver_says_at_last_is_used_the_next_time() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        let port = listener.local_addr().expect("bound").port();
+        // What is known is an address where nobody listens (RFC 5737).
+        let dialer = long_after("cdn.example");
+        let gone = vec![IpAddr::from([192, 0, 2, 1])];
+        dialer.known.borrow_mut().insert("cdn.example".into(), (Instant::default(), gone));
+        let (answers, answer) = std::sync::mpsc::channel::<()>();
+        let slow = smol::unblock(move || {
+            let _ = answer.recv();
+            Ok(vec![IpAddr::from([127, 0, 0, 1])])
+        });
+        dialer.left.borrow_mut().insert("cdn.example".into(), slow);
+        let patience = Duration::from_millis(20);
+        let resolve = || smol::block_on(dialer.resolve("cdn.example", patience));
+        assert_eq!(resolve().expect("what was known"), [IpAddr::from([192, 0, 2, 1])]);
+        answers.send(()).expect("it still runs");
+        // A minute later.
+        dialer.known.borrow_mut().remove("cdn.example");
+        smol::block_on(dialer.dial("cdn.example", port, limits::http::NAME_WAIT)).expect("there");
+        assert!(dialer.left.borrow().is_empty());
     }
 
     #[test]
