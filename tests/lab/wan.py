@@ -73,7 +73,7 @@ class Internet:
 class Node:
     """One neap with a player that reads a segment each half second."""
 
-    def __init__(self, world, host, network, trackers, more="", plays=True):
+    def __init__(self, world, host, network, trackers, more="", plays=True, share="any"):
         self.host, self.network = host, network
         self.folder = world.folder / host.name
         (self.folder / "state").mkdir(parents=True, mode=0o700)
@@ -84,7 +84,7 @@ class Node:
             f'[log]\ntarget = "stderr"\nlevel = "debug"\n'
             f'[network]\nname = "{network}"\nsecret-file = "{self.folder}/secret"\nstate = "{self.folder}/state"\n'
             f'discovery = false\ntrackers = {json.dumps(trackers)}\nisp-prefixes = ["203.0.113.0/24"]\n{more}\n'
-            f'[[origin]]\nname = "tv"\nurl = "http://192.0.2.2:8000/"\nshare = "any"\n')
+            f'[[origin]]\nname = "tv"\nurl = "http://192.0.2.2:8000/"\nshare = "{share}"\n')
         with open(self.folder / "log", "w") as log:
             self.process = host.start([binary(), "--config", self.folder / "neap.toml"], stdout=log, stderr=log)
         wait_for(lambda: host.within(lambda: answers(8642)), 20, f"neap on {host.name}")
@@ -294,7 +294,10 @@ def main():
         lies(report, world, tracker, victim)
         nodes += hearsay(report, world, Victim(world.machine("named", "198.18.7.1", 250)))
         nodes += met_at_witness(report, around)
+        nodes += grouped(report, world)
         worst = max(node.waited for node in nodes)
+        for node in nodes:
+            node.ending = True
         check(report, worst < 5, f"every player played on: {worst:.2f} s at the longest for a segment")
     report.close()
 
@@ -319,6 +322,37 @@ def met_at_witness(report, around):
         check(report, False, f"{error}: {linked(one)} {linked(two)}: {one.log()[-600:]}")
     check(report, linked(hidden) == [hub.key()[1]], f"who hides is linked to the witness alone: {linked(hidden)}")
     return [one, two, hidden]
+
+
+def grouped(report, world):
+    """Three nodes that know each other and a witness; all but the last in a group, and sharing ends with that."""
+    where = ["198.51.100.120", "100.64.9.121", "100.64.10.122"]
+    group = 'groups = { AS64500 = ["198.51.100.0/24", "100.64.9.0/24"] }\n'
+    signer = Node(world, world.machine("signer", "198.51.100.119", 119), "grouped", [], f'role = "witness"\n{group}',
+                  plays=False, share="isp")
+    known = ["198.51.100.119:8644"] + [f"{address}:8644" for address in where]
+    more = f'peers = {json.dumps(known)}\nwitnesses = ["{signer.key()[0]}"]\n{group}'
+    nodes = []
+    for number, address in enumerate(where):
+        host = world.machine(f"group{number}", address, 120 + number)
+        nodes.append(Node(world, host, "grouped", [], more, share="isp"))
+        if number == 0:
+            wait_for(lambda: nodes[0].played > 4, 20, "a few segments on one node")
+    keys = [node.key()[1] for node in [signer, *nodes]]
+    tiers = lambda node: {keys.index(peer["key"][:8]): peer["tier"] for peer in node.peers()}
+    taken = lambda node: sum(peer["taken_bytes"] for peer in node.peers())
+    try:
+        wait_for(lambda: all(len(node.peers()) == 3 for node in nodes) and taken(nodes[1]) > 0, 40, "links and bytes")
+    except TimeoutError as error:
+        check(report, False, f"groups: {error}: {[tiers(node) for node in nodes]}")
+        return nodes
+    played = nodes[2].played
+    wait_for(lambda: nodes[2].played > played + 10, 20, "ten segments on the third")
+    check(report, tiers(nodes[0]) == {0: "isp", 2: "isp", 3: "wan"}, f"groups: who is in the same one is near: {tiers(nodes[0])}")
+    check(report, tiers(nodes[2]) == {0: "wan", 1: "wan", 2: "wan"}, f"groups: and nobody is to who is in none: {tiers(nodes[2])}")
+    given = sum(peer["given_bytes"] for peer in nodes[2].peers())
+    check(report, taken(nodes[2]) == given == 0, f"groups: {taken(nodes[1]) / 1e6:.1f} MB within one, none beyond it")
+    return nodes
 
 
 def opentracker(report, world, tracker, networks):
