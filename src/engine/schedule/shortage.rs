@@ -70,7 +70,7 @@ impl Scheduler {
 const WHOLE: u32 = 1024;
 
 /// What is late of a segment without that more would have to be taken of the next.
-const LATE: u32 = WHOLE / 32;
+const LATE: u32 = WHOLE / 16;
 
 /// Fewer parts than these are chance.
 const FEW: u32 = WHOLE / 32;
