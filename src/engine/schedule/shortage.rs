@@ -55,6 +55,8 @@ impl Scheduler {
         let short = match late {
             0..LATE if is_early => before / 2,
             0..LATE => before - before / 10,
+            // Once is chance, and usual for who has just come.
+            _ if before == 0 => 1,
             _ => (before + late / 4).min(WHOLE),
         };
         if self.short.len() >= limits::swarm::TOPICS {
