@@ -397,3 +397,44 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::OriginId;
+    use crate::base::peer::NodeKey;
+    use crate::base::url::{Locator, Url};
+    use crate::config::model::{Config, Origin};
+    use crate::config::secret::Secret;
+    use crate::engine::cache::index::Key;
+
+    #[test]
+    fn a_fetch_that_is_sent_again_stays_with_its_download() {
+        let mut config = Config::default();
+        config.network.name = "net".into();
+        config.network.secret = Secret::new(vec![1; 16]).ok();
+        let base = Url::parse("http://192.0.2.1/").expect("a URL");
+        config.origins.push(Origin::new("tv".into(), base));
+        let now = Instant::from_micros(5_000_000);
+        let mut machine = Machine::new(config, 7, now);
+        machine.know(NodeKey([1; 32]), NodeKey([1; 32]), now);
+        let locator = Locator { origin: OriginId(0), target: "/a.ts".into() };
+        let key = Key { origin: locator.origin, identity: "/a.ts".into() };
+        let (ask, resource) = (Ask::alone(key, locator, Fields::default()), Digest::of(b"a"));
+        let segment = SegmentId { resource, number: 0 };
+        let mut fetch = machine.fetch_of(ask.clone(), By::Origin);
+        fetch.resource = Some(resource);
+        let first = machine.send(fetch);
+        let due = Due { at: now, dry: now, urgent: false };
+        let mut download = Download::new((ask, Digest::of(b"topic")), due, now);
+        download.fetches.insert(first, vec![segment]);
+        let swarm = machine.swarm.as_mut().expect("a network");
+        swarm.downloads.insert(resource, download);
+        assert!(machine.send_again(first, |fetch| fetch.resumed += 1));
+        let swarm = machine.swarm.as_ref().expect("a network");
+        let fetches: Vec<_> = swarm.downloads[&resource].fetches.clone().into_iter().collect();
+        let [(next, segments)] = &fetches[..] else { panic!("one fetch: {fetches:?}") };
+        assert!(*next != first && machine.fetches.contains_key(next), "{next:?}");
+        assert_eq!(segments, &[segment]);
+    }
+}
