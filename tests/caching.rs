@@ -433,6 +433,22 @@ fn rfc_9111_4_3_4_a_304_updates_the_response_that_it_names() {
         assert_eq!(bearing_of_304(held, &fields(&received), false), bearing, "{received:?}");
     }
     assert_eq!(bearing_of_304(&strong, &Fields::new(), true), Bearing::Updates);
+    // A server that weakens the tag of what it packs sends a 304 with the strong one; the tag of
+    // what is held stays weak, since its bytes are not those.
+    let mut weak = fields(&[("ETag", "W/\"a\""), ("X", "old")]);
+    for (tag, alone, bearing) in [
+        ("\"a\"", true, Bearing::Updates),
+        ("\"a\"", false, Bearing::Nothing),
+        ("\"b\"", true, Bearing::Nothing),
+    ] {
+        assert_eq!(
+            bearing_of_304(&weak, &fields(&[("ETag", tag)]), alone),
+            bearing,
+            "{tag} {alone}"
+        );
+    }
+    update(&mut weak, &fields(&[("ETag", "\"a\""), ("X", "new")]), None);
+    assert_eq!((weak.first("etag"), weak.first("x")), (Some("W/\"a\""), Some("new")));
 }
 
 #[test]

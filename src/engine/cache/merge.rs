@@ -42,10 +42,15 @@ pub fn stored(response: &Fields, date_now: Option<Date>) -> Fields {
 
 /// Updates stored fields by those of a 304 or HEAD answer (RFC 9111, 3.2).
 ///
-/// The stored `Date` goes in any case: it would make the validated response look old.
+/// The stored `Date` goes in any case: it would make the validated response look old. A weak tag
+/// stays weak where the same comes as a strong one: it tells of bytes that are not the origin's.
 pub fn update(held: &mut Fields, received: &Fields, date_now: Option<Date>) {
     let mut new = stored(received, date_now);
     new.retain(|name, _| !KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept)));
+    if EntityTag::of(held).zip(EntityTag::of(received)).is_some_and(|(held, new)| held.weakens(new))
+    {
+        new.remove("etag");
+    }
     held.remove("date");
     held.retain(|name, _| !new.has(name));
     new.iter().for_each(|(name, value)| held.push(name, value));
@@ -54,11 +59,14 @@ pub fn update(held: &mut Fields, received: &Fields, date_now: Option<Date>) {
 /// Whether a 304 is about `held` (RFC 9111, 4.3.4).
 ///
 /// `alone` says that the 304 answers a request that named the validators of this response
-/// only: then one that names none is about it, as the origin has compared them itself.
+/// only: then one that names none is about it, as the origin has compared them itself, and so is
+/// one with the strong form of its weak tag, which servers send that weaken it as they pack.
 pub fn bearing_of_304(held: &Fields, received: &Fields, alone: bool) -> Bearing {
     let same = match (EntityTag::of(received), date_of(received, "last-modified")) {
         (Some(tag), _) if !tag.weak => {
-            EntityTag::of(held).is_some_and(|held| held.is_same_strongly(tag))
+            let same =
+                |held: EntityTag<'_>| held.is_same_strongly(tag) || alone && held.weakens(tag);
+            EntityTag::of(held).is_some_and(same)
         }
         (Some(tag), _) => EntityTag::of(held).is_some_and(|held| held == tag),
         (None, Some(date)) => date_of(held, "last-modified") == Some(date),

@@ -33,6 +33,11 @@ impl<'a> EntityTag<'a> {
         !self.weak && !other.weak && self.opaque == other.opaque
     }
 
+    /// Whether it is the weak form of a strong one.
+    pub fn weakens(self, other: EntityTag<'_>) -> bool {
+        self.weak && !other.weak && self.opaque == other.opaque
+    }
+
     /// Equal enough for a 304 (RFC 9110, 8.8.3.2).
     pub fn is_same_weakly(self, other: EntityTag<'_>) -> bool {
         self.opaque == other.opaque
