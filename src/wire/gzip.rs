@@ -89,7 +89,10 @@ mod tests {
     #[test]
     fn what_gzip_itself_packed_is_unpacked() {
         // printf '#EXTM3U\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n' | gzip -n9
-        let by_gzip = include_bytes!("../../tests/samples/list.m3u8.gz");
+        let by_gzip =
+            b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x53\x76\x8d\x08\xf1\x35\x0e\xe5\x52\x06\
+            \xd2\x9e\x7e\x6e\x56\x26\x3a\x5c\x89\x7a\x25\xc5\xc8\xfc\x24\x10\x1f\x00\x4a\x92\
+            \xa1\x4e\x28\x00\x00\x00";
         let text = unpack(by_gzip, 1000).expect("a list");
         assert_eq!(text, b"#EXTM3U\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n");
     }
