@@ -21,7 +21,7 @@ pub(crate) fn dash(data: &[u8]) {
     playlist(Format::Dash, data);
 }
 
-/// A packed body: what it holds is no longer than it may be, and packed plainly it is the same.
+/// A packed body: what it holds is as long as its end says, and no cut of it holds anything else.
 pub(crate) fn gzip(data: &[u8]) {
     const MOST: usize = 100_000;
     let Some(text) = neap::wire::gzip::unpack(data, MOST) else { return };

@@ -83,31 +83,35 @@ impl Dialer {
         }
     }
 
-    /// Asks the resolver. What it says when nobody waits any more is for who asks next.
+    /// Asks the resolver. What it says when nobody waits any more is for who asks next; that it had
+    /// no address then is no reason not to ask again.
     async fn look_up(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         let left = self.left.borrow_mut().remove(host);
-        let task = match left {
-            Some(task) => task,
-            None => {
-                let (turn, host) = (self.lookups.acquire_arc().await, host.to_owned());
-                smol::unblock(move || {
-                    let _turn = turn;
-                    let found = (&*host, 0).to_socket_addrs()?;
-                    Ok(found.map(|address| address.ip()).take(8).collect())
-                })
+        if let Some(task) = left {
+            if let Ok(found) = self.wait(host, task).await {
+                return Ok(self.learn(host, found));
             }
-        };
+        }
+        let (turn, name) = (self.lookups.acquire_arc().await, host.to_owned());
+        let task = smol::unblock(move || {
+            let _turn = turn;
+            let found = (&*name, 0).to_socket_addrs()?;
+            let found: Vec<_> = found.map(|address| address.ip()).take(8).collect();
+            if found.is_empty() { Err(no_address()) } else { Ok(found) }
+        });
+        let found = self.wait(host, task).await?;
+        Ok(self.learn(host, found))
+    }
+
+    /// Waits for a look-up; one that is not waited for to its end is kept.
+    async fn wait(&self, host: &str, task: LookUp) -> io::Result<Vec<IpAddr>> {
         let mut waited = Waited { dialer: self, host, task: Some(task) };
         let found = match &mut waited.task {
             Some(task) => task.await,
-            None => Ok(Vec::new()),
+            None => Err(no_address()),
         };
         waited.task = None;
-        let found = found?;
-        if found.is_empty() {
-            return Err(no_address());
-        }
-        Ok(self.learn(host, found))
+        found
     }
 
     fn learn(&self, host: &str, addresses: Vec<IpAddr>) -> Vec<IpAddr> {
@@ -273,6 +277,15 @@ mod tests {
         dialer.known.borrow_mut().remove("cdn.example");
         smol::block_on(dialer.dial("cdn.example", port, limits::http::NAME_WAIT)).expect("there");
         assert!(dialer.left.borrow().is_empty());
+    }
+
+    #[test]
+    fn what_failed_while_nobody_waited_is_asked_again() {
+        let dialer = Dialer::new(Instant::default);
+        let failed = smol::unblock(|| Err(no_address()));
+        dialer.left.borrow_mut().insert("localhost".into(), failed);
+        let found = smol::block_on(dialer.resolve("localhost", Duration::from_secs(1)));
+        assert!(found.is_ok_and(|found| found.iter().all(IpAddr::is_loopback)));
     }
 
     #[test]
