@@ -186,7 +186,7 @@ impl World {
                 }
             }
             Output::Adopt { .. } | Output::Say(..) | Output::Peer(_) | Output::Announce(_) => {}
-            Output::Note { .. } | Output::Sense(_) => {}
+            Output::Note { .. } | Output::Sense(_) | Output::Limit { .. } => {}
             Output::Share { .. } | Output::Rest | Output::Wake => {}
         }
     }

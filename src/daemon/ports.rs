@@ -82,7 +82,6 @@ impl Ports {
         self.players.configure(config);
         self.sensing.configure(config);
         self.origins.configure(config);
-        self.store.set_memory_limit(config.cache.memory.0);
     }
 
     /// Carries out one output.
@@ -103,6 +102,7 @@ impl Ports {
             Output::Pass { row } => self.store.set_keep(row, Keep::Passing),
             Output::End { row, length } => self.store.end(row, length),
             Output::Close { row } => self.close(row),
+            Output::Limit { bytes } => self.store.set_memory_limit(bytes),
             Output::Evict { row, slice } => drop(self.store.evict(row, slice)),
             Output::Persist { row, slice, header, key, bytes } => {
                 let what = Persist { row, slice, key, header };

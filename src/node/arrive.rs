@@ -127,7 +127,8 @@ impl Machine {
         let Some(entry) = self.index.entry(row) else { return self.give_up(id) };
         if head.status >= 400 && head.status != 416 {
             // An error says nothing about what is stored (RFC 9111, 4.3.3).
-            return self.give_up(id);
+            self.put(Output::Cancel { fetch: id });
+            return self.tell_failed(id, (head.status, "The origin answers with an error."));
         }
         let fits = match range {
             Some(ContentRange::Part(range, length)) => {
@@ -142,6 +143,14 @@ impl Machine {
             matches!(asked, Some(Spec::Span(first, _)) if first == range.start)
         };
         let held = !conditions::are_parts_of_one(&entry.fields, &head.fields);
+        if head.status == 200 && !held && entry.length.is_some() && entry.length == arrival.length {
+            // The origin knows no ranges: all comes again, up to where somebody waits for it.
+            let until = entry.length;
+            if let Some(fetch) = self.fetches.get_mut(&id) {
+                fetch.ask.spec = None;
+            }
+            return self.take(id, Stream { row, at: 0, upto: 0, until, keep: true, held });
+        }
         let may_join = !held || ask.is_some_and(|ask| self.may_be_proven(ask));
         let Some(range) = fits.filter(begins).filter(|_| may_join) else {
             // Those who follow the old one cannot go on with the new one's bytes.
@@ -170,7 +179,23 @@ impl Machine {
         self.put(Output::Cancel { fetch: id });
         let Some(fetch) = self.forget(id) else { return };
         for exchange in fetch.followers {
-            if fetch.waiting.contains(&exchange) { self.miss(exchange) } else { self.cut(exchange) }
+            if fetch.waiting.contains(&exchange) {
+                self.miss(exchange);
+            } else {
+                self.answer_anew(exchange);
+            }
+        }
+    }
+
+    /// Ends a fetch that failed: who has had nothing of an answer is told, the others are cut.
+    pub(super) fn tell_failed(&mut self, id: FetchId, (status, sentence): (u16, &str)) {
+        let Some(fetch) = self.forget(id) else { return };
+        for exchange in fetch.followers {
+            if fetch.waiting.contains(&exchange) || self.free(exchange) {
+                self.answer_sentence(exchange, status, sentence);
+            } else {
+                self.cut(exchange);
+            }
         }
     }
 

@@ -8,7 +8,6 @@ use super::report::{Counter, FaultKind, Source};
 use super::serve::if_range;
 use super::trouble::{Trouble, TroubleKind};
 use crate::base::id::{ExchangeId, FetchId};
-use crate::base::set::Set;
 use crate::base::url::{Locator, without_query};
 use crate::wire::http::range::Spec;
 
@@ -74,8 +73,7 @@ impl Machine {
         if !resumable {
             self.drop_entry(stream.row);
         }
-        let followers = fetch_followers(self.forget(id));
-        followers.into_iter().for_each(|exchange| self.cut(exchange));
+        self.tell_failed(id, (trouble.kind.status(), trouble.kind.sentence()));
     }
 
     /// No answer came at all.
@@ -91,17 +89,11 @@ impl Machine {
         if trouble.kind == TroubleKind::Silent && self.ask_again(id) {
             return;
         }
-        let Some(fetch) = self.forget(id) else { return };
+        let Some(fetch) = self.fetches.get(&id) else { return };
         if let Some(resource) = fetch.resource.filter(|_| fetch.ask.sums) {
             self.drop_pending(resource);
         }
-        for exchange in fetch.followers {
-            if fetch.waiting.contains(&exchange) {
-                self.answer_sentence(exchange, trouble.kind.status(), trouble.kind.sentence());
-            } else {
-                self.cut(exchange);
-            }
-        }
+        self.tell_failed(id, (trouble.kind.status(), trouble.kind.sentence()));
     }
 
     /// Moves a fetch to another base URL of its origin; whether there is one.
@@ -187,10 +179,6 @@ impl Machine {
         let name = origin.map_or("?", |place| &place.name);
         format!("{name}{}", without_query(&locator.target))
     }
-}
-
-fn fetch_followers(fetch: Option<Fetch>) -> Set<ExchangeId> {
-    fetch.map(|fetch| fetch.followers).unwrap_or_default()
 }
 
 /// How often one body is resumed, and an origin that says nothing is asked again.

@@ -33,6 +33,13 @@ pub enum Input {
         /// Whether any of its answer went out; if not, another [`Output::Answer`] may come.
         begun: bool,
     },
+    /// An exchange has come to another slice of its row.
+    Passed {
+        /// Whose reader.
+        exchange: ExchangeId,
+        /// Up to where all went out.
+        upto: u64,
+    },
     /// An exchange is over: answered whole, or the player left.
     Left {
         /// Which.
@@ -263,6 +270,11 @@ pub enum Output {
     Close {
         /// Which.
         row: RowId,
+    },
+    /// The memory may hold so much: what is fetched beyond that waits until players have read.
+    Limit {
+        /// Bytes of all rows.
+        bytes: u64,
     },
     /// A slice leaves the memory.
     Evict {

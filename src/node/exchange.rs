@@ -9,7 +9,7 @@ use crate::node::report::Source;
 use crate::wire::http::conditions;
 use crate::wire::http::directives::RequestDirectives;
 use crate::wire::http::fields::Fields;
-use crate::wire::http::range::{self, Requested, Spec};
+use crate::wire::http::range::{self, Requested, Resolved, Spec};
 use crate::wire::playlist;
 
 /// One exchange with a player.
@@ -33,15 +33,35 @@ pub(super) struct Exchange {
     pub(super) promised: Option<u64>,
     /// Whether it was answered anew, before anything of its first answer went out.
     pub(super) anew: bool,
+    /// Whether anything of its answer may have gone out.
+    pub(super) begun: bool,
+    /// How far it has read in its row, by the slice.
+    pub(super) at: u64,
+    /// How often nothing that is stored was of use to it.
+    pub(super) misses: u8,
+    /// Whether the origin gave all where a part far into it was asked for, and so do we.
+    pub(super) is_whole: bool,
 }
 
 impl Exchange {
     /// The exchange of a request for a resource that is kept under `key`.
     pub(super) fn new(request: Request, key: Key) -> Self {
         let directives = RequestDirectives::of(&request.fields);
-        let source = Source::Origin;
-        let (fetch, row, is_media, promised) = (None, None, false, None);
-        Self { request, key, directives, fetch, row, source, is_media, promised, anew: false }
+        Self {
+            request,
+            key,
+            directives,
+            fetch: None,
+            row: None,
+            source: Source::Origin,
+            is_media: false,
+            promised: None,
+            anew: false,
+            begun: true,
+            at: 0,
+            misses: 0,
+            is_whole: false,
+        }
     }
 
     /// Whether the content is wanted, and not the head alone.
@@ -51,7 +71,7 @@ impl Exchange {
 
     /// The range that is asked for; only GET has one (RFC 9110, 14.2).
     pub(super) fn range(&self) -> Requested {
-        if self.request.method == "GET" {
+        if self.request.method == "GET" && !self.is_whole {
             range::requested(&self.request.fields)
         } else {
             Requested::Whole
@@ -63,6 +83,15 @@ impl Exchange {
         match self.range() {
             Requested::One(spec) => spec.span(),
             Requested::Whole | Requested::Several => None,
+        }
+    }
+
+    /// The bytes that are asked for of a representation of this length.
+    pub(super) fn wanted(&self, length: Option<u64>) -> ByteRange {
+        let length = length.unwrap_or(u64::MAX);
+        match self.range().resolve(length) {
+            Resolved::Part(range) => range,
+            _ => ByteRange::new(0, length),
         }
     }
 

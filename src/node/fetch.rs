@@ -123,6 +123,15 @@ impl Ask {
         }
     }
 
+    /// Asks for the part that the player wants, on its own condition (RFC 9110, 13.1.5).
+    pub(super) fn set_range(&mut self, exchange: &Exchange) {
+        self.spec = exchange.spec();
+        let condition = exchange.request.fields.first("if-range");
+        if let Some(condition) = condition.filter(|_| self.spec.is_some()) {
+            self.fields.set("If-Range", condition);
+        }
+    }
+
     /// The bytes that are asked for, where they are a single range with both ends.
     pub(super) fn span(&self) -> Option<ByteRange> {
         self.spec.and_then(Spec::span)

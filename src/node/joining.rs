@@ -8,7 +8,7 @@ use super::event::Output;
 use super::fetch::Ask;
 use super::machine::Machine;
 use super::report::Counter;
-use super::serve::if_range;
+use super::serve::{Bring, if_range};
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
@@ -78,16 +78,67 @@ impl Machine {
         until.is_some_and(|until| self.now < *until)
     }
 
-    /// What an exchange was to follow is gone, and nothing of its answer went out: there is
+    /// What an exchange was to follow is gone: where nothing of its answer went out there is
     /// another, once.
     pub(super) fn answer_anew(&mut self, id: ExchangeId) {
+        if self.free(id) { self.serve(id) } else { self.cut(id) }
+    }
+
+    /// Takes an exchange off its row if nothing of its answer went out, so that it may get another
+    /// answer; once.
+    pub(super) fn free(&mut self, id: ExchangeId) -> bool {
+        let Some(exchange) = self.exchanges.get(&id) else { return false };
+        if exchange.begun || exchange.anew {
+            return false;
+        }
         self.leave_holes(id);
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return false };
         (exchange.anew, exchange.promised) = (true, None);
         if let Some(row) = exchange.row.take() {
             self.change_row(row, |row| row.readers = row.readers.saturating_sub(1));
         }
-        self.serve(id);
+        true
+    }
+
+    /// An exchange found a hole in the row that it follows.
+    pub(super) fn on_missing(&mut self, id: ExchangeId, range: ByteRange, begun: bool) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        exchange.begun = begun;
+        let Some(row) = exchange.row else { return self.on_missing_nothing(id, begun) };
+        exchange.at = range.start;
+        let before = exchange.fetch;
+        // A body that is being resumed comes to the hole by itself: it must not be left.
+        let resumed = before.is_some() && self.filling(row, range.start, Bring::Requests) == before;
+        if !resumed {
+            self.depart(id);
+        }
+        let entry = self.index.entry(row);
+        let gap = entry.map(|entry| {
+            let end = range.end.min(entry.length.unwrap_or(range.end));
+            ByteRange::new(range.start, end)
+        });
+        match gap {
+            Some(gap) if !gap.is_empty() && self.fill(id, (row, gap), Bring::Requests) => {
+                let fetch = self.exchanges.get(&id).and_then(|exchange| exchange.fetch);
+                let by_swarm = self.waits_for_swarm(id);
+                let waits = fetch.and_then(|fetch| self.fetches.get_mut(&fetch));
+                match waits {
+                    Some(fetch) if fetch.stream.is_none_or(|stream| stream.held) => {
+                        fetch.holes.push(id);
+                    }
+                    None if by_swarm => {}
+                    _ => self.put(Output::Resume { exchange: id }),
+                }
+            }
+            _ => self.answer_anew(id),
+        }
+    }
+
+    /// An exchange has read its row up to here.
+    pub(super) fn on_passed(&mut self, id: ExchangeId, upto: u64) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.at = upto;
+        }
     }
 
     /// A hole is told of by an exchange that follows no row: one that waits to be answered anew

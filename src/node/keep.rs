@@ -1,6 +1,7 @@
 //! What stays and what goes: room in memory, slices to disk and back, segments fetched ahead.
 
 use super::event::Output;
+use super::exchange::Exchange;
 use super::machine::Machine;
 use super::memo::{self, Memo};
 use super::report::Counter;
@@ -11,7 +12,7 @@ use crate::base::range::{ByteRange, RangeSet};
 use crate::base::segment::SegmentId;
 use crate::base::url::Locator;
 use crate::engine::cache::evict::Slice;
-use crate::engine::cache::index::{Entry, Key};
+use crate::engine::cache::index::{Entry, Index, Key};
 
 impl Machine {
     /// Bytes of a fetch are in the store.
@@ -44,7 +45,9 @@ impl Machine {
         // Where peers bring single blocks, it goes on as long as anything is missing.
         let until = self.fetches.get(&id).and_then(|fetch| {
             let until = fetch.stream.and_then(|stream| stream.until);
-            until.filter(|_| fetch.resource.is_some())
+            // Nor does one bring a part alone whose origin knows no ranges.
+            let brings_all = fetch.ask.fills.is_some() && fetch.ask.spec.is_none();
+            until.filter(|_| fetch.resource.is_some() || brings_all)
         });
         let enough = until.map_or(upto + limits::block::BLOCK, |until| until.max(upto + 1));
         if ahead.is_some_and(|end| end >= enough) {
@@ -197,13 +200,30 @@ impl Machine {
 
     /// Lets slices go until both tiers are within their bounds.
     pub(super) fn make_room(&mut self) {
-        let bound = self.memory_bound();
+        let limit = self.rule.governor.ram(self.config.cache.memory.0);
+        if core::mem::replace(&mut self.limit, limit) != limit {
+            self.put(Output::Limit { bytes: limit });
+        }
+        let bound = self.memory_bound(limit);
         while self.memory.used() > bound {
             let rows = &self.rows;
             let busy = |slice: Slice| {
                 rows.get(&slice.row).is_some_and(|row| row.readers > 0 || row.writers > 0)
             };
-            let victim = self.memory.victim(busy).or_else(|| self.memory.victim(|_| false));
+            let (index, exchanges) = (&self.index, &self.exchanges);
+            let needed = |slice: Slice| is_needed(slice, index, exchanges.values());
+            // What players come to next stays, and what is fetched waits until they have. What
+            // peers give waits for nobody, and what can be asked for again may go.
+            let lasts = |slice: Slice| needed(slice) && !comes_again(slice.row, index);
+            let least = self.exchanges.len() as u64 * OWED;
+            let over = self.memory.used().saturating_sub(limit);
+            let mut victim = self.memory.victim(busy).or_else(|| self.memory.victim(needed));
+            if victim.is_none() && over > least.min(MOST_OWED).saturating_sub(limit) {
+                victim = self.memory.victim(lasts);
+            }
+            if victim.is_none() && over > least.saturating_sub(limit) {
+                victim = self.memory.victim(|_| false);
+            }
             let Some(victim) = victim else { break };
             let Slice { row, number } = victim.slice;
             self.report.add(Counter::Evictions, 1);
@@ -236,8 +256,7 @@ impl Machine {
     }
 
     /// Bytes that finished parts may take: the cap less the metadata and what is under way.
-    fn memory_bound(&self) -> u64 {
-        let cap = self.rule.governor.ram(self.config.cache.memory.0);
+    fn memory_bound(&self, cap: u64) -> u64 {
         let passing = self.fetches.values().filter_map(|fetch| fetch.stream);
         let under_way: u64 = passing
             .map(|stream| if stream.keep { 2 * limits::block::BLOCK } else { limits::http::PASS })
@@ -300,6 +319,27 @@ impl Machine {
     }
 }
 
+/// Whether a player reads a slice or comes to it soon. Of what cannot be asked for in parts, that
+/// is all that lies before it.
+fn is_needed<'a>(
+    slice: Slice,
+    index: &Index,
+    mut exchanges: impl Iterator<Item = &'a Exchange>,
+) -> bool {
+    let soon = limits::cache::AHEAD / limits::block::SLICE + 1;
+    let soon = if comes_again(slice.row, index) { soon } else { u64::MAX };
+    exchanges.any(|exchange| {
+        let first = exchange.at / limits::block::SLICE;
+        let ahead = u64::from(slice.number).checked_sub(first);
+        exchange.row == Some(slice.row) && ahead.is_some_and(|ahead| ahead <= soon)
+    })
+}
+
+/// Whether parts of a row can be asked for again.
+fn comes_again(row: RowId, index: &Index) -> bool {
+    index.entry(row).is_some_and(|entry| super::serve::if_range(entry).is_some())
+}
+
 /// The slices that `range` touches, each with its part of it.
 pub(super) fn slices(row: RowId, range: ByteRange) -> impl Iterator<Item = (Slice, ByteRange)> {
     let first = range.start / limits::block::SLICE;
@@ -333,6 +373,12 @@ fn range_of(slice: Slice, length: u64) -> ByteRange {
 fn same_validators(entry: &Entry, memo: &Memo) -> bool {
     ["etag", "last-modified"].iter().all(|n| entry.fields.first(n) == memo.fields.first(n))
 }
+
+/// What a reader may have in memory by our count however little there is: the store lets go of
+/// what it has passed, and says so later. All readers together, where what they lose can be asked
+/// for again.
+const OWED: u64 = limits::block::SLICE;
+const MOST_OWED: u64 = 2 * OWED;
 
 /// A response that is fresh for less is not worth a write.
 const WORTH_WRITING: core::time::Duration = core::time::Duration::from_secs(60);

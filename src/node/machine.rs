@@ -46,6 +46,8 @@ pub struct Machine {
     /// Stored responses that were fetched ahead and that no player has asked for yet.
     pub(super) unasked: Set<RowId>,
     pub(super) memory: Evict,
+    /// Bytes that the store may hold, as it was told.
+    pub(super) limit: u64,
     pub(super) disk: Evict,
     pub(super) rows: Map<RowId, Row>,
     /// Rows that peers may have, where a network is configured.
@@ -118,6 +120,7 @@ impl Machine {
             lines: Map::new(),
             unasked: Set::new(),
             memory: Evict::new(config.cache.memory.0),
+            limit: config.cache.memory.0,
             disk: Evict::new(config.cache.disk.0),
             rows: Map::new(),
             listed: Map::new(),
@@ -156,6 +159,7 @@ impl Machine {
         match input {
             Input::Request(request) => self.on_request(request),
             Input::Missing { exchange, range, begun } => self.on_missing(exchange, range, begun),
+            Input::Passed { exchange, upto } => self.on_passed(exchange, upto),
             Input::Left { exchange, sent } => self.on_left(exchange, sent),
             Input::Connections { count } => self.on_connections(count),
             Input::Refused(refusal) => self.on_refused(refusal),

@@ -6,7 +6,9 @@ use super::exchange::{forwarded, selecting};
 use super::fetch::{Ask, By, Stream};
 use super::machine::Machine;
 use super::report::Counter;
+use super::serve::strong;
 use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::limits;
 use crate::base::range::{ByteRange, RangeSet};
 use crate::base::set::Set;
 use crate::engine::cache::freshness::Policy;
@@ -31,6 +33,14 @@ impl Machine {
         };
         let (ask, by) = (fetch.ask.clone(), fetch.by);
         let first = fetch.waiting.first().copied();
+        let part = ByteRange::new(at, at.saturating_add(arrival.length.unwrap_or(u64::MAX)));
+        if head.status == 206 && strong(&head.fields).is_none() {
+            // Nothing would say that another part belongs to it.
+            let first = first.and_then(|id| self.exchanges.get(&id));
+            if first.is_some_and(|first| !part.covers(first.wanted(length))) {
+                return self.pass_on(id, arrival);
+            }
+        }
         let fields = merge::stored(&head.fields, self.date());
         let lines = answer::lines(&fields, &ask.locator, &self.places);
         let part = matches!(head.status, 200 | 206);
@@ -71,6 +81,9 @@ impl Machine {
         let waiting = core::mem::take(&mut fetch.waiting);
         for exchange in waiting {
             let collapsed = first != Some(exchange);
+            if by == By::Origin && ask.spec.is_some() && head.status == 200 {
+                self.give_all(exchange, row);
+            }
             self.answer_stored(exchange, row, (&ask, arrival, collapsed));
         }
     }
@@ -129,6 +142,17 @@ impl Machine {
         let status = Some(arrival.head.status);
         let note = Note { status, stored: true, collapsed, ..Note::asked(why) };
         self.answer_from(id, row, note);
+    }
+
+    /// The origin gave all where a part was asked for. Who asked for one that is far into it gets
+    /// all as well: what it promised would come only when all before it has.
+    fn give_all(&mut self, id: ExchangeId, row: RowId) {
+        let (Some(exchange), Some(entry)) = (self.exchanges.get_mut(&id), self.index.entry(row))
+        else {
+            return;
+        };
+        let hole = super::serve::hole(entry, exchange.wanted(entry.length));
+        exchange.is_whole = hole.is_some_and(|hole| hole.start > limits::cache::AHEAD);
     }
 
     /// Passes a response on to the one who asked first; the others ask for themselves, or are
@@ -192,7 +216,7 @@ impl Machine {
         exchange.fetch = None;
         let fields = forwarded(&exchange.request.fields);
         let mut ask = Ask::new(exchange, fields);
-        ask.spec = exchange.spec();
+        ask.set_range(exchange);
         self.begin(ask, Some(id));
     }
 

@@ -14,6 +14,7 @@ use crate::engine::cache::evict::Slice;
 use crate::engine::cache::index::{Entry, Key};
 use crate::engine::cache::reuse::Reuse;
 use crate::wire::http::conditions;
+use crate::wire::http::fields::Fields;
 use crate::wire::http::range::Spec;
 
 impl Machine {
@@ -110,7 +111,7 @@ impl Machine {
         let making = Making { lines, age: entry.policy.age(self.now).as_secs(), note, content };
         let mut answer = answer::from_entry(entry, part, &making);
         if let Some(wanted) = part.bytes().filter(|_| content) {
-            exchange.row = Some(row);
+            (exchange.row, exchange.at) = (Some(row), wanted.start);
             let end = wanted.end.min(entry.length.unwrap_or(wanted.end));
             exchange.promised = (end < u64::MAX).then(|| end.saturating_sub(wanted.start));
             let last = end.saturating_sub(1);
@@ -145,14 +146,17 @@ impl Machine {
 
     /// Nothing is stored: joins a fetch of the same, or begins one.
     pub(super) fn miss(&mut self, id: ExchangeId) {
-        let Some(exchange) = self.exchanges.get(&id) else { return };
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         if exchange.directives.only_if_cached {
             return self.unavailable(id);
         }
         self.report.add(Counter::Misses, 1);
-        if !exchange.wants_content() {
+        exchange.misses += 1;
+        if !exchange.wants_content() || exchange.misses > MISSES {
+            // What the origin answers is of no use to us again and again: the player judges it.
             return self.pass(id, "uri-miss");
         }
+        let exchange = &*exchange;
         let spec = exchange.spec();
         let same = |fetch: &&Fetch| fetch.may_be_joined(&exchange.key, spec);
         let under_way = self.fetches.iter().find(|(_, fetch)| same(fetch));
@@ -165,7 +169,7 @@ impl Machine {
             return self.wait_for(id, fetch);
         }
         let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
-        ask.spec = spec;
+        ask.set_range(exchange);
         ask.shared = exchange.may_share();
         if let Some((resource, kin, target)) = self.may_ask_peers(&ask) {
             let due = self.due_now(id, (kin.topic, target));
@@ -189,7 +193,7 @@ impl Machine {
         }
         let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
         ask.method = "GET".into();
-        ask.spec = exchange.spec();
+        ask.set_range(exchange);
         ask.shared = exchange.may_share();
         ask.validates = Some(row);
         self.begin(ask, Some(id));
@@ -224,7 +228,12 @@ impl Machine {
     }
 
     /// Has the first hole of a row filled for an exchange; false where that cannot be done.
-    fn fill(&mut self, id: ExchangeId, (row, gap): (RowId, ByteRange), by: Bring) -> bool {
+    pub(super) fn fill(
+        &mut self,
+        id: ExchangeId,
+        (row, gap): (RowId, ByteRange),
+        by: Bring,
+    ) -> bool {
         if self.comes_by_swarm(id, (row, gap), by) {
             return true;
         }
@@ -280,39 +289,6 @@ impl Machine {
             _ => false,
         };
         self.fetches.iter().find(|(_, fetch)| brings(fetch)).map(|(id, _)| *id)
-    }
-
-    /// An exchange found a hole in the row that it follows.
-    pub(super) fn on_missing(&mut self, id: ExchangeId, range: ByteRange, begun: bool) {
-        let Some(exchange) = self.exchanges.get(&id) else { return };
-        let Some(row) = exchange.row else { return self.on_missing_nothing(id, begun) };
-        let (before, was_anew) = (exchange.fetch, exchange.anew);
-        // A body that is being resumed comes to the hole by itself: it must not be left.
-        let resumed = before.is_some() && self.filling(row, range.start, Bring::Requests) == before;
-        if !resumed {
-            self.depart(id);
-        }
-        let entry = self.index.entry(row);
-        let gap = entry.map(|entry| {
-            let end = range.end.min(entry.length.unwrap_or(range.end));
-            ByteRange::new(range.start, end)
-        });
-        match gap {
-            Some(gap) if !gap.is_empty() && self.fill(id, (row, gap), Bring::Requests) => {
-                let fetch = self.exchanges.get(&id).and_then(|exchange| exchange.fetch);
-                let by_swarm = self.waits_for_swarm(id);
-                let waits = fetch.and_then(|fetch| self.fetches.get_mut(&fetch));
-                match waits {
-                    Some(fetch) if fetch.stream.is_none_or(|stream| stream.held) => {
-                        fetch.holes.push(id);
-                    }
-                    None if by_swarm => {}
-                    _ => self.put(Output::Resume { exchange: id }),
-                }
-            }
-            _ if begun || was_anew => self.cut(id),
-            _ => self.answer_anew(id),
-        }
     }
 
     /// An exchange no longer depends on any fetch.
@@ -378,10 +354,15 @@ pub(super) fn hole(entry: &Entry, wanted: ByteRange) -> Option<ByteRange> {
 /// The validator that joins parts of a representation (RFC 9110, 13.1.5): a strong entity tag,
 /// or a date that is strong.
 pub(super) fn if_range(entry: &Entry) -> Option<&str> {
-    match conditions::EntityTag::of(&entry.fields) {
-        Some(tag) if !tag.weak => entry.etag(),
+    strong(&entry.fields)
+}
+
+/// The same of a response.
+pub(super) fn strong(fields: &Fields) -> Option<&str> {
+    match conditions::EntityTag::of(fields) {
+        Some(tag) if !tag.weak => fields.first("etag"),
         Some(_) => None,
-        None => conditions::strong_date(&entry.fields).and_then(|_| entry.last_modified()),
+        None => conditions::strong_date(fields).and_then(|_| fields.first("last-modified")),
     }
 }
 
@@ -393,3 +374,6 @@ fn ttl(entry: &Entry, now: crate::base::time::Instant) -> i64 {
 
 /// Slices whose popularity one request raises.
 const HITS: usize = 16;
+
+/// How often an exchange is looked for something to share before it asks for itself alone.
+const MISSES: u8 = 2;

@@ -11,6 +11,7 @@ mod messages;
 mod operating;
 mod origin;
 mod pacing;
+mod parts;
 mod player;
 mod ranges;
 mod refusals;

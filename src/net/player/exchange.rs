@@ -13,6 +13,7 @@ use super::pace::Pace;
 use super::refusal;
 use super::respond::{self, Delimiter, Setting};
 use crate::base::id::ExchangeId;
+use crate::base::limits;
 use crate::base::url::without_query;
 use crate::node::event::{Answer, Content, Input, Refusal, Request};
 use crate::store::reader::{Next, Reader};
@@ -278,7 +279,12 @@ impl<'a> Exchange<'a> {
                     } else {
                         self.connection.push(&mut head, &pieces)?
                     };
+                    let before = reader.position() / limits::block::SLICE;
                     reader.skip(bytes);
+                    let (exchange, upto) = (self.id, reader.position());
+                    if upto / limits::block::SLICE != before {
+                        (self.port.door.submit)(Input::Passed { exchange, upto });
+                    }
                     self.sent += bytes;
                     if let Some(pace) = &mut self.pace {
                         pace.on_sent(bytes, (self.port.door.now)());

@@ -187,6 +187,9 @@ impl World {
                 (exchange.position, exchange.sent) = (run, exchange.sent + run - at);
                 open.readers.insert(id, run);
                 open.let_pass();
+                if at / limits::block::SLICE != run / limits::block::SLICE {
+                    self.submit(node, Input::Passed { exchange: id, upto: run });
+                }
                 continue;
             }
             let slice = u32::try_from(at / limits::block::SLICE).unwrap_or(u32::MAX);

@@ -375,6 +375,8 @@ impl World {
                 }
                 None => fault = Some("a closed row ends"),
             },
+            // Modelled readers take at once: nothing has to wait for them.
+            Output::Limit { .. } => {}
             Output::Evict { .. } if self.plant == Some(Plant::Hoard) => {}
             Output::Evict { row, slice } => match rows.get_mut(&row) {
                 Some(open) => open.remove(super::store::window(slice)),

@@ -1,0 +1,168 @@
+//! Origins that serve parts in ways of their own: none, too small ones, or unasked. A player gets
+//! what it would get from them directly, and no origin is asked for ever.
+
+use std::sync::Arc;
+
+use super::daemon::{Daemon, Setup};
+use super::origin::{Origin, Script, bytes, file, ok, reply};
+
+const FRESH: &str = "Cache-Control: max-age=60";
+const LENGTH: usize = 12_000_000;
+
+/// More than is waited for in what comes from its beginning on.
+const FAR: usize = 9_000_000;
+
+/// An origin that sends so much of the beginning, asked for parts or not.
+fn caps_at(count: usize, body: &[u8], lines: &str) -> Script {
+    let all = body.len();
+    let part = format!("{lines}\nContent-Range: bytes 0-{}/{all}", count - 1);
+    reply("206 Partial Content", &part, &body[..count])
+}
+
+/// A file that answers parts by an error.
+fn no_parts(status: &'static str, body: Vec<u8>) -> Script {
+    let whole = file(FRESH, body);
+    let error = reply(status, "", "no");
+    Arc::new(
+        move |wire| if wire.request.field("range").is_some() { error(wire) } else { whole(wire) },
+    )
+}
+
+fn small(origin: &Origin, memory: &str) -> Daemon {
+    Setup { cache: format!("memory = \"{memory}\""), ..Setup::default() }.start(origin)
+}
+
+#[test]
+fn rfc_9110_14_2_who_seeks_far_where_nothing_is_served_in_parts_gets_all() {
+    let body = bytes(7, LENGTH);
+    for tag in ["", "ETag: W/\"weak\"", "ETag: \"strong\""] {
+        let origin = Origin::with("/f", ok(&format!("{FRESH}\n{tag}"), body.clone()));
+        let daemon = Daemon::new(&origin);
+        let all = daemon.get_with("/o/f", &format!("Range: bytes={FAR}-\r\n")).expect(200);
+        assert!(all.whole && all.body == body, "{tag}");
+        assert_eq!(origin.count("/f"), 1, "{tag}");
+        let part = daemon.get_with("/o/f", &format!("Range: bytes={FAR}-\r\n")).expect(206);
+        assert!(part.whole && part.body == body[FAR..], "{tag}");
+        assert_eq!(origin.count("/f"), 1, "{tag}");
+    }
+}
+
+#[test]
+fn what_was_left_in_the_middle_comes_again_from_an_origin_without_parts() {
+    let body = bytes(7, LENGTH);
+    let origin = Origin::with("/f", ok(&format!("{FRESH}\nETag: \"strong\""), body.clone()));
+    let daemon = Daemon::new(&origin);
+    let mut leaves = daemon.connect();
+    leaves.ask("/o/f", "");
+    leaves.exactly(1_000_000);
+    leaves.reset();
+    origin.wait("/f", |seen| seen.len() == 1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let rest = daemon.get_with("/o/f", &format!("Range: bytes={FAR}-\r\n")).expect(206);
+    assert!(rest.whole && rest.body == body[FAR..]);
+    let again = daemon.get("/o/f").expect(200);
+    assert!(again.whole && again.body == body);
+    assert!(origin.count("/f") <= 3, "{} requests", origin.count("/f"));
+}
+
+#[test]
+fn rfc_9110_15_3_7_less_than_was_asked_for_passes_as_it_is() {
+    let body = bytes(7, 1_000_000);
+    let origin = Origin::with("/f", caps_at(300_000, &body, FRESH));
+    let daemon = Daemon::new(&origin);
+    for lines in ["Range: bytes=0-\r\n", ""] {
+        let part = daemon.get_with("/o/f", lines).expect(206);
+        assert_eq!(part.field("content-range"), Some("bytes 0-299999/1000000"));
+        assert!(part.whole && part.body == body[..300_000]);
+    }
+    assert_eq!(origin.count("/f"), 2);
+}
+
+#[test]
+fn rfc_9110_13_1_5_the_origin_judges_if_range_where_nothing_is_stored() {
+    let body = bytes(7, 1_000_000);
+    for lines in [FRESH, "Cache-Control: no-store"] {
+        let origin = Origin::with("/f", file(lines, body.clone()));
+        let daemon = Daemon::new(&origin);
+        let ask = |tag: &str| format!("Range: bytes=100-199\r\nIf-Range: {tag}\r\n");
+        assert!(daemon.get_with("/o/f", &ask("\"old\"")).expect(200).body == body);
+        assert!(daemon.get_with("/o/f", &ask("\"file\"")).expect(206).body == body[100..200]);
+        assert!(origin.count("/f") <= 2);
+    }
+}
+
+#[test]
+fn rfc_9110_13_1_5_a_condition_that_nothing_can_meet_makes_no_loop() {
+    let body = bytes(7, 100_000);
+    // Its origin knows parts and no condition on them, and says nothing that parts go by.
+    let whole = ok(FRESH, body.clone());
+    let part = reply("206 Partial Content", "Content-Range: bytes 100-199/100000", &body[100..200]);
+    let script: Script =
+        Arc::new(
+            move |wire| {
+                if wire.request.field("range").is_some() { part(wire) } else { whole(wire) }
+            },
+        );
+    let origin = Origin::with("/f", script);
+    let daemon = Daemon::new(&origin);
+    let answer = daemon.get_with("/o/f", "Range: bytes=100-199\r\nIf-Range: \"old\"\r\n");
+    assert!(answer.whole && matches!(answer.status, 200 | 206), "{}", answer.status);
+    assert!(origin.count("/f") <= 4, "{} requests", origin.count("/f"));
+}
+
+#[test]
+fn who_has_had_nothing_is_told_that_the_rest_cannot_be_had() {
+    let body = bytes(7, 3_000_000);
+    let origin = Origin::with("/f", file(FRESH, body.clone()));
+    let daemon = Daemon::new(&origin);
+    daemon.get_with("/o/f", "Range: bytes=0-999\r\n").expect(206);
+    origin.on("/f", no_parts("503 Service Unavailable", body));
+    daemon.get_with("/o/f", "Range: bytes=2000000-2000099\r\n").expect(503);
+}
+
+#[test]
+fn however_small_the_memory_bodies_reach_their_players_whole() {
+    let body = bytes(7, 5_000_000);
+    for memory in ["0", "300 KiB", "2 MiB"] {
+        let origin = Origin::with("/parts", file(FRESH, body.clone()));
+        origin.on("/whole", ok(FRESH, body.clone()));
+        let daemon = small(&origin, memory);
+        for path in ["/o/parts", "/o/whole"] {
+            for _ in 0..2 {
+                let all = daemon.get(path).expect(200);
+                assert!(all.whole && all.body == body, "{memory}: {path}");
+            }
+        }
+        assert!(origin.count("/parts") <= 4, "{memory}: {} requests", origin.count("/parts"));
+    }
+}
+
+#[test]
+fn slow_players_of_what_cannot_be_asked_for_in_parts_lose_nothing() {
+    let body = bytes(7, 20_000_000);
+    let origin = Origin::new();
+    for path in ["/a", "/b", "/c"] {
+        origin.on(path, ok(FRESH, body.clone()));
+    }
+    let daemon = small(&origin, "8 MiB");
+    std::thread::scope(|scope| {
+        for (path, pause) in [("/o/a", 4), ("/o/b", 8), ("/o/c", 0)] {
+            let (daemon, body) = (&daemon, &body);
+            scope.spawn(move || {
+                let mut player = daemon.connect();
+                player.ask(path, "");
+                player.head();
+                let mut got = Vec::new();
+                while got.len() < body.len() {
+                    let count = (body.len() - got.len()).min(100_000);
+                    let part = player.exactly(count).unwrap_or_default();
+                    assert_eq!(part.len(), count, "{path} is cut after {}", got.len());
+                    got.extend_from_slice(&part);
+                    std::thread::sleep(std::time::Duration::from_millis(pause));
+                }
+                assert!(got == *body, "{path}");
+            });
+        }
+    });
+    assert_eq!([origin.count("/a"), origin.count("/b"), origin.count("/c")], [1, 1, 1]);
+}
