@@ -252,7 +252,7 @@ impl Machine {
             if is_of_row {
                 swarm.scheduler.on_known(segment, segment.blocks(length), self.now);
             } else if swarm.verifier.record(segment).is_some() {
-                swarm.proving.audit(segment);
+                swarm.proving.audit(segment, BlockSet::NONE);
                 self.prove_row(segment);
             }
         }

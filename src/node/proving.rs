@@ -25,8 +25,9 @@ pub(super) struct Proving {
     signing: Set<SegmentId>,
     /// Blocks that this very run took from the origin: they judge a record, others do not.
     fetched: Map<SegmentId, BlockSet>,
-    /// Segments of which a block is taken from the origin to judge who vouches for them.
-    audited: Set<SegmentId>,
+    /// Segments that are held against the origin to judge who vouches for them, and the blocks
+    /// that are taken from it for that: no peer may give these.
+    audited: Map<SegmentId, BlockSet>,
 }
 
 impl Proving {
@@ -41,12 +42,19 @@ impl Proving {
         self.taken.retain(|segment, _| segment.resource != resource);
         self.signing.retain(|segment| segment.resource != resource);
         self.fetched.retain(|segment, _| segment.resource != resource);
-        self.audited.retain(|segment| segment.resource != resource);
+        self.audited.retain(|segment, _| segment.resource != resource);
     }
 
-    /// What comes from the origin of a segment is held against its record in any case.
-    pub(super) fn audit(&mut self, segment: SegmentId) {
-        self.audited.insert(segment);
+    /// What comes from the origin of a segment is held against its record in any case; `blocks`
+    /// come from there alone.
+    pub(super) fn audit(&mut self, segment: SegmentId, blocks: BlockSet) {
+        let audited = self.audited.entry(segment).or_default();
+        *audited = audited.or(blocks);
+    }
+
+    /// Whether a block must come from the origin.
+    pub(super) fn is_audited(&self, segment: SegmentId, block: u8) -> bool {
+        self.audited.get(&segment).is_some_and(|blocks| blocks.has(block))
     }
 
     /// Of `blocks`, those that are not being proven yet; they are from now on.
@@ -119,7 +127,7 @@ impl Machine {
         let sought = swarm.sought.contains_key(&segment);
         let witness = swarm.role == Role::Witness && !record;
         let votes = swarm.voting.needed.is_some() && sought && !record;
-        let wanted = (sought || swarm.proving.audited.contains(&segment)) && record;
+        let wanted = (sought || swarm.proving.audited.contains_key(&segment)) && record;
         let fetched = swarm.proving.fetched.get(&segment).copied().unwrap_or_default();
         let entry = self.index.entry(row);
         let fresh = entry.is_some_and(|entry| entry.policy.fresh_until() > self.now);

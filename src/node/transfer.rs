@@ -185,6 +185,14 @@ impl Machine {
             return swarm.scheduler.on_deny(peer, (segment, BlockSet::one(block)), self.now);
         }
         let Some(swarm) = &mut self.swarm else { return };
+        // Who vouch for a segment together alone are judged by blocks of the origin's: a block that
+        // was not asked for must not come before these, nor in the place of one.
+        let asked = swarm.scheduler.is_asked(peer, segment, block);
+        if swarm.verifier.is_by_quorum(segment)
+            && (!asked || swarm.proving.is_audited(segment, block))
+        {
+            return swarm.scheduler.on_deny(peer, (segment, BlockSet::one(block)), self.now);
+        }
         match swarm.verifier.on_block((segment, block), digest, From::Peer(key)) {
             Check::Good => {}
             Check::Unknown => {

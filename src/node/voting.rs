@@ -159,7 +159,7 @@ impl Machine {
         let (Some(row), Some(length)) = (download.row, download.length) else { return };
         let block = BlockSet::one(block);
         swarm.scheduler.on_own(segment, block, self.now);
-        swarm.proving.audit(segment);
+        swarm.proving.audit(segment, block);
         self.report.add(Counter::Audits, 1);
         self.ask_runs(segment, (row, length), block);
     }

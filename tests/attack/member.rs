@@ -11,6 +11,7 @@ use neap::net::peer::settings::Settings;
 use neap::wire::frame::{Header, Kind};
 use neap::wire::membership::{Binding, EXPORTER, Frame, Side};
 use neap::wire::message::Message;
+use neap::wire::record::{Record, Statement};
 use rustls::{ClientConnection, StreamOwned};
 
 /// What all members know.
@@ -18,6 +19,7 @@ pub const SECRET: &[u8] = b"sixteen bytes and some more";
 
 /// A link to the daemon.
 pub struct Member {
+    identity: Identity,
     stream: StreamOwned<ClientConnection, TcpStream>,
 }
 
@@ -47,7 +49,7 @@ impl Member {
             return None;
         }
         stream.write_all(&Frame::welcome()).ok()?;
-        Some(Self { stream })
+        Some(Self { identity, stream })
     }
 
     /// Says bytes as they are; false once the daemon takes no more.
@@ -75,6 +77,12 @@ impl Member {
                 return message;
             }
         }
+    }
+
+    /// Says what it took itself from the origin, or did not.
+    pub fn vouch(&mut self, statement: Statement) -> bool {
+        let record = Record::sign(statement, self.identity.pair()).unwrap();
+        self.tell(&Message::Record(Box::new(record)))
     }
 
     /// Gives a block.

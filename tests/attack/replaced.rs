@@ -22,7 +22,12 @@ const SIZE: usize = 8 * BLOCK + 1234;
 
 /// What a witness said of these bytes, as `etag`.
 fn record(segment: SegmentId, body: &[u8], etag: &str) -> Record {
-    let statement = Statement {
+    let statement = statement(segment, body, etag);
+    Record::sign(statement, &Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap()).unwrap()
+}
+
+fn statement(segment: SegmentId, body: &[u8], etag: &str) -> Statement {
+    Statement {
         segment,
         length: body.len() as u64,
         content_type: "video/mp2t".into(),
@@ -31,8 +36,7 @@ fn record(segment: SegmentId, body: &[u8], etag: &str) -> Record {
         lifetime: Duration::from_secs(600),
         blocks: body.chunks(BLOCK).map(Digest::of).collect(),
         expires: Date(4_000_000_000),
-    };
-    Record::sign(statement, &Ed25519KeyPair::from_seed_unchecked(&WITNESS).unwrap()).unwrap()
+    }
 }
 
 /// A peer that knows a record of the segment, and gives so many blocks of these bytes.
@@ -128,4 +132,41 @@ fn where_nothing_of_the_old_one_went_out_the_player_sees_nothing_of_it() {
     assert_eq!(taken, 0);
     let by_range = |seen: &Seen| seen.field("range").is_some() && seen.field("if-range").is_none();
     assert!(asked.iter().any(by_range), "the old one had begun: {asked:?}");
+}
+
+/// Whoever is believed by its vote alone is judged by blocks of the origin's, which it cannot know
+/// before: not if it may push its own before it is asked.
+#[test]
+fn blocks_that_nobody_asked_for_are_no_way_round_an_audit() {
+    let theatre = Theatre::by_votes();
+    let (old, new) = (bytes(7, SIZE), bytes(8, SIZE));
+    theatre.shows("/long.ts", &new);
+    let segment = SegmentId { resource: resource("o", "/long.ts"), number: 0 };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut member = Member::join(theatre.peers).unwrap();
+            while let Some(message) = member.hear() {
+                let is_sought =
+                    matches!(message, Message::Seek { segment: it, .. } if it == segment);
+                if is_sought && member.vouch(statement(segment, &old, "\"file\"")) {
+                    for (block, part) in (0..).zip(old.chunks(BLOCK)) {
+                        member.give(segment, block, part);
+                    }
+                }
+            }
+        });
+        theatre.daemon.wait_log(" joined");
+        theatre.begins();
+        theatre.daemon.get("/o/long.m3u8").expect(200);
+        theatre.daemon.get("/o/0.ts").expect(200);
+        let reply = theatre.daemon.get_with("/o/long.ts", "CMCD-Request: bl=20000\r\n");
+        assert_eq!(reply.status, 200, "{}", reply.head);
+        let planted = (0..reply.body.len() / BLOCK)
+            .filter(|at| {
+                reply.body[at * BLOCK..(at + 1) * BLOCK] == old[at * BLOCK..(at + 1) * BLOCK]
+            })
+            .count();
+        assert_eq!(planted, 0, "blocks that the origin never sent");
+    });
+    assert!(theatre.daemon.counter("peer_taken_bytes") > 0, "it pushed nothing");
 }

@@ -56,6 +56,16 @@ impl Theatre {
 
     /// The same with so many links at most.
     pub fn with(max_peers: usize) -> Self {
+        Self::by(&format!("max-peers = {max_peers}\nwitnesses = [\"{}\"]", witness()))
+    }
+
+    /// The same where two places in the network are believed together, or one at home alone.
+    pub fn by_votes() -> Self {
+        Self::by("verify = [\"quorum\"]\nquorum = 2")
+    }
+
+    /// The same with these lines about whom it knows and believes.
+    fn by(trust: &str) -> Self {
         let origin = Origin::new();
         let mut playlist = String::from("#EXTM3U\n#EXT-X-TARGETDURATION:2\n");
         for number in 0..COUNT {
@@ -72,11 +82,9 @@ impl Theatre {
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
         let sections = format!(
             "memory = \"8 MiB\"\n[network]\nname = \"home\"\nsecret-file = \"{}\"\n\
-             state = \"{}\"\nlisten = [\"127.0.0.1:0\"]\ndiscovery = false\n\
-             max-peers = {max_peers}\nwitnesses = [\"{}\"]",
+             state = \"{}\"\nlisten = [\"127.0.0.1:0\"]\ndiscovery = false\n{trust}",
             secret.display(),
             state.0.display(),
-            witness(),
         );
         let setup = Setup { cache: sections, level: "info", ..Setup::default() };
         let daemon = setup.start(&origin);

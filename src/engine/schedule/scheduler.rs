@@ -177,6 +177,12 @@ impl Scheduler {
         self.touch(segment, now);
     }
 
+    /// Whether a peer is asked for a block now.
+    pub fn is_asked(&self, peer: PeerId, segment: SegmentId, block: u8) -> bool {
+        let asked = self.wants.get(&segment).into_iter().flat_map(|pursuit| &pursuit.asked);
+        asked.into_iter().any(|asked| asked.block == block && asked.peer == peer)
+    }
+
     /// A peer gave a block that is not what the record says: it is not asked for anything more.
     pub fn on_bad(&mut self, peer: PeerId, now: Instant) {
         self.peers.get_mut(&peer).into_iter().for_each(|source| source.liar = true);
