@@ -706,7 +706,7 @@ fn a_file_that_may_not_be_read_ends_with_77() {
     }
     let output = command.arg("check").arg("--config").arg(&file).output().expect("neap runs");
     let err = String::from_utf8(output.stderr).expect("UTF-8");
-    let expected = "it may not be read (permission denied)";
+    let expected = "it may not be read: it must belong to the user of the service";
     assert_eq!(err, format!("neap: {}: {expected}\n", file.display()));
     assert_eq!(output.status.code(), Some(77));
 }

@@ -144,7 +144,9 @@ impl Parsed<'_> {
 pub fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let text = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".into(),
-        io::ErrorKind::PermissionDenied => "it may not be read (permission denied)".into(),
+        io::ErrorKind::PermissionDenied => {
+            "it may not be read: it must belong to the user of the service".into()
+        }
         io::ErrorKind::IsADirectory => "it is a folder".into(),
         _ => format!("it cannot be read ({error})"),
     };

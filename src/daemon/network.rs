@@ -67,7 +67,12 @@ impl Network {
     /// Tells the machine who this node is, and opens what the configuration opens.
     pub fn begin(&self, config: &Config) -> io::Result<()> {
         // A port that is taken ends the start; later on it is only said.
-        self.share(config.sharing.enabled)?;
+        let may_share = self.run.may_share();
+        if may_share {
+            self.share(true)?;
+        } else if config.sharing.enabled {
+            log::info!("sharing is switched off by a call: 'neap sharing on' ends that");
+        }
         self.run.know(self.port.key(), self.port.signer());
         log::info!("this node is {}", self.port.key());
         Ok(())

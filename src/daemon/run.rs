@@ -51,6 +51,11 @@ impl Run {
         self.submit(Input::Tick);
     }
 
+    /// Whether there may be peers.
+    pub fn may_share(&self) -> bool {
+        self.machine.borrow().may_share_at_all()
+    }
+
     /// The ports.
     pub fn ports(&self) -> Option<&Ports> {
         self.ports.get()

@@ -38,6 +38,13 @@ impl Consent {
 }
 
 impl Machine {
+    /// Whether there are peers for this node: a network that is configured, and nobody who has
+    /// switched sharing off.
+    pub fn may_share_at_all(&self) -> bool {
+        let on = self.config.network.exists() && self.config.sharing.enabled;
+        on && !self.resting && !self.consent.refused
+    }
+
     /// The owner switches sharing on or off.
     pub(super) fn set_sharing(&mut self, on: bool) {
         if self.consent.refused == on {

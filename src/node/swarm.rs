@@ -337,8 +337,7 @@ impl Machine {
     /// Takes over that sharing was switched, or the network changed.
     pub(super) fn configure_swarm(&mut self) {
         let Some(keys) = self.own else { return };
-        let on = self.config.network.exists() && self.config.sharing.enabled;
-        let on = on && !self.resting && !self.consent.refused;
+        let on = self.may_share_at_all();
         if on == self.swarm.is_some() {
             return;
         }

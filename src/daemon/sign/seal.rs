@@ -1,8 +1,8 @@
 //! One file's records: its blocks' digests taken, signed, and laid beside it.
 
 use core::time::Duration;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -165,7 +165,11 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
 fn lay(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let part = path.with_file_name(format!(".{name}.part"));
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
+    // What a killed run left is of no use; a link that somebody else has laid there is not followed.
+    let _ = fs::remove_file(&part);
+    let make = || OpenOptions::new().write(true).create_new(true).open(&part);
+    let written = make().and_then(|mut file| file.write_all(bytes));
+    let written = written.and_then(|()| fs::rename(&part, path));
     if written.is_err() {
         // Nothing is left over; what went wrong is told anyway.
         let _ = fs::remove_file(&part);

@@ -1,7 +1,9 @@
 //! Where lines end: standard error or the local syslog socket.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 
 use log::Level;
@@ -44,7 +46,7 @@ impl Target {
             LogTarget::Stderr => stderr,
             LogTarget::Syslog => Self::Syslog(paths),
             LogTarget::Auto if journal || io::stderr().is_terminal() => stderr,
-            LogTarget::Auto if paths.iter().any(|path| path.exists()) => Self::Syslog(paths),
+            LogTarget::Auto if paths.iter().any(is_socket) => Self::Syslog(paths),
             LogTarget::Auto => stderr,
         }
     }
@@ -89,6 +91,11 @@ impl Sink {
             }
         }
     }
+}
+
+/// `/run/log` is a folder where journald keeps its files.
+fn is_socket(path: &PathBuf) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.file_type().is_socket())
 }
 
 /// Where syslog daemons listen; the last two are the BSDs' and old systems'.

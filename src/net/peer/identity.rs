@@ -3,7 +3,7 @@
 use core::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
@@ -131,7 +131,11 @@ impl fmt::Display for KeyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.what {
-            What::Io(what, error) => write!(f, "the node's key {path} {what}: {error}"),
+            What::Io(what, error) => {
+                write!(f, "the node's key {path} {what}: {error}")?;
+                let denied = error.kind() == io::ErrorKind::PermissionDenied;
+                f.write_str(if denied { ": it must belong to the user of the service" } else { "" })
+            }
             What::Open(mode) => write!(
                 f,
                 "the node's key {path} has mode {mode:04o}, so others may have read it: make a \
@@ -182,7 +186,7 @@ fn make(folder: &Path, path: &Path) -> Result<(), KeyFault> {
         let written = file.write_all(document.as_ref()).and_then(|()| file.sync_all());
         // Made by root, it is still for whom the folder is; others are not allowed to give.
         let owner = fs::metadata(folder)?;
-        let _ = chown(&passing, Some(owner.uid()), Some(owner.gid()));
+        let _ = fchown(&file, Some(owner.uid()), Some(owner.gid()));
         let linked = written.and_then(|()| settle(&passing, path));
         let _ = fs::remove_file(&passing);
         linked?;
