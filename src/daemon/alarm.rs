@@ -13,7 +13,7 @@ use crate::host::clock;
 /// When the machine wants to be called.
 #[derive(Default)]
 pub struct Alarm {
-    due: Cell<Option<Instant>>,
+    pub(super) due: Cell<Option<Instant>>,
     armed: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
 }

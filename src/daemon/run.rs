@@ -74,27 +74,31 @@ impl Run {
             return;
         }
         let Some(ports) = self.ports.get() else { return self.turning.set(false) };
-        let mut machine = self.machine.borrow_mut();
-        loop {
-            let Some(input) = self.inbox.borrow_mut().pop_front() else { break };
-            machine.handle(input, clock::now());
-            while let Some(output) = machine.poll_output() {
-                ports.carry_out(output);
-            }
-        }
-        self.alarm.set(machine.poll_timeout().map(|(at, _)| at));
-        self.turning.set(false);
+        self.turn(&mut self.machine.borrow_mut(), ports);
     }
 
-    /// Takes over a changed configuration without cutting what runs.
+    /// Takes over a changed configuration without cutting what runs. What ports say of it, such
+    /// as that a link is gone, waits as it does while any output is carried out.
     pub fn configure(&self, config: &Config) {
         let Some(ports) = self.ports.get() else { return };
+        self.turning.set(true);
         let mut machine = self.machine.borrow_mut();
         machine.configure(config.clone(), clock::now());
         ports.configure(config);
-        while let Some(output) = machine.poll_output() {
-            ports.carry_out(output);
+        self.turn(&mut machine, ports);
+    }
+
+    /// Carries out what is to be done, and hands in what came meanwhile, until nothing is left.
+    fn turn(&self, machine: &mut Machine, ports: &Ports) {
+        loop {
+            while let Some(output) = machine.poll_output() {
+                ports.carry_out(output);
+            }
+            let Some(input) = self.inbox.borrow_mut().pop_front() else { break };
+            machine.handle(input, clock::now());
         }
+        self.alarm.set(machine.poll_timeout().map(|(at, _)| at));
+        self.turning.set(false);
     }
 
     /// Does what an operator says; answers in words.

@@ -316,3 +316,22 @@ fn seed() -> io::Result<u64> {
 
 /// How often the end of what runs is looked for at shutdown.
 const LOOK: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reload_wants_done_later_is_done_in_an_idle_node() {
+        let mut config = Config::default();
+        config.player.listen.clear();
+        (config.admin.listen, config.admin.control) = (None, None);
+        let loaded = Loaded { config, sources: Default::default(), warnings: Vec::new() };
+        let node = Node::open(&loaded).expect("it opens no door");
+        assert_eq!(node.run.alarm().due.get(), None);
+        let mut config = loaded.config;
+        config.caps.standby_after = Some(Duration::from_secs(60));
+        node.run.configure(&config);
+        assert!(node.run.alarm().due.get().is_some());
+    }
+}

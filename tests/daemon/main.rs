@@ -15,6 +15,7 @@ mod parts;
 mod player;
 mod ranges;
 mod refusals;
+mod reloading;
 mod standby;
 mod streaming;
 mod upgrading;
