@@ -134,7 +134,8 @@ pub struct Locator {
 pub struct Place {
     /// The name in our own URLs: `/{name}/...`.
     pub name: String,
-    /// The base URLs, first choice first; their targets end in `/`.
+    /// The base URLs, first choice first; their targets end in `/`. None where the origin is gone
+    /// from the configuration: its place stays, and what is under way knows it by that.
     pub bases: Vec<Url>,
     /// Further hosts whose URLs are this origin's too: same paths as the first base.
     pub hosts: Vec<String>,
@@ -171,7 +172,8 @@ impl Places {
         let path = path.strip_prefix('/')?;
         let end = path.find(['/', '?']).unwrap_or(path.len());
         let (name, rest) = path.split_at(end);
-        let index = self.0.iter().position(|place| place.name == name)?;
+        let index =
+            self.0.iter().position(|place| place.name == name && !place.bases.is_empty())?;
         let target = if rest.starts_with('/') { rest.into() } else { format!("/{rest}") };
         Some(Locator { origin: OriginId(u16::try_from(index).ok()?), target })
     }

@@ -4,7 +4,8 @@ use core::fmt;
 
 use super::keys::origin::ORIGIN;
 use super::keys::table::keys;
-use super::model::{Config, Origin};
+use super::model::{Config, Origin, Share};
+use crate::base::limits;
 
 /// One key whose value is another now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,30 +53,54 @@ impl Config {
         taken.admin.clone_from(&self.admin);
         taken.cache.path.clone_from(&self.cache.path);
         taken.network.clone_from(&self.network);
+        taken.origins = placed(&self.origins, &new.origins);
         taken.log.target = self.log.target;
         taken
     }
 }
 
+/// The new origins, each at its place for as long as neap runs: what is under way knows them by
+/// it. Who stays keeps it, who is new comes behind all others, and who is gone leaves his name
+/// there. Where there is no room left for that, all stays as it is.
+fn placed(old: &[Origin], new: &[Origin]) -> Vec<Origin> {
+    let stay = |was: &Origin| new.iter().find(|origin| origin.is_same(was)).cloned();
+    let gone = |was: &Origin| Origin {
+        urls: Vec::new(),
+        hosts: Vec::new(),
+        share: Share::None,
+        ..was.clone()
+    };
+    let mut all: Vec<_> = old.iter().map(|was| stay(was).unwrap_or_else(|| gone(was))).collect();
+    let is_new = |origin: &&Origin| !old.iter().any(|was| origin.is_same(was));
+    all.extend(new.iter().filter(is_new).cloned());
+    if all.len() > limits::config::PLACES { old.to_vec() } else { all }
+}
+
 fn origins(old: &[Origin], new: &[Origin], changes: &mut Vec<Change>) {
-    let find = |list: &[Origin], name: &str| list.iter().position(|origin| origin.name == name);
-    let mut note = |key: String, kind| changes.push(Change { key, kind, live: true });
-    for origin in old.iter().filter(|origin| find(new, &origin.name).is_none()) {
-        note(format!("origin.{}", origin.name), Kind::Removed);
+    let find = |list: &[Origin], name: &str| {
+        list.iter().position(|origin| origin.name == name && !origin.urls.is_empty())
+    };
+    let after = placed(old, new);
+    let live = new.iter().all(|origin| after.contains(origin));
+    let mut note = |key: String, kind, live| changes.push(Change { key, kind, live });
+    let is_gone = |was: &&Origin| !was.urls.is_empty() && find(new, &was.name).is_none();
+    for origin in old.iter().filter(is_gone) {
+        note(format!("origin.{}", origin.name), Kind::Removed, live);
     }
     let mut places = Vec::new();
     for origin in new {
         let Some(before) = find(old, &origin.name) else {
-            note(format!("origin.{}", origin.name), Kind::Added);
+            note(format!("origin.{}", origin.name), Kind::Added, live);
             continue;
         };
         places.push(before);
         for key in ORIGIN.iter().filter(|key| (key.show)(&old[before]) != (key.show)(origin)) {
-            note(format!("origin.{}.{}", origin.name, key.name), Kind::Changed);
+            note(format!("origin.{}.{}", origin.name, key.name), Kind::Changed, live);
         }
     }
     if !places.is_sorted() {
-        note("origin".into(), Kind::Changed);
+        // It decides only whose a URL is that two of them have.
+        note("origin".into(), Kind::Changed, false);
     }
 }
 
@@ -134,8 +159,44 @@ mod tests {
         let new = with(vec![origin("c"), slow, origin("d")]);
         assert_eq!(
             shown(&old, &new),
-            ["origin.a is gone", "origin.b.timeout changed", "origin.d is new", "origin changed"]
+            ["origin.a is gone", "origin.b.timeout changed", "origin.d is new", ORDER]
         );
+    }
+
+    const ORDER: &str = "origin changed, which needs a restart";
+
+    #[test]
+    fn an_origin_keeps_its_place_and_nobody_gets_that_of_another() {
+        let with = |origins| Config { origins, ..Config::default() };
+        let names = |config: &Config| {
+            let name = |place: crate::base::url::Place| match place.bases.len() {
+                0 => format!("({})", place.name),
+                _ => place.name,
+            };
+            config.places().0.into_iter().map(name).collect::<Vec<_>>()
+        };
+        let old = with(vec![origin("a"), origin("b")]);
+        let swapped = old.taken_over(&with(vec![origin("b"), origin("a")]));
+        assert_eq!(names(&swapped), ["a", "b"]);
+        let fewer = swapped.taken_over(&with(vec![origin("b")]));
+        assert_eq!(names(&fewer), ["(a)", "b"]);
+        assert_eq!(shown(&fewer, &with(vec![origin("b")])), [""; 0], "said once");
+        let again = fewer.taken_over(&old);
+        assert_eq!(names(&again), ["(a)", "b", "a"]);
+        assert_eq!(shown(&fewer, &old), ["origin.a is new"]);
+        let at = |path: &str| again.places().locate(path).map(|locator| locator.origin.0);
+        assert_eq!((at("/a/x"), at("/b/x")), (Some(2), Some(1)));
+        let mut moved = origin("b");
+        moved.urls.insert(0, Url::parse("https://first.example/").expect("a URL"));
+        assert_eq!(names(&old.taken_over(&with(vec![moved.clone()]))), ["(a)", "b"]);
+        moved.urls.pop();
+        let moved = old.taken_over(&with(vec![moved]));
+        assert_eq!(names(&moved), ["(a)", "(b)", "b"], "another server");
+        let many = |from: u32| with((from..from + 500).map(|n| origin(&n.to_string())).collect());
+        let two = many(0).taken_over(&many(1000));
+        assert_eq!(two.origins.len(), 1000);
+        assert_eq!(two.taken_over(&many(2000)), two);
+        assert!(shown(&two, &many(2000)).iter().all(|line| line.ends_with("needs a restart")));
     }
 
     #[test]

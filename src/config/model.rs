@@ -4,6 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::path::PathBuf;
 
+use crate::base::id::OriginId;
 use crate::base::peer::{NodeKey, Role, Tier};
 use crate::base::units::Size;
 use crate::base::url::{Place, Places, Scheme, Url};
@@ -83,7 +84,8 @@ pub struct Admin {
 pub struct Origin {
     /// The name in our URLs: letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// Base URLs, tried in order; each target ends in `/`.
+    /// Base URLs, tried in order; each target ends in `/`. None of an origin that is gone since the
+    /// start.
     pub urls: Vec<Url>,
     /// Further hosts whose absolute URLs in playlists are this origin's.
     pub hosts: Vec<String>,
@@ -302,6 +304,11 @@ impl Origin {
         Self { urls: vec![url], ..Self::named(name) }
     }
 
+    /// Whether it goes by the name that another did, and by one of its URLs: then it is that one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.urls.iter().any(|url| other.urls.contains(url))
+    }
+
     /// Whether the digests that it states are its own: nobody on the way can have changed them.
     pub fn states_digests(&self) -> bool {
         let secure = self.urls.iter().all(|url| url.scheme == Scheme::Https);
@@ -348,6 +355,13 @@ impl Share {
 }
 
 impl Config {
+    /// The origin of a name, with its number.
+    pub fn origin_named(&self, name: &str) -> Option<(OriginId, &Origin)> {
+        let is_it = |origin: &Origin| origin.name == name && !origin.urls.is_empty();
+        let place = self.origins.iter().position(is_it)?;
+        Some((OriginId(u16::try_from(place).ok()?), &self.origins[place]))
+    }
+
     /// The origins as playlists and requests name them.
     pub fn places(&self) -> Places {
         let place = |origin: &Origin| Place {

@@ -293,7 +293,7 @@ fn inherited() -> io::Result<(Vec<TcpListener>, Vec<admin::Door>)> {
 
 fn summary(config: &Config) -> String {
     let disk = if config.cache.disk.0 > 0 { config.cache.disk.to_string() } else { "none".into() };
-    let origins = config.origins.len();
+    let origins = config.origins.iter().filter(|origin| !origin.urls.is_empty()).count();
     format!("{origins} origins, {} of memory, {disk} on disk", config.cache.memory)
 }
 

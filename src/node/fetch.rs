@@ -7,8 +7,9 @@ use super::exchange::Exchange;
 use super::machine::Machine;
 use super::report::Counter;
 use super::serve::if_range;
+use super::trouble::{Trouble, TroubleKind};
 use crate::base::digest::Digest;
-use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::id::{ExchangeId, FetchId, OriginId, RowId};
 use crate::base::limits;
 use crate::base::range::ByteRange;
 use crate::base::set::Set;
@@ -291,6 +292,23 @@ impl Machine {
         if !worth_ending {
             self.put(Output::Cancel { fetch: id });
             self.forget(id);
+        }
+    }
+
+    /// Nothing more is asked of origins that are gone: who waits is told, and a body that comes
+    /// may end.
+    pub(super) fn end_fetches(&mut self, gone: &[OriginId]) {
+        let mut unanswered = Vec::new();
+        for (id, fetch) in &mut self.fetches {
+            if gone.contains(&fetch.ask.locator.origin) {
+                (fetch.tried, fetch.resumed) = (u32::MAX, u8::MAX);
+                unanswered.extend(fetch.stream.is_none().then_some(*id));
+            }
+        }
+        for id in unanswered {
+            self.put(Output::Cancel { fetch: id });
+            let cause = "it is configured no more".into();
+            self.on_ended(id, Err(Trouble { kind: TroubleKind::Connect, cause }));
         }
     }
 

@@ -25,7 +25,7 @@ struct Base {
 impl Health {
     /// An origin with so many base URLs that was not asked yet.
     pub(super) fn new(bases: usize) -> Self {
-        let bases = vec![Base::default(); bases.max(1)];
+        let bases = vec![Base::default(); bases];
         Self { bases, last_error: None, tried: false, unkept: 0 }
     }
 
@@ -95,7 +95,8 @@ impl Health {
     /// Since when every base URL fails.
     pub(super) fn failing_since(&self) -> Option<Instant> {
         let latest = |since: Option<Instant>, base: &Base| Some(since?.max(base.failing_since?));
-        self.bases.iter().fold(Some(Instant::default()), latest)
+        let first = self.bases.first()?.failing_since;
+        self.bases.iter().fold(first, latest)
     }
 }
 

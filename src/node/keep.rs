@@ -6,7 +6,7 @@ use super::machine::Machine;
 use super::memo::{self, Memo};
 use super::report::Counter;
 use crate::base::digest::Digest;
-use crate::base::id::{FetchId, OriginId, RowId};
+use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
 use crate::base::range::{ByteRange, RangeSet};
 use crate::base::segment::SegmentId;
@@ -165,8 +165,7 @@ impl Machine {
 
     /// The row that a slice found on disk belongs to, made anew for the first of them.
     fn row_for(&mut self, memo: &Memo) -> Option<RowId> {
-        let place = self.config.origins.iter().position(|origin| origin.name == memo.origin)?;
-        let origin = OriginId(u16::try_from(place).ok()?);
+        let (origin, _) = self.config.origin_named(&memo.origin)?;
         let known = self.index.variants(origin, &memo.identity).next();
         if let Some(entry) = known {
             let same = entry.length == Some(memo.length) && same_validators(entry, memo);

@@ -213,21 +213,22 @@ impl Machine {
 
     /// Takes over a changed configuration; what runs goes on.
     ///
-    /// What is stored of an origin that is gone, or that has moved to another place in the
-    /// configuration, goes. Who plays from one that stays is followed as before: its playlist may
-    /// not be read again.
+    /// The origins are at the places that they had, as [`Config::taken_over`] leaves them. What is
+    /// stored of one that is gone goes, and who waits for it is answered. Who plays from one that
+    /// stays is followed as before: its playlist may not be read again.
     pub fn configure(&mut self, config: Config, now: Instant) {
         self.now = now;
-        let place = |id: OriginId| usize::from(id.0);
-        let same = |id: OriginId| {
-            let (old, new) = (self.config.origins.get(place(id)), config.origins.get(place(id)));
-            old.zip(new).is_some_and(|(old, new)| (&old.name, &old.urls) == (&new.name, &new.urls))
+        let old = self.config.origins.iter().enumerate();
+        let stays = |(place, old): (usize, &Origin)| {
+            config.origins.get(place).is_some_and(|new| new.is_same(old))
         };
-        let ids = |origins: &[Origin]| (0..).map(OriginId).take(origins.len());
-        let gone: Vec<OriginId> = ids(&self.config.origins).filter(|id| !same(*id)).collect();
-        let health = ids(&config.origins).map(|id| match self.health.get(place(id)) {
-            Some(known) if same(id) => known.clone(),
-            _ => Health::new(config.origins[place(id)].urls.len()),
+        let gone = old.filter(|(place, old)| !old.urls.is_empty() && !stays((*place, old)));
+        let gone: Vec<_> =
+            gone.filter_map(|(place, _)| u16::try_from(place).ok().map(OriginId)).collect();
+        let health = config.origins.iter().enumerate().map(|(place, new)| {
+            let before = self.config.origins.get(place).zip(self.health.get(place));
+            let before = before.filter(|(old, _)| (&old.name, &old.urls) == (&new.name, &new.urls));
+            before.map_or_else(|| Health::new(new.urls.len()), |(_, health)| health.clone())
         });
         self.health = health.collect();
         self.manners.retain(|id, _| !gone.contains(id));
@@ -236,8 +237,8 @@ impl Machine {
             self.timeline = Timeline::default();
         }
         self.timeline.configure(self.ignored.clone());
-        for origin in gone {
-            self.index.remove_origin(origin).into_iter().for_each(|row| self.unstore(row));
+        for origin in &gone {
+            self.index.remove_origin(*origin).into_iter().for_each(|row| self.unstore(row));
         }
         self.places = config.places();
         self.memory.resize(config.cache.memory.0);
@@ -245,6 +246,7 @@ impl Machine {
         self.rule.governor.configure(config.caps.clone(), now);
         self.config = config;
         self.configure_swarm();
+        self.end_fetches(&gone);
         self.make_room();
     }
 

@@ -94,7 +94,8 @@ impl Machine {
             last_error: health.last_error().map(str::to_owned),
             failing_seconds: health.failing_since().map(|since| (now - since).as_secs()),
         };
-        self.places.0.iter().zip(&self.health).map(origin).collect()
+        let known = self.places.0.iter().zip(&self.health);
+        known.filter(|(place, _)| !place.bases.is_empty()).map(origin).collect()
     }
 }
 

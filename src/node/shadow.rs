@@ -8,7 +8,6 @@ use super::fetch::Ask;
 use super::machine::Machine;
 use super::report::Counter;
 use crate::base::digest::Digest;
-use crate::base::id::OriginId;
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role};
 use crate::base::range::ByteRange;
@@ -94,9 +93,7 @@ impl Machine {
 
     /// A peer says what its player watches.
     pub(super) fn on_watch(&mut self, _: PeerId, (origin, playlist, segment): (&str, &str, &str)) {
-        let place = self.config.origins.iter().position(|known| known.name == origin);
-        let origin = place.and_then(|place| u16::try_from(place).ok()).map(OriginId);
-        let Some(origin) = origin else { return };
+        let Some((origin, _)) = self.config.origin_named(origin) else { return };
         let now = self.now;
         let Some(swarm) = &mut self.swarm else { return };
         let clean = |path: &str| path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));

@@ -1,12 +1,13 @@
 //! A changed configuration while something goes on.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
 use super::daemon::{Daemon, Folder, Setup};
-use super::origin::{Origin, ok};
-use super::wait::until;
+use super::origin::{Origin, Script, held, ok, top};
+use super::wait::{Gate, until};
 
 const FRESH: &str = "Cache-Control: max-age=60";
 
@@ -50,4 +51,91 @@ fn sharing_is_switched_off_and_on_while_a_link_stands() {
     assert_eq!(links(), 0);
     reload(&second, &file, 2);
     until("they are linked again", || (links() == 1).then_some(()));
+}
+
+/// A configuration with these origins, in this order.
+fn with(origins: &[(&str, &Origin)]) -> String {
+    let file = Setup::default().file(origins[0].1, "127.0.0.1:0");
+    let head = file.split("[[origin]]").next().unwrap().to_owned();
+    origins.iter().fold(head, |text, (name, origin)| {
+        format!("{text}[[origin]]\nname = \"{name}\"\nurl = \"http://{}/\"\n", origin.address)
+    })
+}
+
+/// An answer whose head waits for the gate.
+fn late(gate: &Gate, text: &'static str) -> Script {
+    let (gate, answer) = (gate.clone(), ok(FRESH, text));
+    Arc::new(move |wire| {
+        if gate.wait_or_give_up() {
+            answer(wire);
+        }
+    })
+}
+
+#[test]
+fn origins_that_change_places_keep_their_content_and_their_requests() {
+    let gate = Gate::default();
+    let (a, b) = (Origin::with("/x", late(&gate, "a's")), Origin::with("/x", ok(FRESH, "b's")));
+    a.on("/warm", ok(FRESH, "warm"));
+    let daemon = Daemon::new(&a);
+    reload(&daemon, &with(&[("a", &a), ("b", &b)]), 1);
+    daemon.get("/a/warm").expect(200);
+    let (mut player, mut other) = (daemon.connect(), daemon.connect());
+    player.ask("/a/x", "");
+    other.ask("/a/x", "Authorization: Bearer for-a-only\r\n");
+    a.wait("/x", |seen| seen.len() == 2);
+    reload(&daemon, &with(&[("b", &b), ("a", &a)]), 2);
+    gate.open();
+    assert_eq!(player.reply("GET").expect(200).text(), "a's");
+    assert_eq!(other.reply("GET").expect(200).text(), "a's");
+    assert!(daemon.get("/a/warm").expect(200).is_hit(), "it is still a's");
+    assert_eq!(daemon.get("/b/x").expect(200).text(), "b's");
+    assert!(daemon.get("/a/x").expect(200).is_hit());
+    assert!(b.all().iter().all(|seen| !seen.head.contains("for-a-only")));
+}
+
+#[test]
+fn who_waits_for_an_origin_that_is_gone_is_told_and_a_body_under_way_ends() {
+    let gate = Gate::default();
+    let a = Origin::with("/x", late(&Gate::default(), "a's"));
+    let lines = format!("{FRESH}\nContent-Length: 10");
+    a.on("/whole", held(&lines, "first", &gate, "later"));
+    let (head, cut) = (top("200 OK", &format!("{lines}\nETag: \"x\"")), gate.clone());
+    a.on(
+        "/cut",
+        Arc::new(move |wire| {
+            wire.send(format!("{head}\r\nfirst"));
+            cut.wait_or_give_up();
+            wire.keep = false;
+        }),
+    );
+    let b = Origin::with("/x", ok(FRESH, "b's"));
+    let daemon = Daemon::new(&a);
+    reload(&daemon, &with(&[("a", &a), ("b", &b)]), 1);
+    let mut players: Vec<_> = ["/a/x", "/a/whole", "/a/cut"]
+        .into_iter()
+        .map(|path| {
+            let mut player = daemon.connect();
+            player.ask(path, "");
+            player
+        })
+        .collect();
+    a.wait("/x", |seen| seen.len() == 1);
+    for player in &mut players[1..] {
+        player.head();
+        assert_eq!(player.exactly(5).unwrap(), b"first");
+    }
+    reload(&daemon, &with(&[("b", &b)]), 2);
+    players[0].reply("GET").expect(502);
+    gate.open();
+    assert_eq!(players[1].exactly(5).unwrap(), b"later");
+    assert_eq!(players[2].end(), b"", "it is cut, as nothing more is asked of a");
+    daemon.get("/a/x").expect(404);
+    assert_eq!(daemon.get("/b/x").expect(200).text(), "b's");
+    assert_eq!(a.count("/cut"), 1);
+    assert!(daemon.log().contains("a/cut broke off"), "{}", daemon.log());
+    reload(&daemon, &with(&[("b", &b), ("a", &b)]), 3);
+    assert_eq!(daemon.get("/a/x").expect(200).text(), "b's", "another of the name");
+    let names = daemon.status()["origins"].to_string();
+    assert_eq!(names.matches("\"name\"").count(), 2, "{names}");
 }

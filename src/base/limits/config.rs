@@ -9,6 +9,10 @@ pub const DROP_INS: usize = 256;
 /// Configured origins; each request and playlist line is compared with all of them.
 pub const ORIGINS: usize = 256;
 
+/// Origins that one run may have had one after the other: a change keeps the places of those that
+/// are gone, at a few hundred bytes each.
+pub const PLACES: usize = 1024;
+
 /// Errors of the configuration that are listed in one run; more than this is not read.
 pub const PROBLEMS: usize = 100;
 

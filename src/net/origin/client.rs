@@ -179,9 +179,8 @@ impl Inner {
     async fn carry_out(&self, order: Order) {
         let fetch = order.fetch;
         let origins = Rc::clone(&self.origins.borrow());
-        let Some(origin) = origins.list.get(usize::from(order.locator.origin.0)) else { return };
         let requested = (self.door.now)();
-        let end = match self.ask(&order, &origins, origin).await {
+        let end = match self.ask(&order, &origins).await {
             Ok(answered) => self.deliver(&order, &origins, (answered, requested)).await,
             Err(trouble) => Some(Err(trouble)),
         };
@@ -191,14 +190,15 @@ impl Inner {
     }
 
     /// Asks, follows redirects, and answers with the first head that is no redirect.
-    async fn ask(
-        &self,
-        order: &Order,
-        origins: &Origins,
-        origin: &Origin,
-    ) -> Result<Answered, Trouble> {
-        let base = origin.urls.get(order.base).or(origin.urls.first());
-        let base = base.ok_or_else(|| redirect("the origin has no URL".into()))?;
+    async fn ask(&self, order: &Order, origins: &Origins) -> Result<Answered, Trouble> {
+        let origin = origins.list.get(usize::from(order.locator.origin.0));
+        let found = origin.and_then(|origin| {
+            Some((origin, origin.urls.get(order.base).or(origin.urls.first())?))
+        });
+        let (origin, base) = found.ok_or_else(|| Trouble {
+            kind: TroubleKind::Connect,
+            cause: "it is configured no more".into(),
+        })?;
         let mut outgoing = Outgoing::new(order, origin, base);
         for _ in 0..=limits::http::REDIRECTS {
             let mut answered = self.ask_once(order, &outgoing, origins).await?;
