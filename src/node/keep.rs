@@ -92,6 +92,7 @@ impl Machine {
             written: self.date(),
             selective: entry.selecting.is_selective(),
             listed: self.listing(row),
+            urls: origin.urls.iter().map(memo::mark).collect(),
             rests: self.rests_of(row, slice),
         };
         let bytes = range_of(slice, memo.length).len();
@@ -165,7 +166,10 @@ impl Machine {
 
     /// The row that a slice found on disk belongs to, made anew for the first of them.
     fn row_for(&mut self, memo: &Memo) -> Option<RowId> {
-        let (origin, _) = self.config.origin_named(&memo.origin)?;
+        let (origin, now) = self.config.origin_named(&memo.origin)?;
+        if !memo.is_of(&now.urls) {
+            return None;
+        }
         let known = self.index.variants(origin, &memo.identity).next();
         if let Some(entry) = known {
             let same = entry.length == Some(memo.length) && same_validators(entry, memo);

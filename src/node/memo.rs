@@ -1,17 +1,19 @@
 //! What is written with a slice on disk, so that it is understood after a restart.
 //!
-//! Version 2, all numbers little-endian: version (1 byte), flags (1), length (8), date in
+//! Version 3, all numbers little-endian: version (1 byte), flags (1), length (8), date in
 //! seconds (8), then four texts, each with its length in front (4): origin, identity, policy
 //! record, and the fields as `name: value` lines. Then, where a playlist lists the response as a
-//! segment (bit 1 of the flags), its rendition and its stream as peers name them (32 each). Last,
+//! segment (bit 1 of the flags), its rendition and its stream as peers name them (32 each). Then
+//! how many base URLs the origin had (1), and the first bytes of the digest of each (8 each). Last,
 //! on whose word blocks of the slice were taken from peers: which of its 16 (2 bytes), and the keys
-//! (32 each) of those whose word it was. Version 1 ends behind the texts.
+//! (32 each) of those whose word it was. Version 2 has no URLs, version 1 ends behind the texts.
 
 use core::time::Duration;
 
 use crate::base::digest::Digest;
 use crate::base::peer::NodeKey;
 use crate::base::time::{Date, Instant};
+use crate::base::url::Url;
 use crate::engine::cache::freshness::Policy;
 use crate::wire::http::fields::Fields;
 
@@ -35,8 +37,19 @@ pub(super) struct Memo {
     /// The rendition and the stream that it is a segment of, if a playlist lists it: then peers
     /// may have it.
     pub(super) listed: Option<(Digest, Digest)>,
+    /// The origin's base URLs, as [`mark`] has them; none where an earlier version wrote it.
+    pub(super) urls: Vec<Mark>,
     /// What of the slice rests on somebody's word.
     pub(super) rests: Rests,
+}
+
+/// A base URL: enough to tell it from another, without saying it to who reads the disk.
+pub(super) type Mark = [u8; 8];
+
+/// How a base URL is written.
+pub(super) fn mark(url: &Url) -> Mark {
+    let digest = Digest::of(url.to_string().as_bytes()).0;
+    core::array::from_fn(|place| digest[place])
 }
 
 /// Which blocks of one slice rest on whose word.
@@ -86,6 +99,8 @@ impl Memo {
             out.extend_from_slice(&rendition.0);
             out.extend_from_slice(&stream.0);
         }
+        out.push(u8::try_from(self.urls.len()).unwrap_or(u8::MAX));
+        self.urls.iter().take(usize::from(u8::MAX)).for_each(|url| out.extend_from_slice(url));
         self.rests.write(&mut out);
         out
     }
@@ -124,12 +139,35 @@ impl Memo {
             listed = Some((Digest(rendition.try_into().ok()?), Digest(stream.try_into().ok()?)));
             rest = behind;
         }
+        let mut urls = Vec::new();
+        if version > SECOND {
+            let (count, behind) = rest.split_first()?;
+            let (marks, behind) = behind.split_at_checked(usize::from(*count) * 8)?;
+            urls = marks.chunks_exact(8).filter_map(|mark| mark.try_into().ok()).collect();
+            rest = behind;
+        }
         let rests = match version {
             FIRST if rest.is_empty() && listed.is_none() => Rests::default(),
             FIRST => return None,
             _ => Rests::read(rest)?,
         };
-        Some(Self { listed, rests, origin, identity, length, fields, policy, written, selective })
+        Some(Self {
+            origin,
+            identity,
+            length,
+            fields,
+            policy,
+            written,
+            selective,
+            listed,
+            urls,
+            rests,
+        })
+    }
+
+    /// Whether it came from one of these base URLs, as far as it says.
+    pub(super) fn is_of(&self, urls: &[Url]) -> bool {
+        self.urls.is_empty() || urls.iter().any(|url| self.urls.contains(&mark(url)))
     }
 }
 
@@ -138,7 +176,7 @@ pub(super) fn policy(memo: &Memo, down_time: Option<Duration>, now: Instant) -> 
     Policy::from_record(&memo.policy, down_time, now)
 }
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The flag of a response with the date of its writing.
 const DATED: u8 = 1;
@@ -149,9 +187,16 @@ const LISTED: u8 = 2;
 /// That of 0.1.0, which is still read: an update must not empty a cache.
 const FIRST: u8 = 1;
 
+/// That of builds behind it.
+const SECOND: u8 = 2;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
 
     #[test]
     fn what_is_written_reads_back_and_nothing_else_does() {
@@ -164,6 +209,7 @@ mod tests {
             written: Some(Date(1_700_000_000)),
             selective: false,
             listed: Some((Digest::of(b"rendition"), Digest::of(b"stream"))),
+            urls: vec![mark(&url("http://cdn.example/")), mark(&url("http://b.example/"))],
             rests: Rests { blocks: 0x8001, by: vec![NodeKey([1; 32]), NodeKey([2; 32])] },
         };
         let bytes = memo.to_bytes();
@@ -171,14 +217,20 @@ mod tests {
         for cut in (0..bytes.len()).filter(|cut| ![64, 32].contains(&(bytes.len() - cut))) {
             assert_eq!(Memo::from_bytes(&bytes[..cut]), None, "{cut}");
         }
-        let alone = Memo { listed: None, rests: Rests::default(), ..memo };
+        assert!(memo.is_of(&[url("http://new.example/"), url("http://b.example/")]));
+        assert!(!memo.is_of(&[url("http://new.example/"), url("https://b.example/")]));
+        let alone = Memo { listed: None, urls: Vec::new(), rests: Rests::default(), ..memo };
         assert_eq!(Memo::from_bytes(&alone.to_bytes()).as_ref(), Some(&alone));
-        for version in [0, 1, 3] {
+        assert!(alone.is_of(&[url("http://new.example/")]), "it does not say");
+        for version in [0, 1, 4] {
             let mut other = bytes.clone();
             other[0] = version;
             assert_eq!(Memo::from_bytes(&other), None, "{version}");
         }
         let mut first = alone.to_bytes();
+        first[0] = 2;
+        first.remove(first.len() - 3);
+        assert_eq!(Memo::from_bytes(&first).as_ref(), Some(&alone));
         first[0] = 1;
         first.truncate(first.len() - 2);
         assert_eq!(Memo::from_bytes(&first), Some(alone));

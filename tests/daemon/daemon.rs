@@ -78,17 +78,7 @@ impl Setup {
         let control = format!("control = \"{}\"", folder.0.join("control.sock").display());
         let file = self.file(origin, "127.0.0.1:0").replace("control = \"\"", &control);
         std::fs::write(folder.0.join("neap.toml"), file).unwrap();
-        let mut child = command(&folder.0).spawn().unwrap();
-        let log = Log::follow(&mut child);
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (player, admin, ended) = (nowhere, nowhere, false);
-        let mut daemon = Daemon { player, admin, folder, child, log, ended };
-        daemon.player = address(&daemon.wait_log("players connect to http://"));
-        daemon.admin = address(&daemon.wait_log("status page: http://"));
-        daemon.wait_log(" is ready");
-        let healthy = || (daemon.admin("/healthz").status == 200).then_some(());
-        until("neap is well", healthy);
-        daemon
+        Daemon::begin(folder)
     }
 }
 
@@ -112,6 +102,27 @@ impl Daemon {
     /// Starts it as usual.
     pub fn new(origin: &Origin) -> Self {
         Setup::default().start(origin)
+    }
+
+    /// Starts it once more with the configuration in its folder, when it has ended.
+    pub fn again(&self) -> Self {
+        let folder = Folder::new();
+        std::fs::copy(self.folder.0.join("neap.toml"), folder.0.join("neap.toml")).unwrap();
+        Self::begin(folder)
+    }
+
+    fn begin(folder: Folder) -> Self {
+        let mut child = command(&folder.0).spawn().unwrap();
+        let log = Log::follow(&mut child);
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (player, admin, ended) = (nowhere, nowhere, false);
+        let mut daemon = Self { player, admin, folder, child, log, ended };
+        daemon.player = address(&daemon.wait_log("players connect to http://"));
+        daemon.admin = address(&daemon.wait_log("status page: http://"));
+        daemon.wait_log(" is ready");
+        let healthy = || (daemon.admin("/healthz").status == 200).then_some(());
+        until("neap is well", healthy);
+        daemon
     }
 
     /// A new connection.

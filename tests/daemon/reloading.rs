@@ -139,3 +139,44 @@ fn who_waits_for_an_origin_that_is_gone_is_told_and_a_body_under_way_ends() {
     let names = daemon.status()["origins"].to_string();
     assert_eq!(names.matches("\"name\"").count(), 2, "{names}");
 }
+
+/// The lines of `[cache]` with a disk tier in this folder.
+fn on_disk(folder: &Folder, size: &str) -> Setup {
+    let cache = format!("disk = \"{size}\"\npath = \"{}\"\n", folder.0.display());
+    Setup { cache, ..Setup::default() }
+}
+
+fn is_written(daemon: &Daemon) {
+    let used = || daemon.status()["disk"]["used"].as_u64().unwrap();
+    until("it is on disk", || (used() > 0).then_some(()));
+}
+
+const LASTING: &str = "Cache-Control: max-age=3600\nETag: \"1\"";
+
+#[test]
+fn what_is_on_disk_is_of_the_server_that_it_came_from() {
+    let folder = Folder::new();
+    let first = Origin::with("/a", ok(LASTING, "the first server's"));
+    let second = Origin::with("/a", ok(LASTING, "the second server's"));
+    let mut daemon = on_disk(&folder, "8 MiB").start(&first);
+    daemon.get("/o/a").expect(200);
+    is_written(&daemon);
+    let end = |daemon: &mut Daemon| {
+        daemon.signal(Signal::SIGTERM);
+        daemon.wait_end();
+    };
+    end(&mut daemon);
+    // A further server of the same content.
+    let more = format!("url = [\"http://{}/\", \"http://{}/\"]", second.address, first.address);
+    let only = format!("url = \"http://{}/\"", first.address);
+    daemon.rewrite(&on_disk(&folder, "8 MiB").file(&first, "127.0.0.1:0").replace(&only, &more));
+    let mut again = daemon.again();
+    again.wait_log("disk cache: 1 slices found");
+    let answer = again.get("/o/a").expect(200);
+    assert!(answer.is_hit());
+    assert_eq!(answer.text(), "the first server's");
+    end(&mut again);
+    let other = on_disk(&folder, "8 MiB").start(&second);
+    other.wait_log("disk cache: 1 slices found");
+    assert_eq!(other.get("/o/a").expect(200).text(), "the second server's");
+}
