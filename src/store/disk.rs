@@ -333,7 +333,13 @@ impl Inner {
         match result {
             Ok(head) if wanted => {
                 let payload = job.payload();
-                row.sheets.add(Sheet { name: job.name, head, payload, digests: None });
+                row.sheets.add(Sheet {
+                    name: job.name,
+                    head,
+                    payload,
+                    digests: None,
+                    spared: false,
+                });
                 let bytes = u64::from(head) + u64::from(payload);
                 self.notices.push(Notice::Persisted { row: id, slice, bytes });
             }

@@ -27,6 +27,9 @@ pub(super) struct Sheet {
     pub(super) payload: u32,
     /// The block digests, once a reader needed them; let go with the last reader.
     pub(super) digests: Option<Arc<[Digest]>>,
+    /// Whether it could not be read for want of something that is no fault of the file's: those
+    /// who read now find a gap there, and those who come later the file.
+    pub(super) spared: bool,
 }
 
 /// A row's slice files by number, packed: most rows have a few, and there are many rows.
@@ -65,8 +68,8 @@ impl Sheets {
     }
 
     /// Lets go of what only readers need.
-    pub(super) fn forget_digests(&mut self) {
-        self.0.iter_mut().for_each(|sheet| sheet.digests = None);
+    pub(super) fn forget_readers(&mut self) {
+        self.0.iter_mut().for_each(|sheet| (sheet.digests, sheet.spared) = (None, false));
     }
 }
 
@@ -81,8 +84,8 @@ pub(super) struct Plan {
 impl Row {
     /// Whether the disk has byte `at`.
     pub(super) fn on_disk(&self, at: u64) -> bool {
-        let payload = self.sheets.find(slice_of(at)).map(|sheet| u64::from(sheet.payload));
-        payload.is_some_and(|payload| at % limits::block::SLICE < payload)
+        let sheet = self.sheets.find(slice_of(at)).filter(|sheet| !sheet.spared);
+        sheet.is_some_and(|sheet| at % limits::block::SLICE < u64::from(sheet.payload))
     }
 
     /// What to load for byte `at`, which is not in RAM; none when the disk does not have it.
@@ -136,6 +139,10 @@ pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) 
         Ok((digests, loaded)) => {
             sheet.digests = Some(digests);
             row.accept(plan, loaded, inner);
+        }
+        // Out of descriptors or memory: the file is as good as it was.
+        Err(Loss::Unreadable(fault)) if !matches!(fault, Fault::Gone | Fault::Broken) => {
+            sheet.spared = true;
         }
         Err(cause) => {
             row.sheets.remove(slice);

@@ -172,7 +172,7 @@ impl Drop for Reader {
         row.memory.seat(false);
         row.seats.readers.remove(self.seat);
         if row.seats.readers.is_empty() {
-            row.sheets.forget_digests();
+            row.sheets.forget_readers();
         }
         row.let_pass();
         row.wake_writers();

@@ -64,7 +64,7 @@ impl Store {
         let (name, slice, head, payload) = (found.name, found.slice, found.head, found.payload_len);
         let taken = self.with(row, |row| {
             let free = !row.pending.contains_key(&slice);
-            let sheet = Sheet { name, head, payload, digests: None };
+            let sheet = Sheet { name, head, payload, digests: None, spared: false };
             let same = row.sheets.find(slice).is_some_and(|sheet| sheet.name == name);
             same || (free && row.sheets.add(sheet))
         });

@@ -319,6 +319,32 @@ fn two_daemons_do_not_share_a_folder() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_now_is_a_gap_now_and_is_read_later() {
+    let place = Place::new();
+    let store = place.store();
+    scan(&store).unwrap();
+    fill(&store, 1, 700);
+    store.persist(persist(1, 0, 700), NOW).unwrap();
+    working(&store, store.drained());
+    evict_all(&store, 1, 1);
+    notices(&store);
+    let (path, aside) = (place.files().remove(0), place.0.join("aside"));
+    fs::rename(&path, &aside).unwrap();
+    // A folder in its place: neither damage nor want of a file, as EMFILE is.
+    fs::create_dir(&path).unwrap();
+    let mut reader = store.reader(RowId(1), 0, None);
+    assert_eq!(working(&store, reader.next(BATCH)), Next::Missing(ByteRange::new(0, 700)));
+    working(&store, store.drained());
+    assert_eq!(notices(&store), []);
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    assert_eq!(working(&store, reader.next(BATCH)), Next::Missing(ByteRange::new(0, 700)), "once");
+    drop(reader);
+    let mut reader = store.reader(RowId(1), 0, None);
+    assert_eq!(working(&store, read_on(&mut reader, 1, BATCH)), Ok(700));
+}
+
+#[test]
 fn a_folder_deleted_under_us_is_a_gap_and_comes_back_later() {
     let place = Place::new();
     let store = place.store();
