@@ -4,6 +4,7 @@ use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use bytes::Bytes;
+use smol::future;
 
 use super::run::Run;
 use crate::base::id::RowId;
@@ -12,7 +13,7 @@ use crate::base::time::Plain;
 use crate::host::clock;
 use crate::node::disk::Disk;
 use crate::node::event::Input;
-use crate::store::files::Medium;
+use crate::store::files::{Fault, Medium};
 use crate::store::notice::Notice;
 use crate::store::rows::Store;
 use crate::store::scan::Found;
@@ -41,32 +42,35 @@ impl Shelf {
     }
 }
 
-/// Reads what an earlier run left.
-pub async fn read(run: Rc<Run>, store: Store, shelf: Rc<Shelf>) {
+/// The disk tier's life: what an earlier run left is read, `at_once` or before the first write;
+/// where that fails, before the next one.
+pub async fn tend(run: Rc<Run>, store: Store, shelf: Rc<Shelf>, at_once: bool) {
+    let reading = async {
+        if !at_once {
+            store.wanted().await;
+        }
+        while read(&run, &store, &shelf).await.is_err() {
+            store.wanted().await;
+        }
+    };
+    future::zip(store.work(), reading).await;
+}
+
+async fn read(run: &Run, store: &Store, shelf: &Shelf) -> Result<(), Fault> {
     let began = clock::now();
     if let Some(date) = clock::date() {
         run.submit(Input::Dated(date));
     }
     let (mut scan, mut slices) = (store.scan(began), 0_u32);
-    loop {
-        match scan.next().await {
-            Ok(Some(mut batch)) => {
-                // Of two files of one slice the later one holds: a kill may leave both.
-                batch.sort_by_key(|found| core::cmp::Reverse(found.serial()));
-                for found in batch {
-                    slices += 1;
-                    let (slice, bytes) = (found.slice, found.bytes);
-                    let header = Bytes::from(found.header.clone());
-                    let token = shelf.put(found);
-                    run.submit(Input::Disk(Disk::Found { token, slice, bytes, header }));
-                }
-            }
-            Ok(None) => break,
-            Err(fault) => {
-                log::warn!("the disk cache is out of use: {fault}");
-                run.submit(Input::Disk(Disk::Fault(Some(fault.to_string()))));
-                return;
-            }
+    while let Some(mut batch) = scan.next().await? {
+        // Of two files of one slice the later one holds: a kill may leave both.
+        batch.sort_by_key(|found| core::cmp::Reverse(found.serial()));
+        for found in batch {
+            slices += 1;
+            let (slice, bytes) = (found.slice, found.bytes);
+            let header = Bytes::from(found.header.clone());
+            let token = shelf.put(found);
+            run.submit(Input::Disk(Disk::Found { token, slice, bytes, header }));
         }
     }
     if store.medium() == Some(Medium::Ram) {
@@ -76,6 +80,7 @@ pub async fn read(run: Rc<Run>, store: Store, shelf: Rc<Shelf>) {
         run.submit(Input::Disk(Disk::InMemory));
     }
     log::info!("disk cache: {slices} slices found in {}", Plain(clock::now() - began));
+    Ok(())
 }
 
 /// Hands the store's news in, for ever.

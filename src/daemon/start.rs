@@ -83,8 +83,8 @@ impl Node {
                 Err(error) => log::warn!("'neap status' will not work: {error}"),
             }
         }
-        let path = (config.cache.disk.0 > 0).then(|| config.cache.path.clone());
-        let store = Store::new(Options { memory: config.cache.memory.0, path });
+        let path = config.cache.path.clone();
+        let store = Store::new(Options { memory: config.cache.memory.0, path: Some(path) });
         let run = Run::new(config.clone(), seed()?);
         let (executor, reactor) = (Rc::new(LocalExecutor::new()), Reactor::new()?);
         let inputs = Rc::clone(&run);
@@ -183,13 +183,10 @@ impl Node {
         // Memory has news as well: what was let go because a reader had to have its next block.
         let (run, store) = (Rc::clone(&self.run), self.store.clone());
         tasks.push(tasks::spawn(&self.executor, disk::listen(run, store)));
-        if self.config.cache.disk.0 > 0 {
-            let store = self.store.clone();
-            tasks.push(tasks::spawn(&self.executor, async move { store.work().await }));
-            let (run, store) = (Rc::clone(&self.run), self.store.clone());
-            let read = disk::read(run, store, Rc::clone(&self.shelf));
-            tasks.push(tasks::spawn(&self.executor, read));
-        }
+        let (run, store) = (Rc::clone(&self.run), self.store.clone());
+        let at_once = self.config.cache.disk.0 > 0;
+        let disk = disk::tend(run, store, Rc::clone(&self.shelf), at_once);
+        tasks.push(tasks::spawn(&self.executor, disk));
         if let Some(interval) = notify::watchdog_interval() {
             let run = Rc::clone(&self.run);
             tasks.push(tasks::spawn(&self.executor, async move {
@@ -235,9 +232,7 @@ impl Node {
             while port.desk.open_count() > 0 {
                 Timer::after(LOOK).await;
             }
-            if self.config.cache.disk.0 > 0 {
-                self.store.drained().await;
-            }
+            self.store.drained().await;
             true
         };
         let late = async {

@@ -104,6 +104,22 @@ impl Store {
         }
     }
 
+    /// Waits until something is to be written that is not taken because the folder was not read;
+    /// after a fault not before its time.
+    pub async fn wanted(&self) {
+        let mut asked = false;
+        poll_fn(|context| {
+            let mut state = self.0.disk.state.borrow_mut();
+            if asked && state.scanner.is_none() {
+                return Poll::Ready(());
+            }
+            asked = true;
+            state.scanner = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Waits until everything that was asked of the disk is done by [`Store::work`].
     pub async fn drained(&self) {
         self.0.disk.drained().await;
@@ -128,10 +144,10 @@ pub(super) struct Disk {
 
 #[derive(Default)]
 struct State {
-    /// Slices may be taken for writing.
-    scanned: bool,
-    /// Everything in the folder was found.
+    /// Everything in the folder was found: only then slices are taken for writing.
     known: bool,
+    /// Who reads the folder when that is wanted.
+    scanner: Option<Waker>,
     medium: Option<Medium>,
     fault: Option<(Fault, Instant)>,
     jobs: VecDeque<Job>,
@@ -196,19 +212,18 @@ impl Disk {
         self.state.borrow_mut().medium = Some(medium);
     }
 
-    /// A scan begins: nothing is taken for writing. `false` when one has read it all.
-    pub(super) fn scanning(&self) -> bool {
-        let mut state = self.state.borrow_mut();
-        state.scanned &= state.known;
-        !state.known
+    /// Whether a scan has read it all.
+    pub(super) fn is_known(&self) -> bool {
+        self.state.borrow().known
     }
 
-    /// A scan ended, having read it all or not; serial numbers go on behind `serial`.
-    pub(super) fn scanned(&self, serial: u64, all: bool) {
+    /// A scan has read it all; serial numbers go on behind `serial`. Answers the notice where one
+    /// before it had failed.
+    pub(super) fn scanned(&self, serial: u64) -> Option<Notice> {
         let mut state = self.state.borrow_mut();
-        state.scanned = true;
-        state.known |= all;
+        state.known = true;
         state.serial = state.serial.max(serial);
+        state.fault.take().map(|_| Notice::DiskBack)
     }
 
     /// Switches writes off; answers the notice when the fault is another than before.
@@ -221,15 +236,16 @@ impl Disk {
     /// Whether a slice may be taken for writing. After a fault one is let through in each
     /// [`limits::cache::DISK_RETRY`], to see whether the disk is back.
     fn ready(&self, now: Instant) -> Result<(), Refusal> {
-        let state = self.state.borrow();
+        let mut state = self.state.borrow_mut();
         if self.files.is_none() {
             return Err(Refusal::NoDisk);
         }
-        if !state.scanned {
-            return Err(Refusal::Starting);
-        }
         if state.fault.is_some_and(|(_, since)| now - since < limits::cache::DISK_RETRY) {
             return Err(Refusal::Off);
+        }
+        if !state.known {
+            state.scanner.take().into_iter().for_each(Waker::wake);
+            return Err(Refusal::Starting);
         }
         let most = if state.fault.is_some() { 1 } else { limits::cache::PERSISTS };
         let taken = state.jobs.len() + usize::from(state.busy && state.fault.is_some());

@@ -38,7 +38,7 @@ impl Found {
     }
 }
 
-/// A reading of the folder under way. Slices are taken for writing when it ends or is dropped.
+/// A reading of the folder under way. Slices are taken for writing when it has read it all.
 #[derive(Debug)]
 pub struct Scan {
     inner: Rc<Inner>,
@@ -50,10 +50,10 @@ pub struct Scan {
 }
 
 impl Store {
-    /// Makes the folder ours and reads what is in it: once, at the start. One that failed may
-    /// be repeated when the disk is back; a second one finds nothing.
+    /// Makes the folder ours and reads what is in it: once, at the start. One that failed is
+    /// repeated when [`Store::wanted`] says so; one after another that did not finds nothing.
     pub fn scan(&self, now: Instant) -> Scan {
-        let folders = if self.0.disk.scanning() { None } else { Some(VecDeque::new()) };
+        let folders = self.0.disk.is_known().then(VecDeque::new);
         let inner = self.0.clone();
         Scan { inner, now, folders, first: None, foreign: 0, serial: 0 }
     }
@@ -82,7 +82,7 @@ impl Store {
 
 impl Scan {
     /// The slices of the next sub-folder, none at the end. A fault ends the scan: the store
-    /// goes on without a disk and tries it again when something is to be written.
+    /// goes on without a disk.
     pub async fn next(&mut self) -> Result<Option<Vec<Found>>, Fault> {
         let Some(files) = self.inner.disk.files() else { return Ok(None) };
         loop {
@@ -99,7 +99,8 @@ impl Scan {
                 return Ok(Some(batch.found));
             }
         }
-        self.inner.disk.scanned(self.serial, true);
+        let back = self.inner.disk.scanned(self.serial);
+        back.into_iter().for_each(|notice| self.inner.notices.push(notice));
         if let Some(first) = self.first.take() {
             self.inner.notices.push(Notice::Foreign { first, count: self.foreign });
         }
@@ -136,12 +137,6 @@ impl Scan {
     fn name_foreign(&mut self, name: String) {
         self.first.get_or_insert(name);
         self.foreign = self.foreign.saturating_add(1);
-    }
-}
-
-impl Drop for Scan {
-    fn drop(&mut self) {
-        self.inner.disk.scanned(self.serial, false);
     }
 }
 

@@ -180,3 +180,21 @@ fn what_is_on_disk_is_of_the_server_that_it_came_from() {
     other.wait_log("disk cache: 1 slices found");
     assert_eq!(other.get("/o/a").expect(200).text(), "the second server's");
 }
+
+#[test]
+fn a_disk_cache_that_a_reload_switches_on_is_used_at_once() {
+    let folder = Folder::new();
+    let origin = Origin::with("/a", ok(LASTING, "content"));
+    let daemon = on_disk(&folder, "0").start(&origin);
+    reload(&daemon, &on_disk(&folder, "8 MiB").file(&origin, "127.0.0.1:0"), 1);
+    for name in ["a", "b", "c"] {
+        let path = format!("/{name}");
+        origin.on(&path, ok(LASTING, "content"));
+        daemon.get(&format!("/o{path}")).expect(200);
+        // The first one that is worth writing has the folder read.
+        daemon.wait_log("disk cache: 0 slices found");
+    }
+    is_written(&daemon);
+    reload(&daemon, &on_disk(&folder, "0").file(&origin, "127.0.0.1:0"), 2);
+    until("it is empty", || (daemon.status()["disk"]["used"] == 0).then_some(()));
+}

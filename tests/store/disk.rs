@@ -22,7 +22,7 @@ use neap::store::rows::{Options, Store};
 use neap::store::scan::Found;
 use nix::errno::Errno;
 use smol::LocalExecutor;
-use smol::future::{block_on, or};
+use smol::future::{block_on, or, poll_once};
 
 use crate::folder::{Scripted, Trouble};
 use crate::{check, content, read_on, receive_now};
@@ -313,9 +313,36 @@ fn two_daemons_do_not_share_a_folder() {
     fill(&second, 1, 700);
     assert_eq!(second.persist(persist(1, 0, 700), NOW), Err(Refusal::Off));
     drop(first);
-    second.persist(persist(1, 0, 700), NOW + DISK_RETRY).unwrap();
+    let mut wanted = Box::pin(second.wanted());
+    assert!(block_on(poll_once(&mut wanted)).is_none());
+    let late = NOW + DISK_RETRY;
+    assert_eq!(second.persist(persist(1, 0, 700), late), Err(Refusal::Starting));
+    assert!(block_on(poll_once(&mut wanted)).is_some(), "it is to be read before");
+    scan(&second).unwrap();
+    assert_eq!(notices(&second), [Notice::DiskBack]);
+    second.persist(persist(1, 0, 700), late).unwrap();
     working(&second, second.drained());
-    assert_eq!(notices(&second)[0], Notice::DiskBack);
+    assert!(matches!(notices(&second)[..], [Notice::Persisted { .. }]));
+}
+
+#[test]
+fn what_lies_in_a_folder_that_was_not_there_at_first_is_found_before_anything_is_written() {
+    let place = Place::new();
+    let first = place.store();
+    scan(&first).unwrap();
+    fill(&first, 1, 700);
+    first.persist(persist(1, 0, 700), NOW).unwrap();
+    working(&first, first.drained());
+    let second = place.store();
+    assert_eq!(scan(&second).unwrap_err(), Fault::Locked);
+    drop(first);
+    fill(&second, 2, 700);
+    let late = NOW + DISK_RETRY;
+    assert_eq!(second.persist(persist(2, 0, 700), late), Err(Refusal::Starting));
+    assert_eq!(scan(&second).unwrap().len(), 1);
+    second.persist(persist(2, 0, 700), late).unwrap();
+    working(&second, second.drained());
+    assert_eq!(place.files().len(), 2);
 }
 
 #[test]
@@ -463,7 +490,7 @@ fn many_readers_share_one_load_also_when_the_first_leaves() {
     let pool = LocalExecutor::new();
     let mut first = store.reader(RowId(1), 0, None);
     let held = files.hold();
-    assert!(block_on(smol::future::poll_once(first.next(BATCH))).is_none());
+    assert!(block_on(poll_once(first.next(BATCH))).is_none());
     drop(held);
     let spawn = |_| {
         let mut reader = store.reader(RowId(1), 0, None);
