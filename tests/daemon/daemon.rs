@@ -202,9 +202,18 @@ impl Daemon {
 
     /// Bytes of memory that it occupies, those that files share aside.
     pub fn resident(&self) -> usize {
+        self.memory("RssAnon:")
+    }
+
+    /// Bytes of memory that it occupied at most since its start.
+    pub fn peak(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, what: &str) -> usize {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(what)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 

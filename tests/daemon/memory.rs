@@ -1,7 +1,10 @@
 //! The memory cap, seen from outside.
 
+use std::thread;
+
 use super::daemon::{Daemon, Setup};
-use super::origin::{Origin, bytes, file};
+use super::origin::{Origin, Script, bytes, file, held, ok};
+use super::wait::Gate;
 
 /// Anonymous memory beside the cap of the cache, in a debug build: the program itself, its index
 /// and the buffers of a few connections. Measured: 0.9 to 1.1 MiB; the rest is the allocator's.
@@ -34,7 +37,7 @@ fn an_object_larger_than_the_memory_reaches_several_players_at_their_own_pace() 
     let body = bytes(1, 20_000_000);
     let origin = Origin::with("/a", file("Cache-Control: max-age=60", body.clone()));
     let daemon = daemon(&origin);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for start in [0, 0, 0, 5_000_000, 19_000_000] {
             let (daemon, body) = (&daemon, &body);
             scope.spawn(move || {
@@ -89,4 +92,46 @@ fn fifty_players_that_take_nothing_hold_nothing() {
         let rest = player.rest_of(head, "GET").expect(200);
         assert!(rest.body == bytes(number, 1_500_000), "object {number}");
     }
+}
+
+#[test]
+fn many_large_playlists_at_once_wait_for_each_other_and_small_ones_do_not() {
+    let gate = Gate::default();
+    let origin = Origin::new();
+    let (count, size) = (40, 3_500_000);
+    let mut large = String::from("#EXTM3U\n#EXT-X-TARGETDURATION:6\n");
+    while large.len() < size {
+        large += "## nothing that matters to anybody, as in many a playlist of an archive ##\n";
+    }
+    large += "#EXTINF:6,\na.ts\n#EXT-X-ENDLIST\n";
+    let lines = "Content-Type: application/vnd.apple.mpegurl\nCache-Control: no-store";
+    for number in 0..count {
+        // Of half of them nobody can tell the length, and some are slow.
+        let (head, last) = large.split_at(large.len() - 1);
+        let script: Script = if number % 2 == 0 {
+            held(&format!("{lines}\nContent-Length: {}", large.len()), head, &gate, last)
+        } else {
+            let (head, end) = (format!("{:x}\r\n{large}", large.len()), "\r\n0\r\n\r\n");
+            held(&format!("{lines}\nTransfer-Encoding: chunked"), head, &gate, end)
+        };
+        origin.on(&format!("/{number}.m3u8"), script);
+    }
+    let small = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\na.ts\n";
+    origin.on("/small.m3u8", ok(lines, small));
+    let daemon = daemon(&origin);
+    thread::scope(|scope| {
+        for number in 0..count {
+            let (daemon, length) = (&daemon, large.len());
+            scope.spawn(move || {
+                let answer = daemon.get(&format!("/o/{number}.m3u8")).expect(200);
+                assert!(answer.whole && answer.body.len() >= length, "{}", answer.body.len());
+            });
+        }
+        for number in 0..count {
+            origin.wait(&format!("/{number}.m3u8"), |seen| !seen.is_empty());
+        }
+        assert_eq!(daemon.get("/o/small.m3u8").expect(200).text(), small, "it waits for nobody");
+        gate.open();
+    });
+    assert!(daemon.peak() < 64 << 20, "{}", daemon.peak());
 }

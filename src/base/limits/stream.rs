@@ -6,6 +6,19 @@ use core::time::Duration;
 /// A larger one passes through untouched.
 pub const PLAYLIST: usize = 4 * 1024 * 1024;
 
+/// Bytes of a playlist on its way that nobody waits for room for: most are no longer.
+pub const COLLECT_FREE: usize = 32 * 1024;
+
+/// Bytes of a playlist on its way up to which it waits beside small ones alone: a day of
+/// six-second segments.
+pub const COLLECT_SMALL: usize = 512 * 1024;
+
+/// Bytes of all those of [`COLLECT_SMALL`] together that are on their way.
+pub const COLLECTED_SMALL: usize = 2 * 1024 * 1024;
+
+/// Bytes of all larger ones together: one of the largest, and a byte to see that it is.
+pub const COLLECTED: usize = PLAYLIST + 1;
+
 /// Segments that one playlist's plan holds: eleven hours of two-second segments, about 3 MiB.
 /// Of a longer one the start is planned when it has ended, the live edge when it goes on.
 pub const SEGMENTS: usize = 20_000;

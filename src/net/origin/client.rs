@@ -7,6 +7,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use smol::{Task, future};
 
+use super::budget::Budget;
 use super::connection::Connection;
 use super::dial::Dialer;
 use super::pool::{Pool, Server};
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     pub(super) pool: Pool,
     pub(super) origins: RefCell<Rc<Origins>>,
     pub(super) running: RefCell<Map<FetchId, Running>>,
+    /// Memory for playlists on their way: small ones, and the others.
+    pub(super) budgets: [Budget; 2],
 }
 
 /// The origins as configured, with what was built for them.
@@ -78,7 +81,9 @@ impl Client {
     pub fn new(door: Door, config: &Config) -> Self {
         let (dialer, pool) = (Dialer::new(door.now), Pool::default());
         let origins = RefCell::new(Rc::new(Origins::new(config)));
-        Self(Rc::new(Inner { door, dialer, pool, origins, running: RefCell::default() }))
+        let budgets = [limits::stream::COLLECTED_SMALL, limits::stream::COLLECTED].map(Budget::new);
+        let running = RefCell::default();
+        Self(Rc::new(Inner { door, dialer, pool, origins, running, budgets }))
     }
 
     /// Takes over changed origins; what runs goes on as it began.

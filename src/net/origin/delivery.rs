@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use smol::future;
 
+use super::budget::Claim;
 use super::client::{Answered, Inner, Origins, Verdict, unwanted};
 use crate::base::digest::Digest;
 use crate::base::id::{FetchId, RowId};
@@ -35,7 +36,7 @@ impl Inner {
             Ok(collected) => collected,
             Err(trouble) => return Some(Err(trouble)),
         };
-        let Collected { plan, warning, records, text } = collected.unwrap_or_default();
+        let Collected { plan, warning, records, text, claim } = collected.unwrap_or_default();
         let head = answered.head.clone();
         let here = text.as_ref().map_or(0, |text| text.len() as u64);
         let length = answered.body.left().map(|left| here + left);
@@ -59,6 +60,7 @@ impl Inner {
             Some(text) => self.write(fetch, &text, (row, at)).await,
             None => Ok(()),
         };
+        drop(claim);
         if end.is_ok() && answered.body.step() != Step::End {
             end = self.stream(fetch, &mut answered, (row, at + here)).await;
         }
@@ -82,13 +84,13 @@ impl Inner {
     }
 
     /// Reads a playlist whole, because its URLs may have to change before a player sees it; of
-    /// one that is too large its beginning.
+    /// one that is too large its beginning, or nothing where it says so.
     async fn collect(
         &self,
         order: &Order,
         origins: &Origins,
         answered: &mut Answered,
-    ) -> Result<Option<Collected>, Trouble> {
+    ) -> Result<Option<Collected<'_>>, Trouble> {
         if order.records {
             return self.collect_records(answered).await.map(Some);
         }
@@ -101,23 +103,32 @@ impl Inner {
         let Some(format) = format.filter(|_| plain && head.status == 200) else {
             return Ok(None);
         };
-        let mut text = Vec::new();
+        let (mut text, mut claim) = (Vec::new(), None);
+        let stated = answered.body.left().map(|left| usize::try_from(left).unwrap_or(usize::MAX));
         while answered.body.step() != Step::End {
             let here = text.len();
-            if here > limits::stream::PLAYLIST {
-                let warning = Some(Fault::Size);
-                let text = Some(text);
-                return Ok(Some(Collected { warning, text, ..Collected::default() }));
+            if here.max(stated.unwrap_or_default()) > limits::stream::PLAYLIST {
+                let (warning, text) = (Some(Fault::Size), Some(text));
+                return Ok(Some(Collected { warning, text, claim, ..Collected::default() }));
             }
-            text.resize(here + 16 * 1024, 0);
+            if here == text.capacity() {
+                let size = step_up(here, stated, packed);
+                // What it had before is given back only then: those who wait for more go on.
+                claim = self.room(size).await.or(claim);
+                text.reserve_exact(size - here);
+            }
+            text.resize(text.capacity().min(here + 16 * 1024), 0);
             let Answered { connection, body, .. } = answered;
             let count = connection.content(body, &mut text[here..]).await?;
             text.truncate(here + count);
         }
         if packed {
+            if claim.is_none() {
+                claim = self.room(unpacked(&text)).await;
+            }
             let Some(plain) = gzip::unpack(&text, limits::stream::PLAYLIST) else {
                 let (warning, text) = (Some(Fault::Packed), Some(text));
-                return Ok(Some(Collected { warning, text, ..Collected::default() }));
+                return Ok(Some(Collected { warning, text, claim, ..Collected::default() }));
             };
             text = plain;
             answered.head.fields.remove("content-encoding");
@@ -136,12 +147,27 @@ impl Inner {
         }
         answered.head.fields.remove("transfer-encoding");
         answered.head.fields.set("Content-Length", text.len().to_string());
+        text.shrink_to_fit();
+        claim.iter_mut().for_each(|claim: &mut Claim<'_>| claim.shrink(text.len()));
         let (plan, warning) = (read.plan, read.warning);
-        Ok(Some(Collected { plan, warning, text: Some(text), ..Collected::default() }))
+        Ok(Some(Collected { plan, warning, text: Some(text), claim, ..Collected::default() }))
+    }
+
+    /// Room for so much of a playlist, once there is some beside the others.
+    async fn room(&self, bytes: usize) -> Option<Claim<'_>> {
+        let [small, large] = &self.budgets;
+        if bytes <= limits::stream::COLLECT_FREE {
+            return None;
+        }
+        let is_small = bytes <= limits::stream::COLLECT_SMALL;
+        Some(if is_small { small } else { large }.claim(bytes).await)
     }
 
     /// Reads a record file whole; one that is none, or too large, has no records.
-    async fn collect_records(&self, answered: &mut Answered) -> Result<Collected, Trouble> {
+    async fn collect_records(
+        &self,
+        answered: &mut Answered,
+    ) -> Result<Collected<'static>, Trouble> {
         let mut bytes = Vec::new();
         while answered.head.status == 200 && answered.body.step() != Step::End {
             let here = bytes.len();
@@ -272,9 +298,30 @@ impl Inner {
 /// A playlist, read whole and made fit for our endpoint, or the beginning of what is too large;
 /// or what a record file says.
 #[derive(Default)]
-struct Collected {
+struct Collected<'a> {
     plan: Option<Plan>,
     warning: Option<Fault>,
     records: Vec<Record>,
     text: Option<Vec<u8>>,
+    /// The room that the text takes.
+    claim: Option<Claim<'a>>,
+}
+
+/// How much room a playlist takes of which so much is here: what its head states, or the next
+/// size. A packed one may become as large as any.
+fn step_up(here: usize, stated: Option<usize>, packed: bool) -> usize {
+    let sizes = [
+        limits::stream::COLLECT_FREE,
+        if packed { limits::stream::COLLECTED } else { limits::stream::COLLECT_SMALL },
+        limits::stream::COLLECTED,
+    ];
+    let whole = stated.filter(|stated| *stated > here && !packed);
+    let next = || sizes.into_iter().find(|size| *size > here);
+    whole.or_else(next).unwrap_or(here + 1)
+}
+
+/// What a packed playlist says that it becomes (RFC 1952, 2.3.1, ISIZE).
+fn unpacked(text: &[u8]) -> usize {
+    let size = text.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+    usize::try_from(size).unwrap_or(usize::MAX).min(limits::stream::COLLECTED)
 }
