@@ -33,7 +33,8 @@ impl Machine {
             let Some(wanted) = self.timeline.poll_wanted(self.now) else { return };
             let origin = usize::from(wanted.locator.origin.0);
             let worth = self.health.get(origin).is_some_and(|h| h.is_worth_fetching_ahead());
-            if worth && self.rule.governor.may_prefetch(self.now) {
+            let shares = self.swarm.is_some();
+            if worth && self.rule.governor.may_prefetch(shares, self.now) {
                 self.fetch_segment(wanted);
             }
         }

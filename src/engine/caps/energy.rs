@@ -34,7 +34,7 @@ pub struct Energy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sensor {
     name: String,
-    /// Milliwatts of the device while it shared least.
+    /// Milliwatts of the device when it last shared nothing, or the least since.
     rest: u64,
     /// The counter at the last reading.
     counter: Option<u64>,
@@ -104,16 +104,21 @@ impl Energy {
         }
     }
 
-    /// Takes in what the device shows while something is shared.
+    /// Takes in what the device shows. What it draws while nothing is shared is its own affair, and
+    /// its player's: it is learnt, and sharing drew nothing.
     pub fn on_device(&mut self, device: &Device, now: Instant) {
         let passed = self.last.replace(now).map_or(Duration::ZERO, |last| now - last);
         let micros = u64::try_from(passed.as_micros()).unwrap_or(u64::MAX);
         let counted = core::mem::take(&mut self.counted);
+        let rests = counted == 0;
         if micros == 0 || passed > LONG {
             self.sensor = self.seen(device, micros).map(|(sensor, _)| sensor);
             return;
         }
-        let microjoules = if let Some((sensor, milliwatts)) = self.seen(device, micros) {
+        let microjoules = if let Some((mut sensor, milliwatts)) = self.seen(device, micros) {
+            if rests {
+                sensor.rest = milliwatts;
+            }
             self.drawn = milliwatts.saturating_sub(sensor.rest);
             self.sensor = Some(sensor);
             if let Some(cap) = self.power {
@@ -122,7 +127,8 @@ impl Energy {
             self.drawn.saturating_mul(micros) / 1000
         } else {
             (self.sensor, self.level) = (None, Level::default());
-            let used = counted / 1000 + self.model.idle.0.saturating_mul(micros) / 1000;
+            let idle = if rests { 0 } else { self.model.idle.0 };
+            let used = counted / 1000 + idle.saturating_mul(micros) / 1000;
             self.drawn = used.saturating_mul(1000) / micros;
             used
         };
@@ -143,7 +149,7 @@ impl Energy {
         };
         let known = before.filter(|sensor| sensor.name == *name);
         let drawn = milliwatts.or_else(|| known.map(|s| s.rest + self.drawn))?;
-        // Nothing tells what the device draws by itself but the least that was seen.
+        // Beside sharing nothing tells what the device draws by itself but the least that was seen.
         let rest = known.map_or(drawn, |sensor| sensor.rest.min(drawn));
         Some((Sensor { name: name.clone(), rest, counter }, drawn))
     }
@@ -233,8 +239,10 @@ mod tests {
             ..Device::default()
         };
         energy.on_device(&show(3000), at(0));
+        energy.take(1, at(4));
         energy.on_device(&show(3500), at(5));
         assert_eq!((energy.drawn(), energy.level()), (500, 1000));
+        energy.take(1, at(9));
         energy.on_device(&show(6000), at(10));
         assert_eq!(energy.drawn(), 3000);
         assert!(energy.level() <= 500, "{}", energy.level());
@@ -245,6 +253,32 @@ mod tests {
         energy.on_device(&Device::default(), at(15));
         assert_eq!(energy.level(), 1000);
         assert!(energy.source().contains("model"));
+    }
+
+    #[test]
+    fn what_the_device_draws_for_its_own_player_is_not_sharing() {
+        let show = |milliwatts| Device {
+            power: Some(readings::Power { milliwatts, source: "hwmon ina219".into() }),
+            ..Device::default()
+        };
+        let mut energy = Energy::new(MODEL, (Some(Power(1000)), None), at(0));
+        for (second, milliwatts) in [(0, 3000), (5, 9000), (10, 9500), (15, 9200)] {
+            energy.on_device(&show(milliwatts), at(second));
+            assert_eq!((energy.drawn(), energy.level()), (0, 1000), "{second}");
+        }
+        energy.take(1, at(16));
+        energy.on_device(&show(9900), at(20));
+        assert_eq!((energy.drawn(), energy.level()), (700, 1000), "above what was learnt");
+        energy.take(1, at(21));
+        energy.on_device(&show(15_000), at(25));
+        assert!(energy.level() < 500, "{}", energy.level());
+        (6..30).for_each(|turn| energy.on_device(&show(15_000), at(turn * 5)));
+        assert_eq!(energy.level(), 1000, "nothing is shared any more");
+        let of_sensor = energy.day().used(at(150)).0;
+        let mut energy = Energy::new(MODEL, (Some(Power(1000)), None), at(0));
+        (0..10).for_each(|turn| energy.on_device(&Device::default(), at(turn * 5)));
+        assert_eq!(energy.day().used(at(50)).0, 0, "the model counts nothing either");
+        assert_eq!(of_sensor, 700 * 5000 + 5_800 * 5000, "microjoules of two readings");
     }
 
     #[test]

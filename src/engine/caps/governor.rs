@@ -249,13 +249,14 @@ impl Governor {
         self.cpu.note(work);
     }
 
-    /// Whether anything may be fetched ahead of a player: the first that is sacrificed.
-    pub fn may_prefetch(&mut self, now: Instant) -> bool {
-        let level = self.level();
+    /// Whether anything may be fetched ahead of a player: the first that is sacrificed. To a node
+    /// that never `shares` only memory can be short for it: its players want the same bytes anyhow.
+    pub fn may_prefetch(&mut self, shares: bool, now: Instant) -> bool {
+        let level = if shares { self.level() } else { (WHOLE, Cause::Power) };
         if level.0 < WHOLE {
             self.held.note(level.1, now);
         }
-        level.0 == WHOLE && !self.on_battery && self.ram.pressure() < SHORT
+        level.0 == WHOLE && self.ram.pressure() < SHORT
     }
 
     /// Whether a slice of so many bytes may be written to disk: they are set aside until
