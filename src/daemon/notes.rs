@@ -2,14 +2,17 @@
 //! thread of the pool, since a sync on worn flash may take a second.
 
 use core::cell::{Cell, RefCell};
+use core::time::Duration;
 use std::path::Path;
 use std::rc::Rc;
 
-use smol::LocalExecutor;
+use smol::{LocalExecutor, Timer};
 
 use super::run::Run;
+use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::page::Page;
+use crate::host::clock;
 use crate::host::notebook::Notebook;
 use crate::net::ground::tasks;
 use crate::node::event::Input;
@@ -57,10 +60,12 @@ impl Notes {
         }
     }
 
-    /// Writes at once what still waits: the end of the program.
-    pub fn finish(&self) {
-        while let Some((page, text)) = self.next() {
-            self.told(page, self.notebook.write(page, &text));
+    /// Waits until all is written, for as long as the end of the program may take. Nobody else
+    /// writes beside the one who does: the earlier page might be named last.
+    pub async fn finish(&self) {
+        let late = clock::now() + limits::http::SHUTDOWN;
+        while self.writing.get() && clock::now() < late {
+            Timer::after(LOOK).await;
         }
     }
 
@@ -97,3 +102,6 @@ impl Notes {
         }
     }
 }
+
+/// How often it is looked at the end whether all is written.
+const LOOK: Duration = Duration::from_millis(10);

@@ -156,7 +156,7 @@ impl Node {
             network.leave().await;
         }
         self.run.submit(Input::Stopping);
-        self.notes.finish();
+        self.notes.finish().await;
         Ok(())
     }
 
