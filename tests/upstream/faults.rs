@@ -129,16 +129,14 @@ fn a_reset_is_a_502() {
 
 #[test]
 fn what_is_no_http_is_a_502() {
-    let many = "X: y\r\n".repeat(200);
+    let many = "X: y\r\n".repeat(1200);
     let long = format!("X: {}\r\n", "y".repeat(40_000));
     for (what, answer) in [
         ("status line", "HTTP/1.1 two OK\r\n\r\n".to_owned()),
         ("version", "HTTP/3 200 OK\r\n\r\n".to_owned()),
         ("garbage", "\u{1}\u{2}\u{3} not a word of HTTP\r\n\r\n".to_owned()),
         ("html", "<html><body>hello</body></html>\r\n\r\n".to_owned()),
-        ("name", "HTTP/1.1 200 OK\r\nBad Name: x\r\nContent-Length: 0\r\n\r\n".to_owned()),
-        ("no colon", "HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 0\r\n\r\n".to_owned()),
-        ("fold", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        ("nul", "HTTP/1.1 200 OK\r\nA: b\0\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ("length", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n".to_owned()),
         ("lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx".to_owned()),
         ("coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, x\r\n\r\n".to_owned()),
@@ -154,6 +152,43 @@ fn what_is_no_http_is_a_502() {
         assert_eq!(got.status, 502, "{what}: {}{}", got.head, got.text());
         got.is_trouble(502, "not valid HTTP");
         node.logged(&["<4>", "tv/a"]);
+    }
+}
+
+#[test]
+fn what_every_player_understands_is_no_fault() {
+    let many = "X: y\r\n".repeat(120);
+    let five = "Content-Length: 5\r\n\r\nhello";
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    for (what, answer) in [
+        ("length twice", format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n{five}")),
+        ("length list", "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello".to_owned()),
+        (
+            "both",
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n{chunked}\r\n5\r\nhello\r\n0\r\n\r\n"
+            ),
+        ),
+        ("bare LF", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello".to_owned()),
+        ("blank", format!("HTTP/1.1 200 OK\r\nServer : x\r\n{five}")),
+        ("fold", format!("HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\n{five}")),
+        ("name", format!("HTTP/1.1 200 OK\r\nBad Name: x\r\n{five}")),
+        ("no colon", format!("HTTP/1.1 200 OK\r\nnonsense\r\n{five}")),
+        ("control", format!("HTTP/1.1 200 OK\r\nX-A: a\u{1}b\r\n{five}")),
+        ("many", format!("HTTP/1.1 200 OK\r\n{many}{five}")),
+        ("padded", format!("HTTP/1.1 200 OK\r\n{chunked}\r\n5  \r\nhello\r\n0\r\n\r\n")),
+    ] {
+        let origin = Origin::new(move |_, reply| {
+            reply.send(&answer);
+        });
+        let node = Node::with(&origin.url(), SHORT);
+        let got = node.get("/tv/a");
+        assert_eq!(got.status, 200, "{what}: {}{}", got.head, got.text());
+        got.is("hello");
+        assert!(got.head.matches("ontent-").count() <= 1, "{what}: {}", got.head);
+        // What came with two lengths ends its connection.
+        node.get("/tv/b").is("hello");
+        assert_eq!(origin.connections(), if what == "both" { 2 } else { 1 }, "{what}");
     }
 }
 

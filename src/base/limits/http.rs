@@ -8,8 +8,12 @@ use crate::base::units::Rate;
 /// CDN cookies reach 4 KiB.
 pub const HEAD: usize = 32 * 1024;
 
-/// Header fields in one head; CDNs send up to about forty.
+/// Header fields in one request; CDNs send up to about forty.
 pub const FIELDS: usize = 100;
+
+/// Header fields in one answer of an origin: as many as fill a head, at 32 bytes each. What they
+/// are compared with is as many again.
+pub const ANSWER_FIELDS: usize = 1000;
 
 /// Bytes of a request target: the common ceiling of servers (RFC 9112, 3 asks for 8000).
 pub const TARGET: usize = 8 * 1024;

@@ -291,7 +291,7 @@ impl Inner {
         let framing = head
             .framing(&outgoing.method)
             .map_err(|fault| Trouble { kind: TroubleKind::Protocol, cause: fault.to_string() })?;
-        Ok((head, Body::new(framing)))
+        Ok((head, Body::of_answer(framing)))
     }
 
     pub(super) fn keep(&self, answered: Answered) {

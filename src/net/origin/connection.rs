@@ -102,7 +102,7 @@ impl Connection {
         let mut limit = self.limit + hold;
         let mut seen = 0;
         loop {
-            let end = head::end(&self.ahead, seen).map_err(protocol)?;
+            let end = head::end_of_answer(&self.ahead, seen).map_err(protocol)?;
             if let Some(end) = end {
                 let head = ResponseHead::parse(&self.ahead[..end]).map_err(protocol)?;
                 self.ahead.drain(..end);

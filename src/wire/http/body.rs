@@ -42,6 +42,8 @@ impl fmt::Display for Fault {
 #[derive(Clone, Debug)]
 pub struct Body {
     state: State,
+    /// Whether chunks are read as players read them.
+    lenient: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,12 @@ impl Body {
             Framing::Chunked => State::ChunkSize,
             Framing::Close => State::ToClose,
         };
-        Self { state }
+        Self { state, lenient: false }
+    }
+
+    /// The body of an origin's answer: sizes of chunks may be padded, lines end in LF alone.
+    pub const fn of_answer(framing: Framing) -> Self {
+        Self { lenient: true, ..Self::new(framing) }
     }
 
     /// What comes next.
@@ -105,7 +112,13 @@ impl Body {
     /// Reads the framing line that `bytes` begin with; answers how many bytes it took, or none
     /// when the line is not complete yet.
     pub fn line(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
-        let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") else {
+        let found = if self.lenient {
+            let end = bytes.iter().position(|&b| b == b'\n');
+            end.map(|end| (bytes[..end].strip_suffix(b"\r").map_or(end, <[u8]>::len), end + 1))
+        } else {
+            bytes.windows(2).position(|two| two == b"\r\n").map(|end| (end, end + 2))
+        };
+        let Some((end, used)) = found else {
             let bare = bytes.iter().rev().skip(1).any(|&b| b == b'\r') || bytes.contains(&b'\n');
             return if bare || bytes.len() > LINE { Err(Fault::ChunkEnd) } else { Ok(None) };
         };
@@ -114,7 +127,7 @@ impl Body {
             return Err(Fault::ChunkEnd);
         }
         self.state = match self.state {
-            State::ChunkSize => match size(line)? {
+            State::ChunkSize => match size(line, self.lenient)? {
                 0 => State::Trailer(0),
                 size => State::Chunk(size),
             },
@@ -125,7 +138,7 @@ impl Body {
             State::Trailer(_) => return Err(Fault::ChunkEnd),
             other => other,
         };
-        Ok(Some(end + 2))
+        Ok(Some(used))
     }
 
     /// Whether the end of the connection here ends the body as well.
@@ -154,10 +167,11 @@ const LINE: usize = 4096;
 /// Most trailer fields; they are read and dropped.
 const TRAILERS: usize = 32;
 
-fn size(line: &[u8]) -> Result<u64, Fault> {
+fn size(line: &[u8], padded: bool) -> Result<u64, Fault> {
     let digits = line.split(|&b| b == b';').next().unwrap_or_default();
     // Blanks before an extension are bad whitespace that RFC 9112, 7.1.1 lets pass.
-    let digits = if digits.len() < line.len() { digits.trim_ascii_end() } else { digits };
+    let padded = padded || digits.len() < line.len();
+    let digits = if padded { digits.trim_ascii_end() } else { digits };
     let hexadecimal = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
     if !hexadecimal || digits.len() > 16 {
         return Err(Fault::ChunkSize);
@@ -173,7 +187,11 @@ mod tests {
 
     /// Feeds `input` in pieces of `step` bytes, as a connection would.
     fn read(framing: Framing, input: &[u8], step: usize) -> Result<(Vec<u8>, usize), Fault> {
-        let (mut body, mut content, mut here, mut used) = (Body::new(framing), vec![], step, 0);
+        read_as(Body::new(framing), input, step)
+    }
+
+    fn read_as(mut body: Body, input: &[u8], step: usize) -> Result<(Vec<u8>, usize), Fault> {
+        let (mut content, mut here, mut used) = (vec![], step, 0);
         loop {
             let ahead = &input[used..here.clamp(used, input.len())];
             let took = match body.step() {
@@ -226,6 +244,29 @@ mod tests {
                 let read = read(Framing::Chunked, input, step);
                 assert_eq!(read, Err(fault), "{:?}", String::from_utf8_lossy(input));
             }
+        }
+    }
+
+    #[test]
+    fn an_origins_chunks_are_read_as_players_read_them() {
+        let answer = |input, step| read_as(Body::of_answer(Framing::Chunked), input, step);
+        for input in [
+            b"5  \r\nhello\r\n0\r\n\r\nrest".as_slice(),
+            b"5\nhello\n0\n\nrest",
+            b"5 ;x\r\nhello\r\n0 \r\nT: 1\n\r\nrest",
+        ] {
+            for step in 1..input.len() {
+                assert_eq!(answer(input, step), Ok((b"hello".into(), input.len() - 4)));
+            }
+        }
+        for (input, fault) in [
+            (b" \r\n".as_slice(), Fault::ChunkSize),
+            (b"1 2\r\n", Fault::ChunkSize),
+            (b"1\rx\n", Fault::ChunkEnd),
+            (b"1\r\nab\r\n", Fault::ChunkEnd),
+            (b"1\na\n", Fault::Truncated),
+        ] {
+            assert_eq!(answer(input, 1), Err(fault), "{:?}", String::from_utf8_lossy(input));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Request and response heads (RFC 9112, 2 to 6), read strictly: what could be read in two
-//! ways is refused.
+//! Request and response heads (RFC 9112, 2 to 6). A request that could be read in two ways is
+//! refused; an origin's answer is read as every player would, and what goes on is framed anew.
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -58,7 +58,8 @@ pub enum Fault {
     TooLarge,
     /// The request target is larger than [`limits::http::TARGET`].
     TargetTooLong,
-    /// More than [`limits::http::FIELDS`] fields.
+    /// More fields than [`limits::http::FIELDS`] in a request, [`limits::http::ANSWER_FIELDS`] in
+    /// an answer.
     TooManyFields,
     /// A line ends in a bare CR or LF.
     BareLineEnd,
@@ -66,9 +67,9 @@ pub enum Fault {
     Malformed,
     /// A version other than 1.0 and 1.1.
     Version,
-    /// `Content-Length` and `Transfer-Encoding` together.
+    /// `Content-Length` and `Transfer-Encoding` together in a request.
     BothLengths,
-    /// `Content-Length` stands more than once or is no plain number.
+    /// `Content-Length` stands more than once in a request, says two things, or is no plain number.
     ContentLength,
     /// A transfer coding other than one `chunked`.
     TransferCoding,
@@ -94,7 +95,7 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::TooLarge => "the head is larger than 32 KiB",
             Self::TargetTooLong => "the target is longer than 8 KiB",
-            Self::TooManyFields => "there are more than 100 header fields",
+            Self::TooManyFields => "there are too many header fields",
             Self::BareLineEnd => "a line ends without CR LF",
             Self::Malformed => "the head is not HTTP/1.1",
             Self::Version => "only HTTP/1.0 and HTTP/1.1 are spoken here",
@@ -119,6 +120,20 @@ pub fn end(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
         // A client that ends its lines with LF alone would otherwise wait for ever.
         None if bytes.windows(2).any(|two| two == b"\n\n") => Err(Fault::BareLineEnd),
         None => Ok(None),
+    }
+}
+
+/// Where the head of an answer ends; its lines may end in LF alone (RFC 9112, 2.2).
+pub fn end_of_answer(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
+    let blank = |at: usize| match &bytes[at..] {
+        [b'\n', b'\n', ..] => Some(at + 2),
+        [b'\n', b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    };
+    match (from.saturating_sub(2)..bytes.len()).find_map(blank) {
+        Some(end) if end <= limits::http::HEAD => Ok(Some(end)),
+        None if bytes.len() < limits::http::HEAD => Ok(None),
+        _ => Err(Fault::TooLarge),
     }
 }
 
@@ -167,18 +182,33 @@ impl RequestHead {
 }
 
 impl ResponseHead {
-    /// Reads a complete head, the empty line included.
+    /// Reads a complete head, the empty line included, as leniently as players do: a line that is
+    /// no field is left out, folded ones are joined (RFC 9112, 5.2).
+    ///
+    /// Chunks go before `Content-Length`, which goes, and the connection with it (RFC 9112, 6.3).
     pub fn parse(head: &[u8]) -> Result<Self, Fault> {
-        let mut slots = [httparse::EMPTY_HEADER; limits::http::FIELDS];
+        let head = unfolded(head);
+        let lines = head.iter().filter(|byte| **byte == b'\n').count();
+        let mut slots = vec![httparse::EMPTY_HEADER; lines.min(limits::http::ANSWER_FIELDS)];
         let mut response = httparse::Response::new(&mut slots);
-        match response.parse(head) {
+        let mut parser = httparse::ParserConfig::default();
+        parser
+            .allow_multiple_spaces_in_response_status_delimiters(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .ignore_invalid_headers_in_responses(true);
+        match parser.parse_response(&mut response, &head) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Err(Fault::Malformed),
             Err(error) => return Err(fault(error)),
         }
         let version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
         let status = response.code.filter(|code| *code >= 100).ok_or(Fault::Malformed)?;
-        Ok(Self { status, version, fields: fields(response.headers)? })
+        let mut fields = fields(response.headers)?;
+        if is_coded(&fields) && fields.has("content-length") {
+            fields.remove("content-length");
+            fields.push("Connection", "close");
+        }
+        Ok(Self { status, version, fields })
     }
 
     /// How the body of the response to a request of `method` ends (RFC 9112, 6.3).
@@ -186,13 +216,16 @@ impl ResponseHead {
         if method == "HEAD" || self.status < 200 || matches!(self.status, 204 | 304) {
             return Ok(Framing::Length(0));
         }
-        if self.fields.has("transfer-encoding") {
-            if self.fields.has("content-length") {
-                return Err(Fault::BothLengths);
-            }
+        if is_coded(&self.fields) {
             return chunked_alone(&self.fields).map(|()| Framing::Chunked);
         }
-        Ok(content_length(&self.fields)?.map_or(Framing::Close, Framing::Length))
+        // The same length several times is one (RFC 9110, 8.6).
+        let mut lengths = self.fields.members("content-length");
+        let Some(first) = lengths.next() else { return Ok(Framing::Close) };
+        if lengths.any(|other| other != first) {
+            return Err(Fault::ContentLength);
+        }
+        plain_number(first).map(Framing::Length)
     }
 
     /// Whether the connection stays open for another request (RFC 9112, 9.3).
@@ -278,6 +311,25 @@ fn fields(headers: &[httparse::Header<'_>]) -> Result<Fields, Fault> {
     Ok(fields)
 }
 
+/// The head with each folded line joined to the one before it.
+fn unfolded(head: &[u8]) -> Vec<u8> {
+    let mut head = head.to_vec();
+    for at in 2..head.len() {
+        if head[at - 1] == b'\n' && matches!(head[at], b' ' | b'\t') {
+            head[at - 1] = b' ';
+            if head[at - 2] == b'\r' {
+                head[at - 2] = b' ';
+            }
+        }
+    }
+    head
+}
+
+/// Whether an answer comes in a transfer coding; `identity`, which RFC 2616 had, is none.
+fn is_coded(fields: &Fields) -> bool {
+    fields.members("transfer-encoding").any(|coding| !coding.eq_ignore_ascii_case("identity"))
+}
+
 fn chunked_alone(fields: &Fields) -> Result<(), Fault> {
     let mut codings = fields.members("transfer-encoding");
     match (codings.next(), codings.next()) {
@@ -289,11 +341,15 @@ fn chunked_alone(fields: &Fields) -> Result<(), Fault> {
 fn content_length(fields: &Fields) -> Result<Option<u64>, Fault> {
     let mut values = fields.all("content-length");
     let Some(value) = values.next() else { return Ok(None) };
-    let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-    if !plain || values.next().is_some() {
+    if values.next().is_some() {
         return Err(Fault::ContentLength);
     }
-    value.parse().map(Some).map_err(|_| Fault::ContentLength)
+    plain_number(value).map(Some)
+}
+
+fn plain_number(value: &str) -> Result<u64, Fault> {
+    let plain = value.bytes().all(|b| b.is_ascii_digit());
+    value.parse().ok().filter(|_| plain).ok_or(Fault::ContentLength)
 }
 
 fn keeps_alive(version: Version, fields: &Fields) -> bool {
@@ -391,8 +447,56 @@ mod tests {
         assert_eq!(response("200 OK\r\nContent-Length: 5", "HEAD"), Ok(Framing::Length(0)));
         assert_eq!(response("304 x\r\nContent-Length: 5", "GET"), Ok(Framing::Length(0)));
         assert_eq!(response("200\r\nTransfer-Encoding: chunked", "GET"), Ok(Framing::Chunked));
-        let both = response("200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", "GET");
-        assert_eq!(both, Err(Fault::BothLengths));
+        let both = "200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5";
+        assert_eq!(response(both, "GET"), Ok(Framing::Chunked));
+        for (lengths, framing) in [
+            ("5\r\nContent-Length: 5", Ok(Framing::Length(5))),
+            ("5, 5", Ok(Framing::Length(5))),
+            ("", Ok(Framing::Close)),
+            ("5, 6", Err(Fault::ContentLength)),
+            ("5\r\nContent-Length: 6", Err(Fault::ContentLength)),
+            ("+5", Err(Fault::ContentLength)),
+            ("5\r\nTransfer-Encoding: identity", Ok(Framing::Length(5))),
+            ("5\r\nTransfer-Encoding: gzip, chunked", Err(Fault::TransferCoding)),
+        ] {
+            let read = response(&format!("200 OK\r\nContent-Length: {lengths}"), "GET");
+            assert_eq!(read, framing, "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn rfc_9112_6_3_after_two_lengths_a_connection_is_not_used_again() {
+        let head =
+            |lines: &str| ResponseHead::parse(format!("HTTP/1.1 200\r\n{lines}\r\n").as_bytes());
+        let both = head("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n").expect("a head");
+        assert!(!both.keeps_alive() && !both.fields.has("content-length"));
+        assert!(head("Content-Length: 5\r\n").is_ok_and(|head| head.keeps_alive()));
+    }
+
+    #[test]
+    fn an_answer_is_read_as_players_read_it() {
+        for (text, fields) in [
+            ("HTTP/1.1 200 OK\nA: b\nC: d\n\n", &[("A", "b"), ("C", "d")][..]),
+            ("HTTP/1.1 200 OK\r\nA: b\nC: d\n\r\n", &[("A", "b"), ("C", "d")]),
+            ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", &[("A", "b")]),
+            ("HTTP/1.1  200 OK\r\nA: b\r\n\tc\r\nD: e\r\n\r\n", &[("A", "b  \tc"), ("D", "e")]),
+            ("HTTP/1.1 200 OK\r\nA B: c\r\nnonsense\r\nD: e\r\n\r\n", &[("D", "e")]),
+            ("HTTP/1.1 200 OK\r\nA: b\u{1}\r\nD: e\r\n\r\n", &[("D", "e")]),
+        ] {
+            let end = end_of_answer(text.as_bytes(), 0);
+            assert_eq!(end, Ok(Some(text.len())), "{text:?}");
+            for seen in 0..text.len() {
+                assert_eq!(end_of_answer(&text.as_bytes()[..seen], 0), Ok(None), "{text:?}");
+                assert_eq!(end_of_answer(text.as_bytes(), seen), end, "{text:?}");
+            }
+            let head = ResponseHead::parse(text.as_bytes()).expect("a head");
+            assert_eq!(head.fields.iter().collect::<Vec<_>>(), fields, "{text:?}");
+        }
+        let of = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
+        let read = |count| ResponseHead::parse(of(count).as_bytes()).map(|head| head.fields.len());
+        assert_eq!(read(limits::http::ANSWER_FIELDS), Ok(limits::http::ANSWER_FIELDS));
+        assert_eq!(read(limits::http::ANSWER_FIELDS + 2), Err(Fault::TooManyFields));
+        assert_eq!(end_of_answer(&vec![b'a'; limits::http::HEAD], 0), Err(Fault::TooLarge));
     }
 
     #[test]
