@@ -1,7 +1,12 @@
 //! Connections to an origin: kept, used again, and given up when they are dead.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use nix::sys::socket::{setsockopt, sockopt};
+
 use crate::node::Node;
-use crate::origin::Origin;
+use crate::origin::{Gate, Origin, nobody};
 use crate::player;
 
 #[test]
@@ -115,4 +120,69 @@ fn bytes_that_nobody_asked_for_never_answer_the_next_request() {
     let node = Node::with(&origin.url(), "");
     node.get("/tv/1").is("one");
     node.get("/tv/2").is("two");
+}
+
+#[test]
+fn of_connections_that_fell_silent_one_is_tried_and_then_a_new_one() {
+    let gate = Gate::default();
+    let open = gate.clone();
+    // What was open when the line changed never says anything again.
+    let origin = Origin::new(move |asked, reply| match (asked.path(), asked.turn) {
+        ("/last", 1..) => reply.wait_for_leaving(),
+        ("/last", _) => reply.answer("200 OK", "", "here"),
+        _ => {
+            open.wait();
+            reply.answer("200 OK", "", "one");
+        }
+    });
+    let node = Node::with(&origin.url(), "timeout = \"1 s\"");
+    let port = node.port;
+    let ask = |number| std::thread::spawn(move || player::get(port, &format!("/tv/{number}"), ""));
+    let players: Vec<_> = (0..6).map(ask).collect();
+    origin.wait_for("/", 6);
+    gate.open();
+    players.into_iter().for_each(|player| player.join().expect("a reply").is("one"));
+    node.get("/tv/last").is("here");
+    assert_eq!((origin.connections(), origin.about("/last").len()), (7, 2));
+}
+
+#[test]
+fn a_request_that_never_arrives_goes_out_again_long_before_the_timeout() {
+    let at = ("127.0.0.1", nobody());
+    let listener = TcpListener::bind(at).expect("a free port");
+    // A kernel that takes no more is as one that hears nothing.
+    setsockopt(&listener, sockopt::RcvBuf, &2048).expect("a socket");
+    let origin = std::thread::spawn(move || {
+        let answer = |stream: &mut TcpStream, body: &str| {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut room = [0; 4096];
+                let count = stream.read(&mut room).expect("a request");
+                head.extend_from_slice(&room[..count]);
+            }
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{body}").expect("sent");
+        };
+        let (mut first, _) = listener.accept().expect("a connection");
+        answer(&mut first, "one");
+        let (mut second, _) = listener.accept().expect("another connection");
+        answer(&mut second, "two");
+    });
+    let node = Node::with(&format!("http://127.0.0.1:{}/", at.1), "timeout = \"60 s\"");
+    node.get("/tv/1").is("one");
+    node.get_with("/tv/2", &format!("X-Long: {}\r\n", "x".repeat(24_000))).is("two");
+    origin.join().expect("both were asked");
+}
+
+#[test]
+fn an_origin_that_is_slow_on_a_kept_connection_is_asked_once() {
+    let origin = Origin::new(|asked, reply| {
+        if asked.turn > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(2500));
+        }
+        reply.answer("200 OK", "", &asked.target);
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/1").is("/1");
+    node.get("/tv/2").is("/2");
+    assert_eq!((origin.connections(), origin.asked().len()), (1, 2));
 }

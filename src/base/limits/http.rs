@@ -57,6 +57,10 @@ pub const NAMES: usize = 64;
 /// after 60 s (Apache 5, nginx 75).
 pub const POOL_IDLE: Duration = Duration::from_secs(55);
 
+/// A request on a connection that had idled must be confirmed by the other end's kernel this long
+/// after it was sent: several times the slowest round trip, and several repetitions.
+pub const DELIVERY: Duration = Duration::from_secs(2);
+
 /// A body that nobody wants is read to its end up to this size, so that its connection stays.
 pub const DRAIN: u64 = 64 * 1024;
 

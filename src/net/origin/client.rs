@@ -229,18 +229,21 @@ impl Inner {
         let server = Pool::server(order.locator.origin, &outgoing.url);
         let pooled = self.pool.take(&server, (self.door.now)());
         if let Some(mut connection) = pooled {
-            let asked = self.exchange(order, outgoing, &mut connection).await;
-            let again = outgoing.is_idempotent() && order.body.is_none() && !connection.heard;
-            match asked {
+            let may_repeat = outgoing.is_idempotent() && order.body.is_none();
+            connection.bound_delivery(may_repeat);
+            let trouble = match self.exchange(order, outgoing, &mut connection).await {
                 Ok((head, body)) => {
                     let url = outgoing.url.clone();
                     return Ok(Answered { head, body, connection, server, url });
                 }
-                Err(trouble) if trouble.kind == TroubleKind::Broken && again => {
-                    log::debug!("{} asks again on a new connection: {trouble}", order.fetch);
-                }
-                Err(trouble) => return Err(trouble),
+                Err(trouble) => trouble,
+            };
+            // Whoever asks again, asks on a new one.
+            self.pool.drop_all(&server);
+            if trouble.kind != TroubleKind::Broken || !may_repeat || connection.heard {
+                return Err(trouble);
             }
+            log::debug!("{} asks again on a new connection: {trouble}", order.fetch);
         }
         let mut connection = self.connect(order, &outgoing.url, origins).await?;
         let (head, body) = self.exchange(order, outgoing, &mut connection).await?;

@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use futures_rustls::client::TlsStream;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUserTimeout;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::base::limits;
@@ -65,16 +67,31 @@ impl Connection {
     /// Whether the server has said or closed anything since the last answer: then it is of no
     /// use for another request.
     pub fn is_spent(&self) -> bool {
-        let socket = match &self.stream {
-            Stream::Plain(source) => source.get(),
-            Stream::Secure(stream) => stream.get_ref().0.get(),
-        };
         // TLS 1.3 servers send session tickets after the handshake; only the end counts there.
         let mut probe = [0; 1];
-        let peeked = socket.peek(&mut probe);
+        let peeked = self.socket().peek(&mut probe);
         let quiet = matches!(&peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
         let ticket = matches!((&self.stream, &peeked), (Stream::Secure(_), Ok(1)));
         !self.ahead.is_empty() || !(quiet || ticket)
+    }
+
+    /// Bounds how long the kernel may go without the server's word that a request has come, or no
+    /// longer does.
+    ///
+    /// A connection that idled while the line changed is dead and does not know. A server that is
+    /// slow to answer, or holds a blocking reload, has its kernel confirm the request at once: no
+    /// patience for an answer could tell the two apart, and asking twice would cost it twice.
+    pub fn bound_delivery(&self, bounded: bool) {
+        let limit = if bounded { limits::http::DELIVERY } else { Duration::ZERO };
+        let limit = u32::try_from(limit.as_millis()).unwrap_or_default();
+        let _ = setsockopt(self.socket(), TcpUserTimeout, &limit);
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(source) => source.get(),
+            Stream::Secure(stream) => stream.get_ref().0.get(),
+        }
     }
 
     /// Sends bytes, all of them.

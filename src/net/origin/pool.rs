@@ -35,6 +35,11 @@ impl Pool {
         None
     }
 
+    /// Closes every idle connection to a server: what one of them died of, others did.
+    pub fn drop_all(&self, server: &Server) {
+        self.0.borrow_mut().remove(server);
+    }
+
     /// Keeps a connection whose last answer was read to its end, unless the node rests.
     pub fn put(&self, server: Server, connection: Connection, now: Instant) {
         if self.1.get() {
