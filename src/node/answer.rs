@@ -171,7 +171,8 @@ pub(super) fn lines(fields: &Fields, asked: &Locator, places: &Places) -> Bytes 
     for (name, value) in fields.iter() {
         let dropped = DROPPED.iter().any(|dropped| name.eq_ignore_ascii_case(dropped));
         let cors = name.get(..15).is_some_and(|n| n.eq_ignore_ascii_case("access-control-"));
-        if dropped || cors {
+        // Of several lists of what a page may read each counts.
+        if dropped || (cors && !name.eq_ignore_ascii_case("access-control-expose-headers")) {
             continue;
         }
         let moved = name.eq_ignore_ascii_case("location").then(|| ours(value, asked, places));

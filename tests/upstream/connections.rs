@@ -186,3 +186,13 @@ fn an_origin_that_is_slow_on_a_kept_connection_is_asked_once() {
     node.get("/tv/2").is("/2");
     assert_eq!((origin.connections(), origin.asked().len()), (1, 2));
 }
+
+#[test]
+fn rfc_9110_8_6_a_post_without_a_body_says_so() {
+    let origin = Origin::new(|asked, reply| match asked.field("content-length") {
+        Some("0") => reply.answer("200 OK", "", "ok"),
+        _ => reply.answer("411 Length Required", "", ""),
+    });
+    let node = Node::with(&origin.url(), "");
+    player::request(node.port, ("POST", "/tv/a"), "Content-Length: 0\r\n", b"").is("ok");
+}

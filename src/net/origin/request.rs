@@ -64,6 +64,10 @@ impl Outgoing {
         match body {
             Some(Some(length)) => line("Content-Length", &length.to_string()),
             Some(None) => line("Transfer-Encoding", "chunked"),
+            // Without it servers ask for one (RFC 9110, 8.6).
+            None if matches!(&*self.method, "POST" | "PUT" | "PATCH") => {
+                line("Content-Length", "0");
+            }
             None => {}
         }
         line("Via", "1.1 neap");
@@ -122,6 +126,19 @@ mod tests {
         assert!(same.contains("Cookie: c\r\n") && same.contains("X-Key: secret\r\n"));
         let downgraded = String::from_utf8(to("http://cdn.example/x").head(None)).expect("text");
         assert!(!downgraded.contains("Cookie"));
+    }
+
+    #[test]
+    fn rfc_9110_8_6_no_body_has_a_length_where_one_could_be() {
+        let head = |method: &str, body| {
+            let outgoing = Outgoing { method: method.into(), ..outgoing() };
+            String::from_utf8(outgoing.head(body)).expect("text")
+        };
+        for method in ["POST", "PUT", "PATCH"] {
+            assert!(head(method, None).contains("Content-Length: 0\r\n"), "{method}");
+            assert!(!head(method, Some(None)).contains("Content-Length"), "{method}");
+        }
+        assert!(!head("GET", None).contains("Content-Length"));
     }
 
     #[test]

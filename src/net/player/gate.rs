@@ -112,8 +112,8 @@ fn is_token(text: &str) -> bool {
 }
 
 /// What scripts may read beside the safelisted fields: what players measure and show.
-const EXPOSED: &str = "Access-Control-Expose-Headers: Age, Cache-Status, Content-Length, \
-                       Content-Range, Date, ETag, X-Request-Id\r\n";
+const EXPOSED: &str = "Access-Control-Expose-Headers: Age, Cache-Status, CMSD-Dynamic, \
+                       CMSD-Static, Content-Length, Content-Range, Date, ETag, X-Request-Id\r\n";
 
 /// Browsers ask before a public page may reach a private address (Private Network Access,
 /// Local Network Access).
