@@ -11,6 +11,7 @@ use crate::base::url::{Locator, Places};
 use crate::engine::cache::index::Entry;
 use crate::node::event::{Answer, Content};
 use crate::wire::http::conditions;
+use crate::wire::http::cookie;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::range::{ContentRange, Requested, Resolved};
 
@@ -173,6 +174,10 @@ pub(super) fn lines(fields: &Fields, asked: &Locator, places: &Places) -> Bytes 
         let cors = name.get(..15).is_some_and(|n| n.eq_ignore_ascii_case("access-control-"));
         // Of several lists of what a page may read each counts.
         if dropped || (cors && !name.eq_ignore_ascii_case("access-control-expose-headers")) {
+            continue;
+        }
+        if name.eq_ignore_ascii_case("set-cookie") {
+            cookie::write(&mut lines, value, asked.origin, places);
             continue;
         }
         let moved = name.eq_ignore_ascii_case("location").then(|| ours(value, asked, places));

@@ -146,3 +146,19 @@ fn private_answers_are_for_one_player_each() {
         assert_eq!(got, ["0", "1", "2", "3"], "{fields}");
     }
 }
+
+#[test]
+fn rfc_6265_5_4_a_cookie_for_a_folder_of_the_origin_comes_back() {
+    let origin = Origin::new(|asked, reply| match asked.field("cookie") {
+        Some("tok=abc") => reply.answer("200 OK", "", "in"),
+        _ => {
+            let fields = "Set-Cookie: tok=abc; Path=/live/; Domain=127.0.0.1; HttpOnly; Secure\r\n";
+            reply.answer("200 OK", fields, "out");
+        }
+    });
+    let node = Node::with(&format!("{}live/", origin.url()), "");
+    let got = node.get("/tv/a.m3u8");
+    got.is("out");
+    assert_eq!(got.field("set-cookie"), Some("tok=abc; HttpOnly; Path=/tv/"));
+    node.get_with("/tv/a.ts", "Cookie: tok=abc\r\n").is("in");
+}

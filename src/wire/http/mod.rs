@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod conditions;
+pub mod cookie;
 pub mod directives;
 pub mod fields;
 pub mod head;
