@@ -11,6 +11,7 @@ use super::budget::Budget;
 use super::connection::Connection;
 use super::dial::Dialer;
 use super::pool::{Pool, Server};
+use super::redirect::{self, Trail};
 use super::request::Outgoing;
 use super::tls::Trust;
 use crate::base::digest::Digest;
@@ -205,18 +206,21 @@ impl Inner {
             cause: "it is configured no more".into(),
         })?;
         let mut outgoing = Outgoing::new(order, origin, base);
+        let (mut trail, around) = (Trail::default(), (&order.locator, &origins.places));
         for _ in 0..=limits::http::REDIRECTS {
             let mut answered = self.ask_once(order, &outgoing, origins).await?;
-            let Some(next) = next_place(&answered, &outgoing, origin)? else {
+            let Some(next) = redirect::next(&mut answered, &outgoing, origin, around)? else {
+                trail.mark(&mut answered.head, &order.locator);
                 return Ok(answered);
             };
+            trail.pass(&answered.head);
             log::debug!("{} redirected to {}", order.fetch, next.url);
             if answered.connection.drain(&mut answered.body).await {
                 self.keep(answered);
             }
             outgoing = next;
         }
-        Err(redirect(format!("more than {} redirects", limits::http::REDIRECTS)))
+        Err(redirect::trouble(format!("more than {} redirects", limits::http::REDIRECTS)))
     }
 
     /// One request; once more when a connection that had idled turns out to be dead.
@@ -344,32 +348,6 @@ async fn upload(
         connection.send(LAST_CHUNK.as_bytes()).await?;
     }
     Ok(())
-}
-
-/// Where a redirect leads; none where the answer is final.
-fn next_place(
-    answered: &Answered,
-    outgoing: &Outgoing,
-    origin: &Origin,
-) -> Result<Option<Outgoing>, Trouble> {
-    let head = &answered.head;
-    let safe = matches!(&*outgoing.method, "GET" | "HEAD");
-    let moved = matches!(head.status, 301 | 302 | 303 | 307 | 308);
-    let Some(place) = head.fields.first("location").filter(|_| safe && moved) else {
-        return Ok(None);
-    };
-    if !origin.follow_redirects {
-        return Ok(None);
-    }
-    let url = outgoing.url.join(place).map_err(|fault| redirect(format!("a redirect: {fault}")))?;
-    if outgoing.url.scheme == Scheme::Https && url.scheme == Scheme::Http {
-        return Err(redirect("a redirect leaves TLS".into()));
-    }
-    Ok(Some(outgoing.redirected(head.status, url)))
-}
-
-fn redirect(cause: String) -> Trouble {
-    Trouble { kind: TroubleKind::Redirect, cause }
 }
 
 fn broken(error: &io::Error) -> Trouble {

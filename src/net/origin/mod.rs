@@ -6,5 +6,6 @@ pub mod connection;
 pub mod delivery;
 pub mod dial;
 pub mod pool;
+mod redirect;
 pub mod request;
 pub mod tls;

@@ -1,6 +1,6 @@
 //! One request to an origin, written: what is sent, and what is not sent elsewhere.
 
-use crate::base::url::Url;
+use crate::base::url::{Scheme, Url};
 use crate::config::model::Origin;
 use crate::node::event::Order;
 use crate::wire::http::fields::Fields;
@@ -34,11 +34,24 @@ impl Outgoing {
     }
 
     /// The request that follows a redirect; what was meant for one server stays with it.
-    pub fn redirected(&self, status: u16, url: Url) -> Self {
+    pub fn redirected(&self, status: u16, url: Url, origin: &Origin) -> Self {
         let mut fields = self.fields.clone();
-        if url.server() != self.url.server() {
-            // Only what says which bytes are wanted may travel to a server that was not asked.
-            fields.retain(|name, _| TRAVELS.iter().any(|t| name.eq_ignore_ascii_case(t)));
+        if !is_of_same_server(&self.url, &url) {
+            // Neither a viewer's secrets nor an operator's travel to a server that was not asked.
+            fields.retain(|name, _| {
+                let is = |other: &str| name.eq_ignore_ascii_case(other);
+                let own = origin.headers.iter().any(|(own, _)| is(own));
+                !SECRETS.into_iter().any(is) && (!own || OPEN.into_iter().any(is))
+            });
+        }
+        let page = fields.first("referer").filter(|_| url.host != self.url.host).map(Url::parse);
+        match page {
+            // As browsers do (Referrer Policy, strict-origin-when-cross-origin).
+            Some(Ok(page)) => {
+                fields.set("Referer", Url { target: "/".into(), ..page }.to_string());
+            }
+            Some(Err(_)) => fields.remove("referer"),
+            None => {}
         }
         let to_get = status == 303 && self.method != "HEAD";
         let method = if to_get { "GET".into() } else { self.method.clone() };
@@ -76,16 +89,19 @@ impl Outgoing {
     }
 }
 
-/// Fields that go along when a redirect leads to another server.
-const TRAVELS: [&str; 7] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "range",
-    "if-range",
-    "if-none-match",
-    "user-agent",
-];
+/// Whether what was meant for one server may go to another URL: TLS at the same host is the same.
+fn is_of_same_server(from: &Url, to: &Url) -> bool {
+    let upgraded = (from.scheme, to.scheme) == (Scheme::Http, Scheme::Https);
+    let port = from.port == to.port || (from.port, to.port) == (80, 443);
+    from.server() == to.server() || (upgraded && from.host == to.host && port)
+}
+
+/// Fields of a player that open doors: no redirect takes them to another server.
+const SECRETS: [&str; 2] = ["authorization", "cookie"];
+
+/// Configured fields that go along all the same: they hold for every server.
+const OPEN: [&str; 6] =
+    ["accept", "accept-encoding", "accept-language", "origin", "referer", "user-agent"];
 
 #[cfg(test)]
 mod tests {
@@ -95,12 +111,24 @@ mod tests {
     use crate::base::id::{FetchId, OriginId};
     use crate::base::url::Locator;
 
-    fn outgoing() -> Outgoing {
-        let base = Url::parse("https://cdn.example/live/").expect("a URL");
+    fn origin(base: &str) -> (Origin, Url) {
+        let base = Url::parse(base).expect("a URL");
         let mut origin = Origin::new("tv".into(), base.clone());
         origin.headers.push(("X-Key".into(), "secret".into()));
+        origin.headers.push(("User-Agent".into(), "TV".into()));
+        (origin, base)
+    }
+
+    fn outgoing(base: &str) -> Outgoing {
+        let (origin, base) = origin(base);
         let locator = Locator { origin: OriginId(0), target: "/a.ts?t=1".into() };
-        let fields = [("Cookie", "c"), ("Authorization", "a"), ("Range", "bytes=0-1")];
+        let fields = [
+            ("Cookie", "c"),
+            ("Authorization", "a"),
+            ("Range", "bytes=0-1"),
+            ("Referer", "https://page.example/x?s=1"),
+            ("CMCD-Request", "bl=1"),
+        ];
         let order = Order {
             fetch: FetchId(1),
             locator,
@@ -114,24 +142,49 @@ mod tests {
         Outgoing::new(&order, &origin, &base)
     }
 
+    fn redirected(base: &str, to: &str) -> String {
+        let url = Url::parse(to).expect("a URL");
+        let next = outgoing(base).redirected(302, url, &origin(base).0);
+        String::from_utf8(next.head(None)).expect("text")
+    }
+
     #[test]
     fn a_redirect_to_another_server_takes_no_secret_along() {
-        let to = |text: &str| outgoing().redirected(302, Url::parse(text).expect("a URL"));
-        let away = String::from_utf8(to("https://edge.example/x").head(None)).expect("text");
-        assert!(away.contains("Range: bytes=0-1\r\n"));
-        for secret in ["Cookie", "Authorization", "X-Key"] {
-            assert!(!away.contains(secret), "{secret}");
+        let base = "https://cdn.example/live/";
+        let away = redirected(base, "https://edge.example/x");
+        for open in ["Range: bytes=0-1", "CMCD-Request: bl=1", "User-Agent: TV"] {
+            assert!(away.contains(&format!("{open}\r\n")), "{away}");
         }
-        let same = String::from_utf8(to("https://cdn.example/x").head(None)).expect("text");
-        assert!(same.contains("Cookie: c\r\n") && same.contains("X-Key: secret\r\n"));
-        let downgraded = String::from_utf8(to("http://cdn.example/x").head(None)).expect("text");
-        assert!(!downgraded.contains("Cookie"));
+        assert!(away.contains("Referer: https://page.example/\r\n"), "{away}");
+        let port = redirected(base, "https://cdn.example:444/x");
+        assert!(port.contains("Referer: https://page.example/x?s=1\r\n"), "{port}");
+        let downgraded = redirected(base, "http://cdn.example/x");
+        for secret in ["Cookie", "Authorization", "X-Key"] {
+            assert!(![&*away, &port, &downgraded].iter().any(|head| head.contains(secret)));
+        }
+    }
+
+    #[test]
+    fn tls_at_the_same_host_is_the_same_server() {
+        for (base, to, same) in [
+            ("https://cdn.example/live/", "https://cdn.example/x", true),
+            ("http://cdn.example/live/", "https://cdn.example/x", true),
+            ("http://cdn.example:81/live/", "https://cdn.example:81/x", true),
+            ("http://cdn.example:81/live/", "https://cdn.example/x", false),
+            ("http://cdn.example/live/", "https://cdn.example:81/x", false),
+            ("http://cdn.example/live/", "https://edge.example/x", false),
+        ] {
+            let head = redirected(base, to);
+            for secret in ["Cookie: c\r\n", "Authorization: a\r\n", "X-Key: secret\r\n"] {
+                assert_eq!(head.contains(secret), same, "{base} to {to}: {secret}");
+            }
+        }
     }
 
     #[test]
     fn rfc_9110_8_6_no_body_has_a_length_where_one_could_be() {
         let head = |method: &str, body| {
-            let outgoing = Outgoing { method: method.into(), ..outgoing() };
+            let outgoing = Outgoing { method: method.into(), ..outgoing("http://cdn.example/") };
             String::from_utf8(outgoing.head(body)).expect("text")
         };
         for method in ["POST", "PUT", "PATCH"] {
@@ -143,7 +196,8 @@ mod tests {
 
     #[test]
     fn the_target_goes_out_as_it_came_in() {
-        let head = String::from_utf8(outgoing().head(Some(None))).expect("text");
+        let head = outgoing("https://cdn.example/live/").head(Some(None));
+        let head = String::from_utf8(head).expect("text");
         assert!(head.starts_with("GET /live/a.ts?t=1 HTTP/1.1\r\nHost: cdn.example\r\n"));
         assert!(head.contains("Transfer-Encoding: chunked\r\n"));
         assert!(head.ends_with("\r\n\r\n"));
