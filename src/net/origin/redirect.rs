@@ -1,7 +1,6 @@
 //! Redirects of an origin: where they lead, and what they say of what they lead to.
 
 use core::time::Duration;
-use std::fmt::Write;
 
 use super::client::Answered;
 use super::request::Outgoing;
@@ -97,16 +96,29 @@ pub(super) fn trouble(cause: String) -> Trouble {
 
 /// A `Location` as players read it: without a user's name, and with what no URL holds encoded.
 fn readable(place: &str) -> String {
+    let named = place.starts_with("//") || has_scheme(place);
+    let start = place
+        .as_bytes()
+        .windows(2)
+        .position(|two| two == b"//")
+        .filter(|_| named)
+        .map_or(place.len(), |at| at + 2);
+    let (before, rest) = place.split_at(start);
+    let authority = rest.bytes().take_while(|byte| !b"/?#".contains(byte));
+    let mut user = 0;
+    for (at, byte) in authority.enumerate() {
+        if byte == b'@' {
+            user = at + 1;
+        }
+    }
     let mut text = String::with_capacity(place.len());
-    let (scheme, rest) = place.split_once("//").unwrap_or((place, ""));
-    let named = scheme.is_empty() || (scheme.ends_with(':') && has_scheme(scheme));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let user = authority.rfind('@').filter(|_| named).map_or(0, |at| at + 1);
-    let parts = [scheme, if scheme.len() < place.len() { "//" } else { "" }, &rest[user..]];
-    for byte in parts.into_iter().flat_map(str::bytes) {
-        match byte {
-            b'!'..=b'~' => text.push(byte.into()),
-            _ => _ = write!(text, "%{byte:02X}"),
+    for part in [before, &rest[user..]] {
+        for &byte in part.as_bytes() {
+            if byte.is_ascii_graphic() {
+                text.push(byte.into());
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
         }
     }
     text

@@ -9,31 +9,28 @@ use crate::base::url::{Place, Places, Url};
 /// `Domain` goes, since it is never ours. So does `Secure`, which many players heed on loopback
 /// too, where what else the cookie says does not demand it.
 pub fn write(lines: &mut String, value: &str, asked: OriginId, places: &Places) {
-    let mut line = |kept: &str, path: &str| {
-        lines.push_str("Set-Cookie: ");
-        lines.push_str(kept);
-        lines.push_str(path);
-        lines.push_str("\r\n");
-    };
     let own = places.0.get(usize::from(asked.0));
-    let Some(own) = own.filter(|_| !value.starts_with("__Host-")) else { return line(value, "") };
-    let mut parts = value.split(';').map(str::trim);
-    let mut kept = parts.next().unwrap_or_default().to_owned();
-    let (mut domain, mut path) = (String::new(), "");
-    let (mut secure, mut bound) = (false, kept.starts_with("__"));
-    for part in parts {
+    let Some(own) = own.filter(|_| !value.starts_with("__Host-")) else {
+        return put(lines, &[NAME, value, "\r\n"]);
+    };
+    let (mut kept, mut domain, mut path) = (String::new(), "", "");
+    let (mut secure, mut bound) = (false, value.starts_with("__"));
+    for part in value.split(';') {
+        let part = part.trim_ascii();
         let (name, given) = part.split_once('=').unwrap_or((part, ""));
-        match &*name.trim_end().to_ascii_lowercase() {
-            "domain" => domain = given.trim().trim_start_matches('.').to_ascii_lowercase(),
-            "path" => path = given.trim(),
-            "secure" => secure = true,
-            name => {
-                // Browsers take these with `Secure` only.
-                let none = name == "samesite" && given.trim().eq_ignore_ascii_case("none");
-                bound |= none || name == "partitioned";
-                kept.push_str("; ");
-                kept.push_str(part);
-            }
+        let is = |known| !kept.is_empty() && name.trim_ascii().eq_ignore_ascii_case(known);
+        if is("domain") {
+            domain = given.trim_ascii();
+        } else if is("path") {
+            path = given.trim_ascii();
+        } else if is("secure") {
+            secure = true;
+        } else {
+            // Browsers take these with `Secure` only.
+            bound |= is("partitioned")
+                || is("samesite") && given.trim_ascii().eq_ignore_ascii_case("none");
+            kept.push_str(if kept.is_empty() { NAME } else { "; " });
+            kept.push_str(part);
         }
     }
     if secure && bound {
@@ -41,8 +38,9 @@ pub fn write(lines: &mut String, value: &str, asked: OriginId, places: &Places) 
     }
     if !path.starts_with('/') {
         // The player's own default: the folder of what it asked for.
-        return line(&kept, "");
+        return put(lines, &[&kept, "\r\n"]);
     }
+    let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
     let within = |base: &Url| {
         let rest = base.host.strip_suffix(&*domain);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -55,14 +53,22 @@ pub fn write(lines: &mut String, value: &str, asked: OriginId, places: &Places) 
         if !is_own && !place.bases.iter().any(reached) {
             continue;
         }
-        match below(place, path) {
-            Some(rest) => line(&kept, &format!("; Path=/{}/{rest}", place.name)),
+        let (slash, rest) = match below(place, path) {
+            Some(rest) => ("/", rest),
             // Nothing there is asked for through us.
-            None if is_own => line(&kept, &format!("; Path=/{}{path}", place.name)),
-            None => {}
-        }
+            None if is_own => ("", path),
+            None => continue,
+        };
+        put(lines, &[&kept, "; Path=/", &place.name, slash, rest, "\r\n"]);
     }
 }
+
+fn put(lines: &mut String, pieces: &[&str]) {
+    pieces.iter().for_each(|piece| lines.push_str(piece));
+}
+
+/// How each line begins.
+const NAME: &str = "Set-Cookie: ";
 
 /// What `path` is below the base URL of a place: nothing where it holds all of it.
 fn below<'a>(place: &Place, path: &'a str) -> Option<&'a str> {
