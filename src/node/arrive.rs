@@ -17,6 +17,7 @@ use crate::engine::cache::merge::{self, Bearing};
 use crate::engine::timeline::answer::{self as stream_of, Life};
 use crate::wire::http::conditions;
 use crate::wire::http::range::{ContentRange, Spec};
+use crate::wire::plan::Fault;
 use crate::wire::playlist;
 
 impl Machine {
@@ -53,7 +54,9 @@ impl Machine {
         let Some(fetch) = self.fetches.get(&id) else { return };
         if let Some(warning) = arrival.warning {
             let path = without_query(&fetch.ask.locator.target).to_owned();
-            self.say(log::Level::Warn, format!("playlist {path} passes untouched: {warning}"));
+            let fate =
+                if warning == Fault::Plan { "is not fetched ahead" } else { "passes untouched" };
+            self.say(log::Level::Warn, format!("playlist {path} {fate}: {warning}"));
         }
         let Some(fetch) = self.fetches.get(&id) else { return };
         match (fetch.ask.validates, fetch.ask.fills) {

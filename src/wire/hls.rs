@@ -5,25 +5,40 @@
 
 use core::ops::Range;
 use core::time::Duration;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::plan::{Fault, Kind, MediaPlan, Plan, Read, Segment, Variant, Variants};
 use super::rewrite::{Base, Edits, Purpose, Source, before_fragment};
+use super::variables::Variables;
 use crate::base::limits;
 use crate::base::range::ByteRange;
 use crate::base::url::{Locator, Places};
 
 /// Reads a playlist that `source` tells the place of.
-pub fn read(text: &str, source: &Source<'_>) -> Read {
-    if !is_playlist(text) {
+pub fn read(body: &[u8], source: &Source<'_>) -> Read {
+    let text = text_of(body);
+    if !is_playlist(&text) {
         return Read::untouched(Fault::Start);
     }
     let Some(base) = Base::of(source) else { return Read::default() };
     let mut scan = Scan::new(base, source.places, text.contains("\n#EXT-X-ENDLIST"));
-    for (start, line) in lines(text) {
-        scan.line(start, line);
+    let marked = text.len() - text.trim_start_matches('\u{feff}').len();
+    for (start, line) in lines(&text[marked..]) {
+        scan.line(marked + start, line);
     }
-    scan.finish(text)
+    scan.finish(body)
+}
+
+/// A playlist as text of the same length. Bytes that are no UTF-8, as in titles of old encoders,
+/// stand in it as DEL, which no URL holds.
+fn text_of(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = core::str::from_utf8(body) {
+        return Cow::Borrowed(text);
+    }
+    let chunks = body.utf8_chunks();
+    let text = chunks.flat_map(|chunk| [chunk.valid(), &"\x7f\x7f\x7f"[..chunk.invalid().len()]]);
+    Cow::Owned(text.collect())
 }
 
 /// Whether a text begins as every playlist must (RFC 8216, 4.3.1.1); a byte order mark is borne.
@@ -39,6 +54,7 @@ struct Scan<'a> {
     variants: Variants,
     plan: MediaPlan,
     segments: VecDeque<Segment>,
+    variables: Variables,
     next: Next,
     /// Segment URIs so far, those at foreign hosts counted as well.
     counted: u64,
@@ -79,6 +95,7 @@ impl<'a> Scan<'a> {
             variants: Variants::default(),
             plan,
             segments: VecDeque::new(),
+            variables: Variables::default(),
             next: Next::default(),
             counted: 0,
             targeted: false,
@@ -110,6 +127,12 @@ impl<'a> Scan<'a> {
             "-X-DATERANGE" => {
                 self.attribute(tag, "X-ASSET-URI", Purpose::Aside);
                 self.attribute(tag, "X-ASSET-LIST", Purpose::Aside);
+            }
+            "-X-PREFETCH" => drop(self.lead(tag.start, value, Purpose::Media)),
+            "-X-DEFINE" => {
+                if let Some((name, value)) = tag.attribute("NAME").zip(tag.attribute("VALUE")) {
+                    self.variables.define(name.1, value.1);
+                }
             }
             _ => self.about(tag),
         }
@@ -229,15 +252,16 @@ impl<'a> Scan<'a> {
     }
 
     fn lead(&mut self, start: usize, reference: &str, to: Purpose) -> Option<Locator> {
-        // A variable stands for text that only the player knows (RFC 8216bis, 4.3): where it may
+        let whole = self.variables.expand(reference);
+        // What is left stands for text that only the player knows (RFC 8216bis, 4.3): where it may
         // be the host nothing can be said, and what it makes of a path is no name of ours.
-        let fixed = reference.split("{$").next().unwrap_or_default();
-        let is_whole = fixed.len() == reference.len();
+        let fixed = whole.split("{$").next().unwrap_or_default();
+        let is_whole = fixed.len() == whole.len();
         let names_host = fixed.split_once("//").map(|(_, rest)| rest.contains('/'));
         if !is_whole && !names_host.unwrap_or(!fixed.is_empty()) {
             return None;
         }
-        let led = self.base.lead(reference, to, self.places).ok()?;
+        let led = self.base.lead(&whole, to, self.places).ok()?;
         if led.text.is_some() {
             self.edits.decide(start..start + before_fragment(reference), led.text);
         }
@@ -263,18 +287,18 @@ impl<'a> Scan<'a> {
         value.unwrap_or_default()
     }
 
-    fn finish(self, text: &str) -> Read {
-        if self.broken {
-            return Read::untouched(Fault::Value);
-        }
+    fn finish(self, body: &[u8]) -> Read {
+        let warning = self.broken.then_some(Fault::Plan);
         // Without a target duration it is a list of channels or songs, which nobody plays in a row.
-        let plan = if self.targeted {
+        let plan = if self.broken {
+            None
+        } else if self.targeted {
             Some(Plan::Media(MediaPlan { segments: self.segments.into(), ..self.plan }))
         } else {
             let found = !self.variants.variants.is_empty() || !self.variants.keys.is_empty();
             found.then_some(Plan::Variants(self.variants))
         };
-        Read { plan, text: self.edits.apply(text), warning: None }
+        Read { plan, text: self.edits.apply(body), warning }
     }
 }
 

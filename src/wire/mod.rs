@@ -20,3 +20,4 @@ pub mod rewrite;
 pub mod stun;
 pub mod switch;
 pub mod tracker;
+mod variables;

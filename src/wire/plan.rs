@@ -12,7 +12,7 @@ pub struct Read {
     /// What is to come, when the playlist made sense.
     pub plan: Option<Plan>,
     /// The text for the player; `None` when the origin's own bytes are right as they are.
-    pub text: Option<String>,
+    pub text: Option<Text>,
     /// Why the playlist, or one reference in it, was left as it is.
     pub warning: Option<Fault>,
 }
@@ -21,6 +21,17 @@ impl Read {
     /// A playlist that passes untouched because of `fault`.
     pub const fn untouched(fault: Fault) -> Self {
         Self { plan: None, text: None, warning: Some(fault) }
+    }
+}
+
+/// A playlist as it was changed: what of the origin's was no UTF-8 still is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(pub Vec<u8>);
+
+impl Text {
+    /// Its bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 }
 
@@ -37,6 +48,8 @@ pub enum Fault {
     Start,
     /// A tag or attribute that the rest depends on cannot be read.
     Value,
+    /// A tag cannot be read that what is to come depends on; URLs are put right all the same.
+    Plan,
     /// The XML is not well-formed.
     Xml,
     /// A document type declaration, which could define entities without end.
@@ -59,6 +72,7 @@ impl fmt::Display for Fault {
             Self::Encoding => "the playlist is not utf-8",
             Self::Start => "it is neither a playlist nor a manifest",
             Self::Value => "a value that the playlist depends on cannot be read",
+            Self::Plan => "a value that its plan depends on cannot be read",
             Self::Xml => "the manifest is not well-formed",
             Self::DocumentType => "the manifest declares a document type",
             Self::Depth => "the manifest is nested too deeply",

@@ -34,10 +34,10 @@ pub fn read(format: Format, body: &[u8], source: &Source<'_>) -> Read {
     if body.len() > limits::stream::PLAYLIST {
         return Read::untouched(Fault::Size);
     }
-    let Ok(text) = core::str::from_utf8(body) else { return Read::untouched(Fault::Encoding) };
-    match format {
-        Format::Hls => hls::read(text, source),
-        Format::Dash => dash::document::read(text, source),
+    match (format, core::str::from_utf8(body)) {
+        (Format::Hls, _) => hls::read(body, source),
+        (Format::Dash, Ok(text)) => dash::document::read(text, source),
+        (Format::Dash, Err(_)) => Read::untouched(Fault::Encoding),
     }
 }
 

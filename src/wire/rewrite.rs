@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use super::plan::Text;
 use crate::base::url::{Fault, Locator, Places, Scheme, Url, has_scheme, without_dots};
 
 /// Where a playlist came from.
@@ -124,21 +125,25 @@ impl Edits {
     }
 
     /// The changed text; `None` when nothing changes.
-    pub fn apply(&self, source: &str) -> Option<String> {
-        let mut out = String::new();
+    pub fn apply(&self, source: impl AsRef<[u8]>) -> Option<Text> {
+        self.applied(source.as_ref())
+    }
+
+    fn applied(&self, source: &[u8]) -> Option<Text> {
+        let mut out = Vec::new();
         let mut copied = 0;
         for (start, end, text) in self.changes() {
             let kept = source.get(copied..start)?;
             out.reserve(kept.len() + text.len());
-            out.push_str(kept);
-            out.push_str(text);
+            out.extend_from_slice(kept);
+            out.extend_from_slice(text.as_bytes());
             copied = end;
         }
         if copied == 0 {
             return None;
         }
-        out.push_str(source.get(copied..)?);
-        Some(out)
+        out.extend_from_slice(source.get(copied..)?);
+        Some(Text(out))
     }
 
     fn changes(&self) -> impl Iterator<Item = (usize, usize, &str)> {
@@ -175,7 +180,7 @@ fn plain(url: Url) -> Url {
 }
 
 /// The reference with what a URL cannot hold written as players write it (RFC 3986, 2.1).
-fn encoded(reference: &str) -> Cow<'_, str> {
+pub fn encoded(reference: &str) -> Cow<'_, str> {
     if reference.bytes().all(|b| b.is_ascii() && b != b' ') {
         return Cow::Borrowed(reference);
     }
@@ -346,7 +351,7 @@ mod tests {
         edits.decide(0..2, Some("ABC".into()));
         edits.decide(2..3, Some("x".into()));
         edits.decide(2..3, None);
-        assert_eq!(edits.apply("abcde").as_deref(), Some("ABCcdE"));
+        assert_eq!(edits.apply("abcde"), Some(Text("ABCcdE".into())));
         assert!(edits.torn());
         assert_eq!(Edits::new().apply("abcde"), None);
     }

@@ -23,6 +23,9 @@ pub const COLLECTED: usize = PLAYLIST + 1;
 /// Of a longer one the start is planned when it has ended, the live edge when it goes on.
 pub const SEGMENTS: usize = 20_000;
 
+/// Variables that a playlist defines: a host, a folder and a token or two are usual.
+pub const VARIABLES: usize = 64;
+
 /// Renditions in one manifest's plan: two hundred periods of ten renditions.
 pub const RENDITIONS: usize = 2_000;
 
