@@ -65,6 +65,53 @@ fn rfc_9110_15_5_17_a_range_behind_the_end_cannot_be_satisfied() {
 }
 
 #[test]
+fn rfc_9110_15_5_17_a_416_is_about_one_request_and_never_kept() {
+    let body = bytes(7, 1000);
+    let whole = file(FRESH, body.clone());
+    let script = move |wire: &mut super::origin::Wire| {
+        if wire.request.field("range") == Some("bytes=5000-") {
+            let lines = "Cache-Control: max-age=3600\nContent-Range: bytes */1000";
+            return reply("416 Range Not Satisfiable", lines, "")(wire);
+        }
+        whole(wire);
+    };
+    let origin = Origin::with("/f", std::sync::Arc::new(script));
+    let daemon = Daemon::new(&origin);
+    let none = daemon.get_with("/o/f", "Range: bytes=5000-\r\n").expect(416);
+    assert_eq!(none.field("content-range"), Some("bytes */1000"));
+    assert!(daemon.get("/o/f").expect(200).body == body);
+    assert!(daemon.get_with("/o/f", "Range: bytes=0-9\r\n").expect(206).body == body[..10]);
+}
+
+#[test]
+fn rfc_9530_2_the_digest_of_one_part_is_no_other_parts() {
+    let body = bytes(7, 100);
+    let whole = |wire: &mut super::origin::Wire, body: &[u8]| {
+        let range = wire.request.field("range").map(str::to_owned);
+        let lines = "Cache-Control: max-age=60\nContent-MD5: of-this\nContent-Digest: sha-256=:AA==:\n\
+                     Repr-Digest: sha-256=:BB==:";
+        let Some(range) = range else { return ok(lines, body)(wire) };
+        let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+        let lines = format!("{lines}\nETag: \"d\"\nContent-Range: bytes {first}-{last}/100");
+        reply("206 Partial Content", &lines, &body[first..=last])(wire);
+    };
+    let script = move |wire: &mut super::origin::Wire| whole(wire, &body);
+    let origin = Origin::with("/part", std::sync::Arc::new(script));
+    origin.on("/whole", ok(&format!("{FRESH}\nContent-MD5: of-all"), bytes(7, 100)));
+    let daemon = Daemon::new(&origin);
+    daemon.get("/o/whole").expect(200);
+    for (path, range) in [("part", "0-9"), ("part", "20-29"), ("part", "2-5"), ("whole", "2-5")] {
+        let lines = format!("Range: bytes={range}\r\n");
+        let reply = daemon.get_with(&format!("/o/{path}"), &lines).expect(206);
+        let digests = ["content-md5", "content-digest"].map(|name| reply.field(name));
+        assert_eq!(digests, [None, None], "{path} {range}");
+        let of_whole = (path == "part").then_some("sha-256=:BB==:");
+        assert_eq!(reply.field("repr-digest"), of_whole, "{path} {range}");
+    }
+}
+
+#[test]
 fn rfc_9110_13_1_5_if_range_gives_the_part_of_the_same_and_the_whole_of_another() {
     let (_origin, daemon, body) = warm();
     let ask =

@@ -161,7 +161,8 @@ fn refusal(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<R
     let opened = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
     [
         (exchange.method != "GET", Reason::Method),
-        (status < 200 || fault || status == 304, Reason::Status),
+        // Not about the resource but about the ranges and conditions of one request.
+        (status < 200 || fault || matches!(status, 304 | 412 | 416), Reason::Status),
         (must_understand && !understood, Reason::Status),
         (RequestDirectives::of(exchange.request).no_store, Reason::RequestNoStore),
         (no_store, Reason::NoStore),

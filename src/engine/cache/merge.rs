@@ -113,9 +113,16 @@ const HOP_BY_HOP: [&str; 7] = [
     "upgrade",
 ];
 
-/// Fields that are never stored (RFC 9111, 3.1), and `Age`.
-const UNSTORED: [&str; 4] =
-    ["age", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization"];
+/// Fields that are never stored (RFC 9111, 3.1), `Age`, and digests of the content of one message
+/// (RFC 9530, 2; RFC 1864), since another may bring other parts of it.
+const UNSTORED: [&str; 6] = [
+    "age",
+    "content-digest",
+    "content-md5",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+];
 
 /// Fields that no update touches: they describe the bytes that are held (RFC 9111, 3.2).
 const KEPT: [&str; 3] = ["content-length", "content-encoding", "content-range"];
