@@ -640,6 +640,13 @@ fn a_segment_gets_a_lifetime_only_where_the_origin_states_none() {
 }
 
 #[test]
+fn a_live_segment_without_a_lifetime_holds_as_long_as_its_window_and_no_longer() {
+    let rule = MediaRule::LiveSegment(Duration::from_secs(6));
+    assert_eq!(case(&[DATE, TEN_DAYS_BEFORE]).media(rule).lifetime(), 6);
+    assert_eq!(control("max-age=60").media(rule).lifetime(), 60);
+}
+
+#[test]
 fn a_key_lives_as_long_as_its_origin_says_and_is_never_stale() {
     let guessed = case(&[DATE, TAG, TEN_DAYS_BEFORE]).media(MediaRule::Key);
     assert_eq!(guessed.reuse("", 0), Reuse::Validate);

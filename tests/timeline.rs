@@ -34,18 +34,19 @@ impl World {
         Self { timeline: Timeline::new(ignored), places }
     }
 
-    fn plan(&mut self, target: &str, text: &str, arrival: Arrival) {
+    fn plan(&mut self, target: &str, text: &str, arrival: Arrival) -> Vec<String> {
         let url = Url::parse(&format!("https://cdn.example/live{target}"))
             .expect("a fixture of this test");
         let format = if text.contains("<MPD") { Format::Dash } else { Format::Hls };
         let asked = at(target);
         let source = Source { url: &url, asked: &asked, places: &self.places };
         let plan = read(format, text.as_bytes(), &source).plan.expect("a plan");
-        self.timeline.on_plan(&asked, plan, arrival);
+        let repeated = self.timeline.on_plan(&asked, plan, arrival);
+        repeated.into_iter().map(|locator| locator.target).collect()
     }
 
-    fn hls(&mut self, target: &str, text: &str, now: u64) {
-        self.plan(target, text, Arrival { now: seconds(now), date: None });
+    fn hls(&mut self, target: &str, text: &str, now: u64) -> Vec<String> {
+        self.plan(target, text, Arrival { now: seconds(now), date: None })
     }
 
     fn ask(&mut self, target: &str, now: u64) {
@@ -226,6 +227,63 @@ fn a_stream_that_begins_anew_is_played_anew() {
     assert_eq!(world.wanted(4), [""; 0]);
     world.ask("/s4.m4s", 5);
     assert_eq!(world.wanted(5), ["/s5.m4s?token=6"]);
+}
+
+/// A playlist of two-second segments numbered `first..end`, whose names are `names` by number.
+fn ring(first: u64, end: u64, names: impl Fn(u64) -> String) -> String {
+    let mut text = format!(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n#EXT-X-MAP:URI=\"i\"\n"
+    );
+    (first..end).for_each(|number| text.push_str(&format!("#EXTINF:2,\n{}\n", names(number))));
+    text
+}
+
+#[test]
+fn names_that_come_back_for_other_segments_are_told() {
+    let mut world = World::new();
+    let of_six = |number| format!("r{}.ts", number % 6);
+    let at_once = |world: &mut World, first, now| {
+        let text = ring(first, first + 3, of_six);
+        let repeated = world.hls("/v.m3u8", &text, now);
+        let repeats = world.timeline.listed(&at("/r0.ts"), None).map(|listed| listed.repeats);
+        (repeated, repeats)
+    };
+    for first in 10..13 {
+        let (repeated, repeats) = at_once(&mut world, first, 2 * first);
+        assert!(repeated.is_empty() && repeats != Some(true), "{first}: {repeated:?}");
+    }
+    assert_eq!(world.timeline.window(&at("/r0.ts")), Some(Duration::from_secs(6)));
+    // Number 16 has the name that 10 had.
+    let (repeated, _) = at_once(&mut world, 14, 28);
+    assert_eq!(repeated, ["/r4.ts", "/i"]);
+    let (_, repeats) = at_once(&mut world, 18, 36);
+    assert_eq!(repeats, Some(true));
+    // A server that begins anew, and repeats nothing for long.
+    assert_eq!(world.hls("/v.m3u8", &ring(0, 3, of_six), 40), ["/r0.ts", "/r1.ts", "/r2.ts", "/i"]);
+    world.hls("/v.m3u8", &ring(500, 503, |number| format!("s{number}.ts")), 341);
+    let listed = world.timeline.listed(&at("/s500.ts"), None).map(|listed| listed.repeats);
+    assert_eq!(listed, Some(false));
+}
+
+#[test]
+fn names_that_stand_for_the_same_are_no_repetition() {
+    let mut world = World::new();
+    let none: [&str; 0] = [];
+    // One name at several places: a slate.
+    let slate = |number| if number < 20 { "slate.ts".into() } else { format!("s{number}.ts") };
+    for first in 10..16 {
+        assert_eq!(world.hls("/slate", &ring(first, first + 4, slate), first), none);
+    }
+    // A server that lags behind, and one that numbers nothing.
+    let plain = |number| format!("p{number}.ts");
+    for first in [10, 9, 11, 10, 12] {
+        assert_eq!(world.hls("/lag", &ring(first, first + 3, plain), 20), none);
+    }
+    for first in 10..16 {
+        let text = ring(first, first + 3, |number| format!("n{number}.ts"));
+        let text = text.replace(&format!("#EXT-X-MEDIA-SEQUENCE:{first}\n"), "");
+        assert_eq!(world.hls("/no", &text, 20 + first), none);
+    }
 }
 
 #[test]

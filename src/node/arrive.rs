@@ -232,11 +232,9 @@ impl Machine {
         }
         self.invalidate(id, arrival);
         if let Some(plan) = &arrival.plan {
-            self.timeline.on_plan(
-                &locator,
-                plan.clone(),
-                stream_of::Arrival { now: self.now, date: arrival.date },
-            );
+            let when = stream_of::Arrival { now: self.now, date: arrival.date };
+            let repeated = self.timeline.on_plan(&locator, plan.clone(), when);
+            self.on_repeated(&repeated);
             self.on_playlist(&locator);
         }
         let times = self.times(arrival.requested);
@@ -265,7 +263,7 @@ impl Machine {
         };
         if let Some(health) = self.health.get_mut(usize::from(locator.origin.0)) {
             // A live playlist between segments that cannot be kept says nothing of these.
-            if matches!(media, MediaRule::Segment { .. }) && !passes {
+            if matches!(media, MediaRule::Segment { .. } | MediaRule::LiveSegment(_)) && !passes {
                 health.on_stored(keep.is_some());
             }
         }
@@ -281,6 +279,23 @@ impl Machine {
         }
     }
 
+    /// Names are listed for other segments than before: what is stored under them is the origin's
+    /// to confirm, unless it said itself how long it holds, and no peer gets it.
+    fn on_repeated(&mut self, repeated: &[Locator]) {
+        for locator in repeated {
+            let identity = self.identity(locator);
+            let rows = self.index.variants(locator.origin, &identity).map(|entry| entry.row);
+            for row in rows.collect::<Vec<_>>() {
+                self.index.change(row, |entry| {
+                    if !freshness::is_stated(&entry.fields) {
+                        entry.policy.spoil();
+                    }
+                });
+                self.forget_shareable(row);
+            }
+        }
+    }
+
     pub(super) fn times(&self, requested: Instant) -> Times {
         Times { request_at: requested, response_at: self.now, date: self.date() }
     }
@@ -291,16 +306,18 @@ impl Machine {
             Some(Life::Playlist { .. }) => MediaRule::Playlist,
             None if playlist::recognise(None, &locator.target).is_some() => MediaRule::Playlist,
             None => MediaRule::None,
-            Some(Life::Segment { live, .. }) => {
-                MediaRule::Segment { lifetime: if live { LIVE_SEGMENT } else { SEGMENT } }
+            Some(Life::Segment { live: true, .. }) => {
+                let window = self.timeline.window(locator).unwrap_or(LIVE_SEGMENT);
+                MediaRule::LiveSegment(window.min(LIVE_SEGMENT))
             }
+            Some(Life::Segment { .. }) => MediaRule::Segment { lifetime: SEGMENT },
             Some(Life::Key) => MediaRule::Key,
         }
     }
 }
 
-/// How long a segment of a live window counts as fresh where its origin says nothing; it is
-/// never written twice under one name (RFC 8216, 6.2.1).
+/// How long a segment of a live window counts as fresh at most where its origin says nothing; it is
+/// never written twice under one name (RFC 8216, 6.2.1), but by those who count in a ring.
 const LIVE_SEGMENT: Duration = Duration::from_secs(120);
 
 /// The same for a segment on demand.

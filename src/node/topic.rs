@@ -12,8 +12,12 @@ use crate::base::limits;
 use crate::engine::timeline::answer::Listed;
 
 impl Machine {
-    /// The stream that a listed segment belongs to, as peers name it.
+    /// The stream that a listed segment belongs to, as peers name it; none where names come back
+    /// for other segments, since a peer's may be an earlier one, and the record of it holds.
     pub(super) fn topic_of(&self, listed: &Listed<'_>) -> Option<Digest> {
+        if listed.repeats {
+            return None;
+        }
         let playlist = self.identity(listed.playlist);
         let name = &self.config.origins.get(usize::from(listed.playlist.origin.0))?.name;
         Some(Digest::of_parts([

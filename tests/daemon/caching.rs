@@ -350,3 +350,68 @@ fn rfc_9110_15_4_redirects_are_followed_inside_or_handed_on_as_configured() {
     let daemon = hands_on.start(&origin);
     assert_eq!(daemon.get("/o/old").expect(302).field("location"), Some("/o/new?x"));
 }
+
+/// A live stream of two-second segments at the origin: the first that is listed, and which run of
+/// the encoder it is. Its names are of a ring of six.
+#[derive(Default)]
+struct Ring(std::sync::Mutex<(u64, u64)>);
+
+impl Ring {
+    fn at(origin: &Origin, lines: &'static str) -> Arc<Self> {
+        let ring = Arc::new(Self::default());
+        let listed = Arc::clone(&ring);
+        let playlist = move |wire: &mut Wire| {
+            let (first, _) = *listed.0.lock().unwrap();
+            let mut text =
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
+            (first..first + 3).for_each(|n| text.push_str(&format!("#EXTINF:2,\nr{}.ts\n", n % 6)));
+            ok("Content-Type: application/vnd.apple.mpegurl", text)(wire);
+        };
+        origin.on("/ring.m3u8", Arc::new(playlist));
+        for place in 0..6 {
+            let shown = Arc::clone(&ring);
+            let segment = move |wire: &mut Wire| {
+                let (first, run) = *shown.0.lock().unwrap();
+                let number = (0..first + 3).rev().find(|n| n % 6 == place).unwrap_or(place);
+                let lines = format!("{lines}\nETag: \"{run}-{number}\"");
+                ok(lines.trim(), format!("run {run}, picture {number}"))(wire);
+            };
+            origin.on(&format!("/r{place}.ts"), Arc::new(segment));
+        }
+        ring
+    }
+
+    /// Plays what is listed from `first` on.
+    fn play(&self, daemon: &Daemon, (first, run): (u64, u64)) -> Vec<String> {
+        *self.0.lock().unwrap() = (first, run);
+        let list = daemon.get_with("/o/ring.m3u8", "Cache-Control: no-cache\r\n").expect(200);
+        let text = list.text();
+        let names = text.lines().filter(|line| !line.starts_with('#'));
+        names.map(|name| daemon.get(&format!("/o/{name}")).expect(200).text()).collect()
+    }
+}
+
+#[test]
+fn a_live_stream_whose_names_come_back_shows_no_old_pictures() {
+    let origin = Origin::new();
+    let ring = Ring::at(&origin, "");
+    let daemon = Daemon::new(&origin);
+    for (first, run) in (10..22).map(|first| (first, 1)).chain([(0, 2), (1, 2), (2, 2)]) {
+        let meant: Vec<_> = (first..first + 3).map(|n| format!("run {run}, picture {n}")).collect();
+        assert_eq!(ring.play(&daemon, (first, run)), meant);
+    }
+    // Each is fetched once, and asked about once more where its name comes back.
+    let fetched = (0..6).map(|place| origin.count(&format!("/r{place}.ts"))).sum::<usize>();
+    assert!(fetched <= 2 * (14 + 5), "{fetched}");
+}
+
+#[test]
+fn what_the_origin_says_holds_is_held_though_its_name_comes_back() {
+    let origin = Origin::new();
+    let ring = Ring::at(&origin, FRESH);
+    let daemon = Daemon::new(&origin);
+    for first in 0..4 {
+        ring.play(&daemon, (first, 1));
+    }
+    assert_eq!(ring.play(&daemon, (6, 1))[0], "run 1, picture 0");
+}

@@ -53,6 +53,8 @@ pub enum MediaRule {
         /// For how long, counted from the origin's answer.
         lifetime: Duration,
     },
+    /// A segment of a live window: for so long, and no longer, where the origin states none.
+    LiveSegment(Duration),
     /// A key or licence: kept only for the lifetime that the origin states.
     Key,
 }
@@ -149,6 +151,12 @@ pub const fn is_heuristic(status: u16) -> bool {
     matches!(status, 200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
 }
 
+/// Whether the origin says itself how long a response holds (RFC 9111, 4.2.1).
+pub fn is_stated(response: &Fields) -> bool {
+    let directives = ResponseDirectives::of(response);
+    directives.s_maxage.or(directives.max_age).is_some() || response.has("expires")
+}
+
 fn refusal(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<Reason> {
     let response = exchange.response;
     let status = exchange.status;
@@ -220,6 +228,7 @@ fn heuristic(exchange: &Exchange<'_>) -> Duration {
         // Several players of a channel reload together: they share one answer.
         MediaRule::LivePlaylist(cap) => tenth.max(cap),
         MediaRule::Segment { lifetime } => tenth.max(lifetime),
+        MediaRule::LiveSegment(window) => window,
         MediaRule::Key => Duration::ZERO,
     }
 }
@@ -230,7 +239,7 @@ fn policy(exchange: &Exchange<'_>, held: &ResponseDirectives, lifetime: Duration
     let strict = held.must_revalidate || held.proxy_revalidate || held.s_maxage.is_some();
     let hold_cap = match exchange.media {
         MediaRule::LivePlaylist(cap) => Some(cap),
-        MediaRule::None | MediaRule::Playlist | MediaRule::Segment { .. } | MediaRule::Key => None,
+        _ => None,
     };
     Policy {
         since: times.response_at,

@@ -44,6 +44,8 @@ pub struct Listed<'a> {
     pub target: Duration,
     /// Whether its stream is live.
     pub live: bool,
+    /// Whether names of its stream came back for other segments lately.
+    pub repeats: bool,
 }
 
 /// What a resource is to a stream, and how long it holds.

@@ -6,7 +6,7 @@ use super::answer::{Arrival, Life, Listed, Playing, Wanted};
 use super::index::{Index, Place};
 use super::leaving::Leaving;
 use super::row::{Content, is_at};
-use super::stream::{Change, Stream};
+use super::stream::Stream;
 use crate::base::id::OriginId;
 use crate::base::limits;
 use crate::base::map::Map;
@@ -24,8 +24,8 @@ pub struct Timeline {
     pub(super) ignored: Map<OriginId, Vec<String>>,
     pub(super) streams: Map<u32, Stream>,
     next_id: u32,
-    index: Index,
-    leaving: Leaving,
+    pub(super) index: Index,
+    pub(super) leaving: Leaving,
     /// Rows whose player asked lately.
     pub(super) active: Set<(u32, u32)>,
 }
@@ -49,15 +49,16 @@ impl Timeline {
         self.ignored = ignored;
     }
 
-    /// A playlist came from its origin.
-    pub fn on_plan(&mut self, playlist: &Locator, plan: Plan, arrival: Arrival) {
+    /// A playlist came from its origin. Gives the names that it lists for other segments than
+    /// before: what was fetched by them may be old.
+    pub fn on_plan(&mut self, playlist: &Locator, plan: Plan, arrival: Arrival) -> Vec<Locator> {
         let now = arrival.now;
         self.forget(now);
         let playlist = self.playlist_name(playlist);
         let known = self.streams.iter().find(|(_, stream)| stream.playlist == playlist);
         let known = known.map(|(id, _)| *id);
         let id = known.unwrap_or_else(|| self.open(playlist, now));
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(&id) else { return Vec::new() };
         let is_manifest = matches!(plan, Plan::Manifest(_));
         let dated = arrival.date.map(|date| (date, now));
         let ignored = &self.ignored;
@@ -65,45 +66,16 @@ impl Timeline {
         if is_manifest && !(change.came.is_empty() && change.went.is_empty()) {
             self.index.forget(id);
         }
-        self.on_change(id, &change, now);
+        let repeated = self.on_change(id, &change, now);
         self.active.retain(|(stream, _)| *stream != id);
-        if let Some(stream) = self.streams.get(&id) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            let before = stream.repeated.filter(|at| now - *at <= limits::stream::FORGET);
+            stream.repeated = if repeated.is_empty() { before } else { Some(now) };
             let used = (0..).zip(&stream.rows).filter(|(_, row)| row.play.asked.is_some());
             self.active.extend(used.map(|(row, _)| (id, row)));
         }
         self.bound(id);
-    }
-
-    fn on_change(&mut self, id: u32, change: &Change, now: Instant) {
-        let live = self.streams.get(&id).is_some_and(|stream| stream.pace.live);
-        for (row, segment) in &change.went {
-            self.note(id, (*row, segment), false);
-            if live && segment.kind != Kind::Key {
-                let gone = now + change.window + segment.duration;
-                self.leaving.insert(segment.locator.clone(), gone);
-            }
-        }
-        for (row, segment) in &change.came {
-            self.note(id, (*row, segment), true);
-            self.leaving.stay(&segment.locator);
-        }
-        // One file may hold many segments: it is still listed while one of them is.
-        let mut files: Vec<&Locator> = Vec::new();
-        for (_, segment) in change.went.iter().filter(|(_, segment)| segment.range.is_some()) {
-            if files.last() != Some(&&segment.locator) {
-                files.push(&segment.locator);
-            }
-        }
-        for file in files {
-            let of = |stream: &Stream| {
-                let found = stream.all().find(|(_, segment)| segment.locator == *file);
-                found.map(|(row, segment)| (row, segment.clone()))
-            };
-            if let Some((row, segment)) = self.streams.get(&id).and_then(of) {
-                self.note(id, (row, &segment), true);
-                self.leaving.stay(file);
-            }
-        }
+        repeated
     }
 
     /// The next segment to fetch ahead; each is handed out once.
@@ -203,7 +175,17 @@ impl Timeline {
             kind: found.kind,
             target: stream.pace.target,
             live: stream.pace.live,
+            repeats: stream.repeated.is_some(),
         })
+    }
+
+    /// How long what is listed beside a live segment plays, so long that a player reaches it;
+    /// `None` where that is not known. No other segment gets its name sooner.
+    pub fn window(&self, asked: &Locator) -> Option<Duration> {
+        let found = self.find(&name(&self.ignored, asked), None)?;
+        let stream = self.streams.get(&found.stream).filter(|stream| stream.pace.live)?;
+        let window = stream.window();
+        (!window.is_zero()).then(|| window.max(stream.pace.target.saturating_mul(3)))
     }
 
     /// The streams that are or were lately played.
@@ -251,7 +233,7 @@ impl Timeline {
         Locator { target: identity(&named.target, &directives), ..named }
     }
 
-    fn note(&mut self, stream: u32, (row, segment): (u32, &Segment), comes: bool) {
+    pub(super) fn note(&mut self, stream: u32, (row, segment): (u32, &Segment), comes: bool) {
         let named = name(&self.ignored, &segment.locator);
         let place = Place { stream, row, position: segment.sequence };
         let starts = [None, segment.range.map(|range| range.start)];
@@ -332,7 +314,7 @@ impl Timeline {
             return;
         };
         if let Some(at) = named.gone(&stream.pace, position) {
-            self.leaving.insert(locator.clone(), at);
+            self.leaving.insert(locator.clone(), position, at);
         }
     }
 
@@ -366,7 +348,8 @@ impl Timeline {
         let Some(now) = now.filter(|_| stream.pace.live) else { return };
         let window = stream.window();
         for (_, segment) in stream.all().filter(|(_, segment)| segment.kind != Kind::Key) {
-            self.leaving.insert(segment.locator.clone(), now + window + segment.duration);
+            let gone = now + window + segment.duration;
+            self.leaving.insert(segment.locator.clone(), segment.sequence, gone);
         }
     }
 }

@@ -10,13 +10,14 @@ use crate::base::url::Locator;
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     queue: Set<(Instant, Locator)>,
-    moments: Map<Locator, Instant>,
+    /// With the number that each had.
+    moments: Map<Locator, (Instant, u64)>,
 }
 
 impl Leaving {
     /// Notes that a segment can't be asked for from `at` on; a later note replaces an earlier one.
-    pub(super) fn insert(&mut self, locator: Locator, at: Instant) {
-        if let Some(before) = self.moments.insert(locator.clone(), at) {
+    pub(super) fn insert(&mut self, locator: Locator, number: u64, at: Instant) {
+        if let Some((before, _)) = self.moments.insert(locator.clone(), (at, number)) {
             self.queue.remove(&(before, locator.clone()));
         }
         self.queue.insert((at, locator));
@@ -29,14 +30,14 @@ impl Leaving {
 
     /// When a segment is gone, if it is leaving.
     pub(super) fn moment(&self, locator: &Locator) -> Option<Instant> {
-        self.moments.get(locator).copied()
+        self.moments.get(locator).map(|(at, _)| *at)
     }
 
-    /// A segment that is listed again stays.
-    pub(super) fn stay(&mut self, locator: &Locator) {
-        if let Some(at) = self.moments.remove(locator) {
-            self.queue.remove(&(at, locator.clone()));
-        }
+    /// A segment that is listed again stays; gives the number that it had.
+    pub(super) fn stay(&mut self, locator: &Locator) -> Option<u64> {
+        let (at, number) = self.moments.remove(locator)?;
+        self.queue.remove(&(at, locator.clone()));
+        Some(number)
     }
 
     /// The next segment that is gone by now.

@@ -28,6 +28,8 @@ pub(super) struct Stream {
     pub(super) rows: Vec<Row>,
     pub(super) variants: Vec<Variant>,
     pub(super) keys: Vec<Locator>,
+    /// When a name last came back for another segment, as those do that count in a ring.
+    pub(super) repeated: Option<Instant>,
     /// The buffers of its player: of each set of renditions that replace each other.
     pub(super) heads: Map<u32, Playhead>,
 }
@@ -39,6 +41,8 @@ pub(super) struct Change {
     pub(super) went: Vec<(u32, Segment)>,
     /// The length of the longest window that held what went.
     pub(super) window: Duration,
+    /// Whether the list begins at another number than before.
+    pub(super) moved: bool,
 }
 
 impl Stream {
@@ -52,6 +56,7 @@ impl Stream {
             rows: Vec::new(),
             variants: Vec::new(),
             keys: Vec::new(),
+            repeated: None,
             heads: Map::new(),
         }
     }
@@ -199,6 +204,8 @@ impl Row {
         list.extend(new);
         let surplus = list.len().saturating_sub(limits::stream::SEGMENTS);
         list.drain(..surplus);
+        let first = |list: &VecDeque<Segment>| list.front().map(|segment| segment.sequence);
+        change.moved = first(&old) != first(&list);
         change.came.extend(list.iter().filter(|s| !holds(&old, s, name)).map(|s| (0, s.clone())));
         change.went.extend(old.into_iter().filter(|s| !holds(&list, s, name)).map(|s| (0, s)));
         self.content = Content::Listed(list);
