@@ -150,19 +150,23 @@ fn it_is_never_an_open_proxy() {
     let (origin, daemon) = world();
     let there = origin.address;
     for (target, host, status) in [
-        (format!("http://{there}/a"), there.to_string(), 404),
+        (format!("http://{there}/a"), there.to_string(), 307),
         ("http://evil.example/o/a".into(), "localhost".into(), 421),
-        ("/http://evil.example/".into(), "localhost".into(), 404),
+        ("/http://evil.example/".into(), "localhost".into(), 307),
         ("/o/a?u=http://evil.example/".into(), "evil.example".into(), 421),
-        ("/evil.example/a".into(), "localhost".into(), 404),
-        ("/o/../other/a".into(), "localhost".into(), 404),
+        ("//evil.example/a".into(), "localhost".into(), 307),
+        ("/evil.example/a".into(), "localhost".into(), 307),
+        ("/o/../other/a".into(), "localhost".into(), 307),
         ("/".into(), "localhost".into(), 404),
         ("evil.example:80".into(), "localhost".into(), 400),
         ("*".into(), "localhost".into(), 400),
         ("ftp://localhost/o/a".into(), "localhost".into(), 400),
     ] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        daemon.send(&request).expect(status);
+        let reply = daemon.send(&request).expect(status);
+        // What is no origin's goes on to the configured one's own server, and to no other.
+        let to = reply.field("location").map_or("", |to| to.trim_start_matches("http://"));
+        assert_eq!(to.starts_with(&format!("{there}/")), status == 307, "{target}: {to}");
     }
     assert!(origin.all().is_empty());
     // A URL in the query is none of ours.
@@ -170,6 +174,44 @@ fn it_is_never_an_open_proxy() {
     // RFC 9112, 3.2.2: the absolute form of our own name is understood.
     let own = format!("GET http://{}/o/a HTTP/1.1\r\nHost: x\r\n\r\n", daemon.player);
     assert_eq!(daemon.send(&own).expect(200).text(), "content");
+}
+
+#[test]
+fn what_a_playlist_could_not_be_put_right_in_is_played_directly() {
+    let origin = Origin::with("/live/a.ts", ok(FRESH, "a picture"));
+    let daemon = Daemon::new(&origin);
+    let mut player = daemon.connect();
+    for name in ["a", "b"] {
+        let reply = player.get(&format!("/live/{name}.ts?token=secret"), "").expect(307);
+        let meant = format!("http://{}/live/{name}.ts?token=secret", origin.address);
+        assert_eq!(reply.field("location"), Some(&*meant));
+        assert_eq!(reply.field("cache-control"), Some("no-store"));
+    }
+    let head = "HEAD /live/a.ts HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    daemon.send(head).expect(307);
+    let post = "POST /live/a.ts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+    daemon.send(post).expect(404);
+    for nobodys in ["/", "/favicon.ico", "/robots.txt"] {
+        player.get(nobodys, "").expect(404);
+    }
+    let mut direct = Player::new(origin.address);
+    assert_eq!(direct.get("/live/a.ts?token=secret", "").expect(200).text(), "a picture");
+    assert_eq!(origin.all().len(), 1, "neap asked for none of it");
+    daemon.wait_log("/live/ names no origin of ours: sent on to 127.0.0.1");
+    let said = daemon.log().matches("names no origin of ours").count();
+    assert!(said == 1 && !daemon.log().contains("secret"), "{}", daemon.log());
+}
+
+#[test]
+fn with_several_origins_the_one_whose_playlist_it_was_is_meant() {
+    let origin = Origin::new();
+    let more = "[[origin]]\nname = \"p\"\nurl = \"http://p.example:81/x/\"\n".into();
+    let daemon = Setup { origin: more, ..Setup::default() }.start(&origin);
+    daemon.get("/live/a.ts").expect(404);
+    daemon.get_with("/live/a.ts", "Referer: http://evil.example/p/\r\n").expect(404);
+    let from = format!("Referer: http://{}/p/ch1/index.m3u8\r\n", daemon.player);
+    let reply = daemon.get_with("/live/a.ts", &from).expect(307);
+    assert_eq!(reply.field("location"), Some("http://p.example:81/live/a.ts"));
 }
 
 #[test]

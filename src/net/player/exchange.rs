@@ -117,8 +117,12 @@ impl<'a> Exchange<'a> {
         let locator = match self.port.gate().locate(&head) {
             Ok(locator) => locator,
             Err(refusal) => {
-                self.port.refused(refusal);
                 self.keep &= framing == Framing::Length(0);
+                let onward = || self.port.gate().onward(&head);
+                if let Some(url) = (refusal == Refusal::Origin).then(onward).flatten() {
+                    return self.answer(&refusal::onward(&url)).await;
+                }
+                self.port.refused(refusal);
                 return self.answer(&refusal::answer(refusal)).await;
             }
         };

@@ -2,11 +2,12 @@
 
 use core::net::IpAddr;
 
-use crate::base::url::{Locator, Places, Url, without_dots};
+use crate::base::url::{Locator, Places, Url, without_dots, without_query};
 use crate::config::model::{Config, Player};
 use crate::node::event::Refusal;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::head::RequestHead;
+use crate::wire::rewrite::encoded;
 
 /// What the port asks of a request before the machine hears of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,33 @@ impl Gate {
 
     /// The resource that a request names.
     pub fn locate(&self, head: &RequestHead) -> Result<Locator, Refusal> {
+        self.places.locate(&self.target(head)?).ok_or(Refusal::Origin)
+    }
+
+    /// Where a path leads that names no origin of ours, as a playlist has it of which not every URL
+    /// could be put right: to the server of the only origin, or of the one whose playlist the
+    /// player says that it has it from. What browsers ask everybody for goes nowhere.
+    pub fn onward(&self, head: &RequestHead) -> Option<Url> {
+        let target = self.target(head).ok()?;
+        let asked_of_all = matches!(without_query(&target), "/" | "/favicon.ico" | "/robots.txt");
+        if asked_of_all || !matches!(&*head.method, "GET" | "HEAD") {
+            return None;
+        }
+        let place = match &*self.places.0 {
+            [only] => only,
+            places => {
+                let from = Url::parse(head.fields.first("referer")?).ok()?;
+                let from =
+                    self.places.locate(&from.target).filter(|_| self.is_ours(&from.authority()))?;
+                places.get(usize::from(from.origin.0))?
+            }
+        };
+        let target = encoded(&target).into_owned();
+        place.bases.first().map(|base| Url { target, ..base.clone() })
+    }
+
+    /// Path and query that a request names, if it is for us.
+    fn target(&self, head: &RequestHead) -> Result<String, Refusal> {
         // The absolute form is for proxies, but every server must understand it
         // (RFC 9112, 3.2.2); its authority then counts in place of the Host field.
         // A path or query may hold a URL of its own.
@@ -48,11 +76,7 @@ impl Gate {
         }
         let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
         let dotted = path.contains("/.") && path.split('/').any(|part| matches!(part, "." | ".."));
-        let found = match dotted {
-            true => self.places.locate(&format!("{}{query}", without_dots(path))),
-            false => self.places.locate(target),
-        };
-        found.ok_or(Refusal::Origin)
+        Ok(if dotted { format!("{}{query}", without_dots(path)) } else { target.to_owned() })
     }
 
     /// Whether a `Host` value names this device: an address, localhost, or a configured name.
@@ -164,6 +188,46 @@ mod tests {
         assert_eq!(located(&gate, "http://127.0.0.1/cdn/a", "localhost"), Ok("/a".into()));
         assert_eq!(located(&gate, "/cdn/a?u=http://x/", "localhost"), Ok("/a?u=http://x/".into()));
         assert_eq!(located(&gate, "evil.example:443", "localhost"), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn what_names_no_origin_goes_on_to_the_one_that_it_can_be_of() {
+        let onward = |gate: &Gate, line: &str, more: &str| {
+            let head = format!("{line} HTTP/1.1\r\nHost: localhost:8642\r\n{more}\r\n");
+            let head = RequestHead::parse(head.as_bytes()).expect("a head");
+            gate.onward(&head).map(|url| url.to_string())
+        };
+        let one = gate(|config| {
+            config.origins[0].urls[0] = Url::parse("https://cdn.example:444/live/").expect("a URL");
+        });
+        for (line, to) in [
+            ("GET /live/a.ts?t=1", Some("https://cdn.example:444/live/a.ts?t=1")),
+            ("HEAD /live/../b.ts", Some("https://cdn.example:444/b.ts")),
+            ("GET //evil.example/a", Some("https://cdn.example:444//evil.example/a")),
+            ("GET http://evil.example/a", None),
+            ("POST /live/a.ts", None),
+            ("GET /", None),
+            ("GET /?x", None),
+            ("GET /favicon.ico", None),
+            ("GET /robots.txt", None),
+        ] {
+            assert_eq!(onward(&one, line, "").as_deref(), to, "{line}");
+        }
+        let two = gate(|config| {
+            let base = Url::parse("http://tv.example/").expect("a URL");
+            config.origins.push(Origin::new("tv".into(), base));
+        });
+        for (referer, to) in [
+            ("http://localhost:8642/tv/x.m3u8", Some("http://tv.example/live/a.ts")),
+            ("http://[::1]:8642/cdn/x.m3u8", Some("http://cdn.example/live/a.ts")),
+            ("http://localhost:8642/none/x.m3u8", None),
+            ("http://evil.example/tv/x.m3u8", None),
+            ("nonsense", None),
+        ] {
+            let more = format!("Referer: {referer}\r\n");
+            assert_eq!(onward(&two, "GET /live/a.ts", &more).as_deref(), to, "{referer}");
+        }
+        assert_eq!(onward(&two, "GET /live/a.ts", ""), None);
     }
 
     #[test]
