@@ -258,7 +258,14 @@ fn names_that_come_back_for_other_segments_are_told() {
     assert_eq!(repeated, ["/r4.ts", "/i"]);
     let (_, repeats) = at_once(&mut world, 18, 36);
     assert_eq!(repeats, Some(true));
-    // A server that begins anew, and repeats nothing for long.
+    // A server that begins anew with the numbers that it had, segment by segment.
+    let run = |first, end| ring(first, end, |number| format!("s{number}.ts"));
+    for first in 0..4 {
+        assert!(world.hls("/short", &run(first, first + 3), 30 + 2 * first).is_empty());
+    }
+    assert_eq!(world.hls("/short", &run(0, 1), 38), ["/s0.ts", "/i"]);
+    assert_eq!(world.hls("/short", &run(0, 2), 39), ["/s1.ts"]);
+    // One that begins anew, and repeats nothing for long.
     assert_eq!(world.hls("/v.m3u8", &ring(0, 3, of_six), 40), ["/r0.ts", "/r1.ts", "/r2.ts", "/i"]);
     world.hls("/v.m3u8", &ring(500, 503, |number| format!("s{number}.ts")), 341);
     let listed = world.timeline.listed(&at("/s500.ts"), None).map(|listed| listed.repeats);

@@ -1,6 +1,7 @@
 //! What a new plan changes: names that come, names that leave, and those that come back.
 
 use super::follow::Timeline;
+use super::leaving::NONE;
 use super::stream::{Change, Stream};
 use crate::base::time::Instant;
 use crate::base::url::Locator;
@@ -17,13 +18,16 @@ impl Timeline {
                 self.leaving.insert(segment.locator.clone(), segment.sequence, gone);
             }
         }
+        if change.went_back {
+            self.leaving.renumber();
+        }
         let mut repeated = Vec::new();
         for (row, segment) in &change.came {
             self.note(id, (*row, segment), true);
             let number = self.leaving.stay(&segment.locator);
             // A server that numbers nothing lists all by new numbers each time.
-            let other = change.moved && number.is_some_and(|number| number != segment.sequence);
-            if other && self.is_alone(id, segment) {
+            let other = |number| number == NONE || change.moved && number != segment.sequence;
+            if number.is_some_and(other) && self.is_alone(id, segment) {
                 repeated.push(segment.locator.clone());
             }
         }

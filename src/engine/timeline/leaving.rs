@@ -40,6 +40,11 @@ impl Leaving {
         Some(number)
     }
 
+    /// From here on no number is one of these segments' own.
+    pub(super) fn renumber(&mut self) {
+        self.moments.values_mut().for_each(|(_, number)| *number = NONE);
+    }
+
     /// The next segment that is gone by now.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Locator> {
         if self.queue.first()?.0 > now {
@@ -50,3 +55,6 @@ impl Leaving {
         Some(locator)
     }
 }
+
+/// A number that no segment has.
+pub(super) const NONE: u64 = u64::MAX;

@@ -43,6 +43,8 @@ pub(super) struct Change {
     pub(super) window: Duration,
     /// Whether the list begins at another number than before.
     pub(super) moved: bool,
+    /// Whether all that is listed is before what was: the server counts anew.
+    pub(super) went_back: bool,
 }
 
 impl Stream {
@@ -192,7 +194,8 @@ impl Row {
             Content::Listed(old) => core::mem::take(old),
             Content::Named(_) | Content::File(_) => VecDeque::new(),
         };
-        if is_restarted(&old, &new) {
+        change.went_back = is_before(&new, &old);
+        if change.went_back || is_renamed(&old, &new) {
             self.play.restart();
         }
         if let Some((was, is)) = again(&old, &new) {
@@ -240,12 +243,16 @@ fn holds(list: &VecDeque<Segment>, segment: &Segment, name: &impl Fn(&Locator) -
 }
 
 /// Whether the numbers of a list mean other segments than before: the server began anew.
-fn is_restarted(old: &VecDeque<Segment>, new: &[Segment]) -> bool {
+fn is_renamed(old: &VecDeque<Segment>, new: &[Segment]) -> bool {
     // Tokens in the query may change with every reload.
     let path = |segment: &Segment| without_query(&segment.locator.target).to_owned();
-    let other = again(old, new).is_some_and(|(was, is)| path(was) != path(is));
-    let newest = new.last().map_or(u64::MAX, |segment| segment.sequence);
-    other || old.front().is_some_and(|oldest| newest < oldest.sequence)
+    again(old, new).is_some_and(|(was, is)| path(was) != path(is))
+}
+
+/// Whether all of a new list has lower numbers than the old one.
+fn is_before(new: &[Segment], old: &VecDeque<Segment>) -> bool {
+    let ends = new.last().zip(old.front());
+    ends.is_some_and(|(newest, oldest)| newest.sequence < oldest.sequence)
 }
 
 /// The last media segment of a list, and the one of the same number in its update.
