@@ -7,7 +7,7 @@ use super::event::{Arrival, Output};
 use super::exchange::selecting;
 use super::fetch::{Ask, Stream};
 use super::machine::Machine;
-use super::report::{Counter, FaultKind, Source};
+use super::report::{Counter, Source};
 use crate::base::id::{FetchId, RowId};
 use crate::base::range::ByteRange;
 use crate::base::time::Instant;
@@ -41,15 +41,17 @@ impl Machine {
         if down {
             let cause = format!("it answers {status}");
             self.report.add(Counter::OriginFailures, 1);
-            let place = self.place_of(&fetch.ask.locator);
-            self.say(log::Level::Warn, format!("{place}: {cause}"));
-            let sentence = format!("The origin answers with an error of its own: {status}.");
-            self.fault(FaultKind::Origin, &sentence);
+            let locator = fetch.ask.locator.clone();
+            self.say(log::Level::Warn, format!("{}: {cause}", self.place_of(&locator)));
+            let name = self.name_of(&locator);
+            let text = format!("{name}: The origin answers with an error of its own: {status}.");
+            self.origin_fault(&locator, &text);
             if self.fail_over(id, &cause) || self.serve_stale(id) {
                 return self.put(Output::Cancel { fetch: id });
             }
         } else if let Some(health) = self.health.get_mut(origin) {
             health.on_good(fetch.base);
+            self.note_answered(id, status);
         }
         let Some(fetch) = self.fetches.get(&id) else { return };
         if let Some(warning) = arrival.warning {

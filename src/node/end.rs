@@ -15,6 +15,14 @@ impl Machine {
     /// A fetch is over.
     pub(super) fn on_ended(&mut self, id: FetchId, end: Result<(), Trouble>) {
         let Some(fetch) = self.fetches.get(&id) else { return };
+        let (locator, base) = (&fetch.ask.locator, fetch.base);
+        let (is_media, origin) = (self.is_segment(locator), usize::from(locator.origin.0));
+        if let (Some(_), Some(health)) = (fetch.stream, self.health.get_mut(origin)) {
+            match &end {
+                Ok(()) => health.on_whole(base, is_media),
+                Err(trouble) => health.on_cut(base, is_media, (&trouble.cause, self.now)),
+            }
+        }
         match (end, fetch.stream) {
             (Ok(()), Some(stream)) => {
                 if stream.until.is_none() {
@@ -36,7 +44,8 @@ impl Machine {
     fn on_broken(&mut self, id: FetchId, stream: Stream, trouble: &Trouble) {
         self.report.add(Counter::OriginFailures, 1);
         let Some(fetch) = self.fetches.get(&id) else { return };
-        let place = self.place_of(&fetch.ask.locator);
+        let locator = fetch.ask.locator.clone();
+        let place = self.place_of(&locator);
         if stream.held {
             // What it did not bring is asked for anew, block by block.
             self.say(log::Level::Warn, format!("{place} broke off: {trouble}"));
@@ -69,7 +78,7 @@ impl Machine {
             return;
         }
         self.say(log::Level::Warn, format!("{place} broke off: {trouble}"));
-        self.fault(FaultKind::Origin, trouble.kind.sentence());
+        self.trouble_fault(&locator, trouble);
         if !resumable {
             self.drop_entry(stream.row);
         }
@@ -80,9 +89,9 @@ impl Machine {
     fn on_failed(&mut self, id: FetchId, trouble: &Trouble) {
         self.report.add(Counter::OriginFailures, 1);
         let Some(fetch) = self.fetches.get(&id) else { return };
-        let place = self.place_of(&fetch.ask.locator);
-        self.say(log::Level::Warn, format!("{place}: {trouble}"));
-        self.fault(FaultKind::Origin, trouble.kind.sentence());
+        let locator = fetch.ask.locator.clone();
+        self.say(log::Level::Warn, format!("{}: {trouble}", self.place_of(&locator)));
+        self.trouble_fault(&locator, trouble);
         if self.fail_over(id, &trouble.cause) || self.serve_stale(id) {
             return;
         }
@@ -173,11 +182,26 @@ impl Machine {
         true
     }
 
+    fn trouble_fault(&mut self, locator: &Locator, trouble: &Trouble) {
+        let text = format!("{}: {}", self.name_of(locator), trouble.kind.sentence());
+        self.origin_fault(locator, &text);
+    }
+
+    /// Notes a fault of an origin that came at a path.
+    pub(super) fn origin_fault(&mut self, locator: &Locator, text: &str) {
+        let path = without_query(&locator.target);
+        self.report.fault_at(FaultKind::Origin, (text, path), self.now);
+    }
+
+    /// An origin's name, for people.
+    pub(super) fn name_of(&self, locator: &Locator) -> &str {
+        let origin = self.places.0.get(usize::from(locator.origin.0));
+        origin.map_or("?", |place| &place.name)
+    }
+
     /// An origin's name and a path without its query, for the log.
     pub(super) fn place_of(&self, locator: &Locator) -> String {
-        let origin = self.places.0.get(usize::from(locator.origin.0));
-        let name = origin.map_or("?", |place| &place.name);
-        format!("{name}{}", without_query(&locator.target))
+        format!("{}{}", self.name_of(locator), without_query(&locator.target))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::base::limits;
 use crate::base::time::Instant;
 use crate::node::status::Health as Word;
 
@@ -13,6 +14,9 @@ pub(super) struct Health {
     tried: bool,
     /// Segments in a row that could not be stored: nothing is fetched ahead then.
     unkept: u8,
+    /// Segments in a row that players asked for and were denied.
+    denied: u8,
+    denial: Option<Denial>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,13 +24,24 @@ struct Base {
     failing_since: Option<Instant>,
     retry_at: Option<Instant>,
     failures: u32,
+    /// A body broke off; whether it was a segment's.
+    cut: Option<bool>,
+}
+
+/// Answers alike that denied what players asked for, and the first place of these.
+#[derive(Clone, Debug)]
+struct Denial {
+    answers: String,
+    is_media: bool,
+    first: String,
+    since: Instant,
 }
 
 impl Health {
     /// An origin with so many base URLs that was not asked yet.
     pub(super) fn new(bases: usize) -> Self {
         let bases = vec![Base::default(); bases];
-        Self { bases, last_error: None, tried: false, unkept: 0 }
+        Self { bases, last_error: None, tried: false, unkept: 0, denied: 0, denial: None }
     }
 
     /// The base URL to ask: the first that works or may be tried again, else the first that
@@ -48,12 +63,63 @@ impl Health {
         best.or_else(|| free.next())
     }
 
-    /// A base URL answered.
+    /// A base URL answered; one whose bodies break off has yet to bring a whole one.
     pub(super) fn on_good(&mut self, base: usize) {
         self.tried = true;
-        if let Some(base) = self.bases.get_mut(base) {
+        if let Some(base) = self.bases.get_mut(base).filter(|base| base.cut.is_none()) {
             *base = Base::default();
         }
+    }
+
+    /// A body of a base URL broke off.
+    pub(super) fn on_cut(&mut self, base: usize, is_media: bool, (cause, now): (&str, Instant)) {
+        self.on_bad(base, cause, now);
+        if let Some(base) = self.bases.get_mut(base) {
+            base.cut = Some(is_media);
+        }
+    }
+
+    /// A body came whole. Playlists may do so where each segment breaks off.
+    pub(super) fn on_whole(&mut self, base: usize, is_media: bool) {
+        let base = self.bases.get_mut(base);
+        if let Some(base) = base.filter(|base| base.cut.is_some_and(|cut| is_media || !cut)) {
+            *base = Base::default();
+        }
+    }
+
+    /// Players were denied what they asked for; answers the first place of which the same is to
+    /// be said, for the log counts what is alike.
+    pub(super) fn on_denied(
+        &mut self,
+        (answers, is_media): (&str, bool),
+        place: String,
+        now: Instant,
+    ) -> String {
+        let same = |denial: &Denial| {
+            let is_new = now - denial.since < limits::operator::LOG_REPEAT;
+            is_new && denial.answers == answers && denial.is_media == is_media
+        };
+        if is_media {
+            self.denied = self.denied.saturating_add(1);
+        }
+        if self.denied >= DENIED {
+            self.last_error = Some(format!("it {answers}"));
+        }
+        let made = || Denial { answers: answers.into(), is_media, first: place, since: now };
+        let denial = self.denial.take().filter(same).unwrap_or_else(made);
+        let first = denial.first.clone();
+        self.denial = Some(denial);
+        first
+    }
+
+    /// A segment was no such answer.
+    pub(super) const fn on_given(&mut self) {
+        self.denied = 0;
+    }
+
+    /// Whether what players ask for is denied, segment after segment.
+    pub(super) const fn is_denying(&self) -> bool {
+        self.denied >= DENIED
     }
 
     /// A base URL did not answer, or badly; it is spared for a while, longer each time.
@@ -81,9 +147,10 @@ impl Health {
         let failing = self.bases.iter().filter(|base| base.failing_since.is_some()).count();
         match (self.tried, failing) {
             (false, _) => Word::Untried,
+            (true, n) if n == self.bases.len() => Word::Failing,
+            (true, _) if self.is_denying() => Word::Denying,
             (true, 0) => Word::Good,
-            (true, n) if n < self.bases.len() => Word::Degraded,
-            (true, _) => Word::Failing,
+            (true, _) => Word::Degraded,
         }
     }
 
@@ -103,6 +170,10 @@ impl Health {
 /// How long a base URL is spared after its first failure: a blip costs one fail-over, an
 /// outage costs few tries (1 s, 2 s ... 32 s).
 const SPARED: Duration = Duration::from_secs(1);
+
+/// Denied segments in a row that are no chance: players ask a few times for one that is not there
+/// yet at the edge of a live stream.
+const DENIED: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -126,5 +197,45 @@ mod tests {
         health.on_good(0);
         assert_eq!((health.choose(at(3)), health.word()), (0, Word::Degraded));
         assert_eq!(health.other(3, at(3)), None);
+    }
+
+    #[test]
+    fn bodies_that_break_off_count_until_one_is_whole() {
+        let mut health = Health::new(1);
+        for _ in 0..3 {
+            health.on_good(0);
+            health.on_cut(0, true, ("it ended", Instant::default()));
+        }
+        health.on_good(0);
+        health.on_whole(0, false);
+        assert_eq!(health.word(), Word::Failing);
+        health.on_whole(0, true);
+        assert_eq!((health.word(), health.last_error()), (Word::Good, Some("it ended")));
+    }
+
+    #[test]
+    fn denied_segments_in_a_row_count_and_one_alone_does_not() {
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+        let mut health = Health::new(1);
+        let deny = |health: &mut Health, is_media, place: &str, seconds| {
+            health.on_denied(("answers 404", is_media), place.into(), at(seconds))
+        };
+        health.on_good(0);
+        for second in 0..9 {
+            deny(&mut health, false, "tv/favicon.ico", second);
+        }
+        for second in 10..13 {
+            assert_eq!(deny(&mut health, true, &format!("tv/{second}"), second), "tv/10");
+        }
+        assert_eq!(health.word(), Word::Good);
+        health.on_given();
+        assert_eq!(deny(&mut health, true, "tv/last", 80), "tv/last");
+        assert_eq!((health.word(), health.last_error()), (Word::Good, None));
+        for second in 81..84 {
+            deny(&mut health, true, "tv/more", second);
+        }
+        assert_eq!((health.word(), health.last_error()), (Word::Denying, Some("it answers 404")));
+        health.on_given();
+        assert_eq!(health.word(), Word::Good);
     }
 }

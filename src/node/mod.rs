@@ -6,6 +6,7 @@ pub mod answer;
 pub mod arrive;
 mod consent;
 pub mod control;
+pub mod denial;
 pub mod disk;
 pub mod download;
 pub mod end;

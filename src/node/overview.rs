@@ -57,7 +57,8 @@ impl Machine {
     }
 
     fn state(&self, now: Instant, figures: Figures) -> State {
-        let failing = self.health.iter().any(|health| health.failing_since().is_some());
+        let bad = |health: &Health| health.failing_since().is_some() || health.is_denying();
+        let failing = self.health.iter().any(bad);
         if figures.stopping {
             State::Stopping
         } else if failing || self.disk_fault.is_some() {

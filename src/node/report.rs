@@ -52,6 +52,8 @@ counters! {
     StaleServed, "stale_served", Count, "Requests answered with an outdated object, as allowed.";
     Collapsed, "collapsed", Count, "Requests that joined a download already under way.";
     PlayerErrors, "player_errors", Count, "Requests that ended in an error of the 5xx kind.";
+    PlayerDenials, "player_denials", Count, "Requests that the origin answered by a 4xx error.";
+    AnswersCut, "answers_cut", Count, "Answers to players that broke off before their end.";
     Malformed, "malformed", Count, "Requests refused because they break HTTP.";
     ForbiddenHost, "forbidden_host", Count, "Requests refused because of their Host field.";
     NotAllowed, "not_allowed", Count, "Connections refused because of their address.";
@@ -170,6 +172,8 @@ pub struct Report {
 struct Noted {
     kind: FaultKind,
     text: String,
+    /// The path that it last came with, if any.
+    place: String,
     times: u64,
     first: Instant,
     last: Instant,
@@ -215,11 +219,16 @@ impl Report {
 
     /// Notes a fault in words for people; the same one again is counted.
     pub fn fault(&mut self, kind: FaultKind, text: &str, now: Instant) {
-        let text = shortened(text);
+        self.fault_at(kind, (text, ""), now);
+    }
+
+    /// The same with the path at which it came; of many the last one is told.
+    pub fn fault_at(&mut self, kind: FaultKind, (text, place): (&str, &str), now: Instant) {
+        let (text, place) = (shortened(text), shortened(place).to_owned());
         let known = self.faults.iter().position(|noted| noted.kind == kind && noted.text == text);
         let noted = match known.and_then(|at| self.faults.remove(at)) {
-            Some(noted) => Noted { times: noted.times.saturating_add(1), last: now, ..noted },
-            None => Noted { kind, text: text.into(), times: 1, first: now, last: now },
+            Some(noted) => Noted { place, times: noted.times.saturating_add(1), last: now, ..noted },
+            None => Noted { kind, text: text.into(), place, times: 1, first: now, last: now },
         };
         if self.faults.len() == limits::operator::FAULTS {
             self.faults.pop_front();
@@ -231,7 +240,10 @@ impl Report {
     pub fn faults(&self, now: Instant) -> Vec<Fault> {
         let told = |noted: &Noted| Fault {
             kind: noted.kind.name().into(),
-            text: noted.text.clone(),
+            text: match &*noted.place {
+                "" => noted.text.clone(),
+                place => shortened(&format!("{} Last: {place}", noted.text)).into(),
+            },
             times: noted.times,
             first_seconds_ago: (now - noted.first).as_secs(),
             last_seconds_ago: (now - noted.last).as_secs(),

@@ -127,6 +127,7 @@ impl Machine {
         }
         if note.hit.is_some() {
             self.set_pace(id, &mut answer);
+            self.note_from_cache(id, answer.status);
         }
         self.put(Output::Answer { exchange: id, answer });
     }
@@ -316,6 +317,7 @@ impl Machine {
 
     /// Cuts an answered exchange whose rest will not come.
     pub(super) fn cut(&mut self, id: ExchangeId) {
+        self.report.add(Counter::AnswersCut, 1);
         self.put(Output::Cut { exchange: id });
     }
 

@@ -129,6 +129,8 @@ pub enum Health {
     Good,
     /// A base URL fails and another one serves.
     Degraded,
+    /// It answers, but segment after segment with an error of the 4xx kind.
+    Denying,
     /// None of its base URLs answers.
     Failing,
 }
@@ -298,6 +300,7 @@ impl Health {
             Self::Untried => "not asked yet",
             Self::Good => "works",
             Self::Degraded => "works, on a spare URL",
+            Self::Denying => "answers, but denies what players ask",
             Self::Failing => "fails",
         }
     }

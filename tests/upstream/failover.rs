@@ -73,8 +73,8 @@ fn when_all_fail_each_is_asked_once_and_the_last_answer_is_the_players() {
     assert_eq!((first.asked().len(), second.asked().len()), (1, 1));
     let status = node.status();
     assert_eq!(status["origins"][0]["health"], "failing");
-    let sentences =
-        [500, 503].map(|n| format!("The origin answers with an error of its own: {n}."));
+    let sentences = [500, 503]
+        .map(|n| format!("tv: The origin answers with an error of its own: {n}. Last: /a"));
     assert_eq!(status["faults"][1]["text"], sentences[0]);
     assert_eq!(status["faults"][0]["text"], sentences[1]);
     node.logged(&["tv/a: it answers 503"]);

@@ -22,3 +22,4 @@ mod live;
 mod redirects;
 mod secure;
 mod stale;
+mod suffering;

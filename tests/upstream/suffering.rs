@@ -1,0 +1,93 @@
+//! What makes a picture stall although each connection works: the log, the status and the counters
+//! say so.
+
+use crate::node::Node;
+use crate::origin::{Asked, Origin, Reply, pattern};
+
+const HLS: &str = "Content-Type: application/vnd.apple.mpegurl\r\n";
+
+/// An origin with a playlist of ten segments, which `segments` answers.
+fn channel(segments: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static) -> Origin {
+    let mut list = String::from("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n");
+    (0..10).for_each(|number| list += &format!("#EXTINF:4.0,\ns{number}.ts?token=1\n"));
+    list += "#EXT-X-ENDLIST\n";
+    Origin::new(move |asked, reply| match asked.path() {
+        "/hls/p.m3u8" => reply.answer("200 OK", HLS, &list),
+        path if path.ends_with(".ts") => segments(asked, reply),
+        _ => reply.answer("404 Not Found", "Cache-Control: max-age=60\r\n", "no"),
+    })
+}
+
+fn health(node: &Node) -> (String, String) {
+    let status = node.status();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&status["state"]), text(&status["origins"][0]["health"]))
+}
+
+#[test]
+fn segments_that_the_origin_denies_are_told_and_one_alone_is_no_alarm() {
+    let origin = channel(|asked, reply| match asked.path() {
+        "/hls/s9.ts" => reply.answer("200 OK", "", "good"),
+        _ => reply.answer("403 Forbidden", "", "token"),
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    node.get("/tv/hls/s0.ts?token=1").is_status(403, "token");
+    assert_eq!(health(&node), ("playing".into(), "good".into()));
+    for number in 1..6 {
+        node.get(&format!("/tv/hls/s{number}.ts?token=1")).is_status(403, "token");
+    }
+    assert_eq!(health(&node), ("impaired".into(), "denying".into()));
+    let status = node.status();
+    assert_eq!(status["origins"][0]["last_error"], "it answers 403 (not allowed)");
+    assert_eq!(status["counters"]["player_denials"], 6);
+    let fault = &status["faults"][0];
+    let text = "tv answers 403 (not allowed) to what players ask: an expired token or a blocked \
+                region? Last: /hls/s5.ts";
+    assert_eq!((&fault["text"], &fault["times"]), (&text.into(), &6.into()));
+    let line = "tv/hls/s0.ts: the origin answers 403 (not allowed): the player gets the same";
+    node.logged(&["<4>", line]);
+    assert_eq!(node.said(&["the origin answers 403", "s1.ts"]), 0, "the same is counted");
+    node.get("/tv/hls/s9.ts?token=1").is("good");
+    assert_eq!(health(&node), ("playing".into(), "good".into()));
+}
+
+#[test]
+fn what_is_not_there_counts_from_the_cache_too_and_an_icon_is_no_alarm() {
+    let origin = channel(|_, reply| reply.answer("200 OK", "", "good"));
+    let node = Node::with(&origin.url(), "");
+    for _ in 0..8 {
+        node.get("/tv/favicon.ico").is_status(404, "no");
+    }
+    assert_eq!(origin.about("/favicon.ico").len(), 1);
+    assert_eq!(node.metric("neap_player_denials_total"), 8);
+    assert_eq!(health(&node), ("idle".into(), "good".into()));
+    let text = node.status()["faults"][0]["text"].to_string();
+    assert!(text.contains("404 (not found) to what players ask: a wrong URL"), "{text}");
+}
+
+#[test]
+fn an_origin_whose_bodies_break_off_does_not_work_until_one_is_whole() {
+    let origin = channel(|asked, reply| {
+        if asked.path() == "/hls/s9.ts" {
+            return reply.answer("200 OK", "", pattern(5000));
+        }
+        reply.send("HTTP/1.1 200 OK\r\nContent-Length: 255116\r\n\r\n");
+        reply.send(pattern(1000));
+        reply.close();
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    for number in 0..3 {
+        let got = node.get(&format!("/tv/hls/s{number}.ts?token=1"));
+        assert_eq!((got.status, got.whole), (200, false));
+        node.get("/tv/hls/p.m3u8");
+        assert_eq!(health(&node), ("impaired".into(), "failing".into()));
+    }
+    let status = node.status();
+    let cause = status["origins"][0]["last_error"].as_str().unwrap_or_default();
+    assert!(cause.contains("in the middle of the body"), "{cause}");
+    assert!(status["counters"]["answers_cut"].as_u64() >= Some(3), "{status}");
+    node.get("/tv/hls/s9.ts?token=1").is(pattern(5000));
+    assert_eq!(health(&node).1, "good");
+}
