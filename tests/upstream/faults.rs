@@ -45,7 +45,7 @@ fn silence_before_the_first_byte_is_a_504() {
     let origin = Origin::new(|_, reply| reply.wait_for_leaving());
     let node = Node::with(&origin.url(), SHORT);
     node.get("/tv/a").is_trouble(504, "did not answer in time");
-    node.logged(&["<4>", "nothing came in time"]);
+    node.logged(&["<4>", "nothing came within 300 ms (the origin's timeout)"]);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn silence_in_the_middle_cuts_the_player_and_keeps_nothing() {
     let node = Node::with(&origin.url(), SHORT);
     let got = node.get("/tv/a");
     assert_eq!((got.status, got.whole, &*got.body), (200, false, &b"wh"[..]));
-    node.logged(&["<4>", "broke off", "nothing came in time"]);
+    node.logged(&["<4>", "broke off", "nothing came within 300 ms (the origin's timeout)"]);
     node.get("/tv/a").is("whole");
     assert_eq!(origin.asked().len(), 2);
 }

@@ -13,7 +13,7 @@ use nix::sys::socket::sockopt::TcpUserTimeout;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::base::limits;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Plain};
 use crate::net::ground::patience::{Elapsed, Patience};
 use crate::net::ground::reactor::Source;
 use crate::node::trouble::{Trouble, TroubleKind};
@@ -101,7 +101,7 @@ impl Connection {
             stream.write_all(bytes).await?;
             stream.flush().await
         };
-        within(patience.bound(*limit, sent).await)
+        within(*limit, patience.bound(*limit, sent).await)
     }
 
     /// Waits until the server says something; nothing is lost where the wait is given up.
@@ -206,7 +206,7 @@ impl Connection {
         let Self { stream, ahead, patience, .. } = self;
         let mut stream = Pin::new(stream);
         let read = poll_fn(|context| stream.as_mut().poll_read(context, &mut ahead[here..]));
-        let count = within(patience.bound(limit, read).await);
+        let count = within(limit, patience.bound(limit, read).await);
         self.ahead.truncate(here + *count.as_ref().unwrap_or(&0));
         match count? {
             0 => Err(broken("the connection was closed".into())),
@@ -224,7 +224,7 @@ impl Connection {
         let Self { stream, patience, limit, .. } = self;
         let mut stream = Pin::new(stream);
         let read = poll_fn(|context| stream.as_mut().poll_read(context, into));
-        within(patience.bound(*limit, read).await)
+        within(*limit, patience.bound(*limit, read).await)
     }
 
     fn buffered(&mut self, into: &mut [u8]) -> usize {
@@ -277,12 +277,13 @@ impl AsyncWrite for Stream {
     }
 }
 
-fn within<T>(done: Result<io::Result<T>, Elapsed>) -> Result<T, Trouble> {
+fn within<T>(limit: Duration, done: Result<io::Result<T>, Elapsed>) -> Result<T, Trouble> {
     match done {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(broken(error.to_string())),
         Err(Elapsed) => {
-            Err(Trouble { kind: TroubleKind::Silent, cause: "nothing came in time".into() })
+            let cause = format!("nothing came within {} (the origin's timeout)", Plain(limit));
+            Err(Trouble { kind: TroubleKind::Silent, cause })
         }
     }
 }
