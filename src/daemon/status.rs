@@ -2,13 +2,14 @@
 
 use core::fmt;
 use core::fmt::Write;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use super::check::Outcome;
 use super::control::{socket, unanswered};
 use crate::config::layers::{Flags, Paths};
 use crate::net::admin::{client, words};
-use crate::node::status::{Status, Usage};
+use crate::node::status::{Health, Origin, Status, Usage};
 
 /// Why there is nothing to print.
 #[derive(Debug)]
@@ -34,7 +35,10 @@ impl fmt::Display for Error {
 pub fn outcome(paths: &Paths, flags: &Flags, json: bool) -> Outcome {
     let asked = socket(paths, flags).map(|path| ask(&path, json));
     match asked {
-        Ok(Ok(out)) => Outcome { out, ..Outcome::default() },
+        Ok(Ok(out)) => {
+            let out = if !json && std::io::stdout().is_terminal() { wrapped(&out) } else { out };
+            Outcome { out, ..Outcome::default() }
+        }
         Ok(Err(Error::Daemon(error))) => unanswered(&error),
         Ok(Err(error)) => {
             Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() }
@@ -55,7 +59,7 @@ pub fn ask(control: &Path, json: bool) -> Result<String, Error> {
     serde_json::from_str(&text).map(|status| render(&status)).map_err(Error::Shape)
 }
 
-/// Writes a status as a table of at most one screen.
+/// Writes a status as a table, each line whole.
 pub fn render(status: &Status) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -65,94 +69,99 @@ pub fn render(status: &Status) -> String {
 
 fn write_status(text: &mut String, status: &Status) -> fmt::Result {
     let (state, uptime) = (status.state.word(), words::time(status.uptime_seconds));
-    writeln!(text, "neap {}  {state}, running for {uptime}", clean(&status.version, 20))?;
+    writeln!(text, "neap {}  {state}, running for {uptime}", clean(&status.version))?;
     writeln!(text)?;
     let streams = status.playing.iter().map(|stream| {
         let bitrate = stream.bitrate.map(words::bitrate).unwrap_or_default();
-        let path = clean(&format!("{}{}", stream.origin, stream.path), 50);
+        let path = clean(&format!("{}{}", stream.origin, stream.path));
         format!("{path:50}  {:9}  {bitrate}", stream.kind.words())
     });
-    rows(text, "Playing", streams, "nobody plays")?;
+    rows(text, "Playing", (streams, ROWS), "nobody plays")?;
     let total = |name| status.counters.get(name).copied().unwrap_or(0);
     let given = words::size(total("player_bytes"));
     let share = status.hit_permille.map_or_else(
         || "nothing played yet".into(),
         |share| format!("{} of {given} to players since the start", words::share(share)),
     );
-    rows(text, "Cache gave", [share].into_iter(), "")?;
+    row(text, "Cache gave", &share)?;
     let rates = status.rates.iter().map(|(name, rate)| format!("{name} {}", words::rate(*rate)));
     let rates: Vec<String> = rates.collect();
-    rows(text, "Now", [rates.join(", ")].into_iter(), "")?;
-    let origins = status.origins.iter().map(|origin| {
-        let since = origin.failing_seconds.map(|seconds| format!(", for {}", words::time(seconds)));
-        let health = format!("{}{}", origin.health.words(), since.unwrap_or_default());
-        format!("{:16}  {health}", clean(&origin.name, 16))
-    });
-    rows(text, "Origins", origins, "none configured")?;
-    rows(text, "Memory", [used(status.memory)].into_iter(), "")?;
+    row(text, "Last minute", &rates.join(", "))?;
+    origins(text, &status.origins)?;
+    row(text, "Memory", &used(status.memory))?;
     let disk = match &status.disk_fault {
-        Some(fault) => format!("out of use: {}", clean(fault, 60)),
+        Some(fault) => format!("out of use: {}", clean(fault)),
         None => used(status.disk),
     };
-    rows(text, "Disk", [disk].into_iter(), "")?;
+    row(text, "Disk", &disk)?;
     if let Some(network) = &status.network {
         let peers = network.peers.iter().map(|peer| {
             let (given, taken) = (words::size(peer.given_bytes), words::size(peer.taken_bytes));
             format!("{}  {:8} {:5} gave {taken}, was given {given}", peer.key, peer.role, peer.tier)
         });
-        rows(text, "Peers", peers, "none found yet")?;
-        rows(text, "Reachable", [network.reached.words().to_owned()].into_iter(), "")?;
+        rows(text, "Peers", (peers, ROWS), "none found yet")?;
+        row(text, "Reachable", network.reached.words())?;
     }
     let caps = status.caps.iter().map(|cap| {
         let held = if cap.holds.is_empty() { String::new() } else { format!("; {}", cap.holds) };
         let used = [cap.now.as_str(), cap.period.as_str()].join(" ");
-        clean(&format!("{:12} {}: {}{held}", cap.name, cap.limit, used.trim()), 66)
+        clean(&format!("{:12} {}: {}{held}", cap.name, cap.limit, used.trim()))
     });
-    let sharing = status.sharing.iter().map(|why| clean(why, 66)).collect::<Vec<_>>();
-    rows(text, "Sharing", sharing.into_iter(), "nothing is held back")?;
-    capped(text, caps)?;
+    row(text, "Sharing", &clean(status.sharing.as_deref().unwrap_or("nothing is held back")))?;
+    // All of them: each is a line that somebody looks for.
+    let all = (caps.clone(), caps.len());
+    if all.1 > 0 {
+        rows(text, "Caps", all, "")?;
+    }
     let open = status.connections;
-    rows(
-        text,
-        "Players",
-        [format!("{} of {} connections", open.used, open.limit)].into_iter(),
-        "",
-    )?;
+    row(text, "Players", &format!("{} of {} connections", open.used, open.limit))?;
     let faults = status.faults.iter().map(|fault| {
         let times =
             if fault.times > 1 { format!("{} times, ", fault.times) } else { String::new() };
         let ago = words::ago(fault.last_seconds_ago);
-        format!("{} ({times}{ago})", clean(&fault.text, 56))
+        format!("{} ({times}{ago})", clean(&fault.text))
     });
-    rows(text, "Faults", faults, "none since the start")
+    rows(text, "Faults", (faults, ROWS), "none since the start")
 }
 
-/// The caps, all of them: each is a line that somebody looks for.
-fn capped(text: &mut String, caps: impl Iterator<Item = String>) -> fmt::Result {
-    let mut name = "Caps";
-    for cap in caps {
-        writeln!(text, "{name:12}{}", cap.trim_end())?;
-        name = "";
+/// The origins: those in trouble first, all of them, each with its last failure.
+fn origins(text: &mut String, origins: &[Origin]) -> fmt::Result {
+    let works = |origin: &&Origin| matches!(origin.health, Health::Good | Health::Untried);
+    let (good, bad): (Vec<&Origin>, Vec<&Origin>) = origins.iter().partition(works);
+    let mut lines = Vec::new();
+    for origin in bad {
+        let since = origin.failing_seconds.map(|seconds| format!(", for {}", words::time(seconds)));
+        let health = format!("{}{}", origin.health.words(), since.unwrap_or_default());
+        lines.push(format!("{:16}  {health}", clean(&origin.name)));
+        let last = origin.last_error.iter();
+        lines.extend(last.map(|error| format!("  last failure: {}", clean(error))));
     }
-    Ok(())
+    let most = lines.len().max(ROWS);
+    let line = |origin: &&Origin| format!("{:16}  {}", clean(&origin.name), origin.health.words());
+    lines.extend(good.iter().map(line));
+    rows(text, "Origins", (lines.into_iter(), most), "none configured")
 }
 
-/// Rows under one name, with the rest told as a number.
+fn row(text: &mut String, name: &str, row: &str) -> fmt::Result {
+    writeln!(text, "{name:12}{}", row.trim_end())
+}
+
+/// Rows under one name, of more than `most` the rest told as a number.
 fn rows(
     text: &mut String,
     name: &str,
-    rows: impl ExactSizeIterator<Item = String>,
+    (rows, most): (impl ExactSizeIterator<Item = String>, usize),
     none: &str,
 ) -> fmt::Result {
     let (mut name, count) = (name, rows.len());
     if count == 0 {
-        writeln!(text, "{name:12}{none}")?;
+        row(text, name, none)?;
     }
-    for row in rows.take(ROWS) {
-        writeln!(text, "{name:12}{}", row.trim_end())?;
+    for line in rows.take(most) {
+        row(text, name, &line)?;
         name = "";
     }
-    if count > ROWS { writeln!(text, "{:12}and {} more", "", count - ROWS) } else { Ok(()) }
+    if count > most { row(text, "", &format!("and {} more", count - most)) } else { Ok(()) }
 }
 
 fn used(usage: Usage) -> String {
@@ -162,13 +171,70 @@ fn used(usage: Usage) -> String {
     }
 }
 
-/// Text from elsewhere, fit for a terminal and its column.
-fn clean(text: &str, width: usize) -> String {
-    let plain = |c: char| if c.is_control() { '?' } else { c };
-    let whole = text.chars().count() <= width;
-    let kept = text.chars().map(plain).take(if whole { width } else { width - 1 });
-    kept.chain((!whole).then_some('…')).collect()
+/// Lines that are too long for a terminal go on in the next one, below what they say.
+fn wrapped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut left = WIDTH;
+        for word in line.split_inclusive(' ') {
+            let long = word.chars().count();
+            if word.trim_end().chars().count() > left && left < WIDTH - INDENT {
+                out.truncate(out.trim_end_matches(' ').len());
+                let _ = write!(out, "\n{:INDENT$}", "");
+                left = WIDTH - INDENT;
+            }
+            out.push_str(word);
+            left = left.saturating_sub(long);
+        }
+        out.push('\n');
+    }
+    out
 }
 
-/// Rows of one kind: three kinds grow, and all have to fit 24 lines.
+/// Text from elsewhere, fit for a terminal.
+fn clean(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
+/// Rows of one kind that are no trouble: three kinds grow, and all should fit 24 lines.
 const ROWS: usize = 4;
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+
+/// Where what is said of a name begins; what goes on stands a little further in.
+const INDENT: usize = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(name: &str, health: Health, error: Option<&str>) -> Origin {
+        let last_error = error.map(str::to_owned);
+        Origin { name: name.into(), health, last_error, failing_seconds: None }
+    }
+
+    #[test]
+    fn all_origins_in_trouble_come_first_with_their_last_failure() {
+        let cause = "no connection ".repeat(20);
+        let mut all: Vec<_> =
+            (0..9).map(|n| origin(&format!("g{n}"), Health::Good, None)).collect();
+        all.extend((0..6).map(|n| origin(&format!("b{n}"), Health::Failing, Some(&cause))));
+        let text = render(&Status { origins: all, ..Status::default() });
+        assert_eq!(text.matches(&format!("last failure: {}\n", cause.trim_end())).count(), 6);
+        assert!(text.contains("Origins     b0"), "{text}");
+        assert!(text.contains("and 9 more"), "{text}");
+    }
+
+    #[test]
+    fn a_long_line_goes_on_in_the_next_one_and_nothing_is_lost() {
+        let text = format!("Faults      {}end\nDisk        off\n", "some words ".repeat(20));
+        let told = wrapped(&text);
+        assert!(told.lines().all(|line| line.len() <= WIDTH), "{told}");
+        assert!(told.lines().skip(1).any(|line| line.starts_with("              some")), "{told}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&told), words(&text));
+        let long = "x".repeat(200);
+        assert_eq!(wrapped(&long), format!("{long}\n"));
+    }
+}

@@ -166,6 +166,7 @@ pub struct Report {
     /// Number of the current bucket since boot.
     bucket: u64,
     faults: VecDeque<Noted>,
+    started: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -187,6 +188,7 @@ impl Report {
             buckets: VecDeque::from([[0; Source::ALL.len()]]),
             bucket: number(now),
             faults: VecDeque::new(),
+            started: now,
         }
     }
 
@@ -227,7 +229,9 @@ impl Report {
         let (text, place) = (shortened(text), shortened(place).to_owned());
         let known = self.faults.iter().position(|noted| noted.kind == kind && noted.text == text);
         let noted = match known.and_then(|at| self.faults.remove(at)) {
-            Some(noted) => Noted { place, times: noted.times.saturating_add(1), last: now, ..noted },
+            Some(noted) => {
+                Noted { place, times: noted.times.saturating_add(1), last: now, ..noted }
+            }
             None => Noted { kind, text: text.into(), place, times: 1, first: now, last: now },
         };
         if self.faults.len() == limits::operator::FAULTS {
@@ -267,13 +271,17 @@ impl Report {
         History { bucket_seconds: limits::operator::BUCKET.as_secs(), bytes: bytes.collect() }
     }
 
-    /// Bytes a second to players over the last whole minute of buckets.
+    /// Bytes a second to players over the last minute: the buckets of which the current one is the
+    /// last, by the time that has passed in them.
     pub fn rates(&self, now: Instant) -> BTreeMap<String, u64> {
         let history = self.history(now);
+        let first =
+            (number(now) + 1).saturating_sub(MINUTE as u64) * limits::operator::BUCKET.as_secs();
+        let passed = now - Instant::from_micros(first * 1_000_000).max(self.started);
+        let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX).max(1000);
         let rate = |row: &[u64]| {
-            let whole = &row[..row.len() - 1];
-            whole[whole.len() - MINUTE..].iter().sum::<u64>()
-                / (MINUTE as u64 * limits::operator::BUCKET.as_secs())
+            let sum: u64 = row[row.len() - MINUTE..].iter().sum();
+            u64::try_from(u128::from(sum) * 1000 / u128::from(millis)).unwrap_or(u64::MAX)
         };
         history.bytes.iter().map(|(name, row)| (name.clone(), rate(row))).collect()
     }
@@ -299,7 +307,7 @@ impl Report {
     }
 }
 
-/// Whole buckets in the minute over which rates are taken.
+/// Buckets in the minute over which rates are taken, the current one included.
 const MINUTE: usize =
     (Duration::from_secs(60).as_secs() / limits::operator::BUCKET.as_secs()) as usize;
 
@@ -377,15 +385,25 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_those_of_the_last_whole_minute() {
+    fn rates_are_those_of_the_time_that_has_passed() {
         let mut report = Report::new(at(0));
         for second in 0..100 {
             report.bytes(Source::Cache, 1000, at(second));
+            assert_eq!(report.rates(at(second + 1))["cache"], 1000, "{second}");
         }
-        assert_eq!(report.rates(at(100))["cache"], 1000);
         assert_eq!(report.rates(at(100))["origin"], 0);
-        assert_eq!(report.rates(at(130))["cache"], 500);
+        assert_eq!(report.rates(at(125))["cache"], 30_000 / 55);
         assert_eq!(report.rates(at(1000))["cache"], 0);
+    }
+
+    #[test]
+    fn a_fault_tells_the_path_that_it_last_came_with() {
+        let mut report = Report::new(at(0));
+        report.fault_at(FaultKind::Origin, ("tv: It broke.", "/a"), at(1));
+        report.fault_at(FaultKind::Origin, ("tv: It broke.", "/b"), at(2));
+        let faults = report.faults(at(2));
+        assert_eq!((faults.len(), faults[0].times), (1, 2));
+        assert_eq!(faults[0].text, "tv: It broke. Last: /b");
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct Status {
     /// Share of content bytes that the cache gave since the start, in thousandths; none before
     /// the first byte.
     pub hit_permille: Option<u16>,
-    /// Bytes a second to players over the last minute, by source.
+    /// Bytes a second to players over the last minute, what runs of it included, by source.
     pub rates: BTreeMap<String, u64>,
     /// Bytes to players over the last ten minutes, by source.
     pub history: History,
