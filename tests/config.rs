@@ -425,6 +425,25 @@ fn a_witness_by_mistake_is_pointed_out() {
 }
 
 #[test]
+fn the_control_socket_is_found_whatever_else_is_wrong() {
+    let root = Root::new();
+    let flags = Flags::default();
+    let control = |root: &Root| Config::control(&root.paths(), &flags);
+    let usual = Config::default().admin.control;
+    assert_eq!(control(&root), (usual.clone(), Vec::new()));
+    // Its secret is not there.
+    root.write(LOCAL, with_network(&root, "[admin]\ncontrol = '/run/a.sock'\n"));
+    assert!(root.load(&flags).is_err());
+    assert_eq!(control(&root), (Some("/run/a.sock".into()), Vec::new()));
+    root.write(LOCAL, "[admin]\ncontrol = '/run/a.sock'\n[cache]\nmemry = '1 MiB'\n");
+    let (socket, problems) = control(&root);
+    assert_eq!((socket, problems.len()), (Some("/run/a.sock".into()), 1));
+    root.write(LOCAL, "[admin\n");
+    let (socket, problems) = control(&root);
+    assert_eq!((socket, problems.is_empty()), (usual, false));
+}
+
+#[test]
 fn a_secret_that_does_not_serve_is_refused() {
     let root = Root::new();
     root.write(LOCAL, with_network(&root, ""));

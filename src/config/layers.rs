@@ -67,20 +67,32 @@ impl Paths {
 impl Config {
     /// Reads all layers; what is wrong in any of them is answered at once.
     pub fn load(paths: &Paths, flags: &Flags) -> Result<Loaded, Vec<Problem>> {
-        let mut merge = Merge::default();
-        read_file(&mut merge, &paths.vendor(), false);
-        let local = flags.config.clone().unwrap_or_else(|| paths.local());
-        read_file(&mut merge, &local, flags.config.is_some());
-        match drop_ins(&local) {
-            Ok(files) => files.iter().for_each(|file| read_file(&mut merge, file, false)),
-            Err(problem) => merge.problem(problem),
-        }
-        read_flags(&mut merge, flags);
+        let mut merge = merged(paths, flags);
         merge.read_secret();
         let (config, sources) = merge.finish()?;
         let warnings = odd::odd(&config, &sources, &Site::look(&config));
         Ok(Loaded { config, sources, warnings })
     }
+
+    /// The path of the control socket, as far as the files can be read, and what is wrong in them:
+    /// who asks how it goes needs nothing else, and no secret.
+    pub fn control(paths: &Paths, flags: &Flags) -> (Option<PathBuf>, Vec<Problem>) {
+        let (config, problems) = merged(paths, flags).parts();
+        (config.admin.control, problems)
+    }
+}
+
+fn merged(paths: &Paths, flags: &Flags) -> Merge {
+    let mut merge = Merge::default();
+    read_file(&mut merge, &paths.vendor(), false);
+    let local = flags.config.clone().unwrap_or_else(|| paths.local());
+    read_file(&mut merge, &local, flags.config.is_some());
+    match drop_ins(&local) {
+        Ok(files) => files.iter().for_each(|file| read_file(&mut merge, file, false)),
+        Err(problem) => merge.problem(problem),
+    }
+    read_flags(&mut merge, flags);
+    merge
 }
 
 fn read_file(merge: &mut Merge, path: &Path, must_exist: bool) {

@@ -119,6 +119,11 @@ impl Merge {
         if self.problems.is_empty() { Ok((self.config, self.sources)) } else { Err(self.problems) }
     }
 
+    /// What was read so far, and what is wrong with it.
+    pub fn parts(self) -> (Config, Vec<Problem>) {
+        (self.config, self.problems)
+    }
+
     fn section(&mut self, reading: &mut Reading<'_>, section: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let known = |key: &&Key<Config>| key.section == section && key.name == name.get_ref();

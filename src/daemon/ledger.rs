@@ -3,25 +3,26 @@
 use core::fmt::Write;
 
 use super::check::Outcome;
-use super::control::{socket, unanswered};
+use super::control::{at_socket, unanswered};
 use crate::config::layers::{Flags, Paths};
 use crate::net::admin::{client, words};
 use crate::node::status::{Account, Status};
 
 /// What `neap ledger` prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags) -> Outcome {
-    let text = match socket(paths, flags).map(|path| client::fetch(&path)) {
-        Ok(Ok(text)) => text,
-        Ok(Err(error)) => return unanswered(&error),
-        Err(outcome) => return outcome,
-    };
-    match serde_json::from_str::<Status>(&text) {
-        Ok(status) => Outcome { out: table(&status.ledger), ..Outcome::default() },
-        Err(error) => {
-            let err = format!("neap: the running neap is of another version: {error}\n");
-            Outcome { err, code: 70, ..Outcome::default() }
+    at_socket(paths, flags, |path| {
+        let text = match client::fetch(path) {
+            Ok(text) => text,
+            Err(error) => return unanswered(&error),
+        };
+        match serde_json::from_str::<Status>(&text) {
+            Ok(status) => Outcome { out: table(&status.ledger), ..Outcome::default() },
+            Err(error) => {
+                let err = format!("neap: the running neap is of another version: {error}\n");
+                Outcome { err, code: 70, ..Outcome::default() }
+            }
         }
-    }
+    })
 }
 
 /// The ledger, a line for each account.

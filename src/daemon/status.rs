@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use super::check::Outcome;
-use super::control::{socket, unanswered};
+use super::control::{at_socket, unanswered};
 use crate::config::layers::{Flags, Paths};
 use crate::net::admin::{client, words};
 use crate::node::status::{Health, Origin, Status, Usage};
@@ -33,18 +33,14 @@ impl fmt::Display for Error {
 
 /// What `neap status` prints, and its exit code.
 pub fn outcome(paths: &Paths, flags: &Flags, json: bool) -> Outcome {
-    let asked = socket(paths, flags).map(|path| ask(&path, json));
-    match asked {
-        Ok(Ok(out)) => {
+    at_socket(paths, flags, |path| match ask(path, json) {
+        Ok(out) => {
             let out = if !json && std::io::stdout().is_terminal() { wrapped(&out) } else { out };
             Outcome { out, ..Outcome::default() }
         }
-        Ok(Err(Error::Daemon(error))) => unanswered(&error),
-        Ok(Err(error)) => {
-            Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() }
-        }
-        Err(outcome) => outcome,
-    }
+        Err(Error::Daemon(error)) => unanswered(&error),
+        Err(error) => Outcome { err: format!("neap: {error}\n"), code: 70, ..Outcome::default() },
+    })
 }
 
 /// Asks the daemon at the control socket; answers its JSON as it came, or words for people.

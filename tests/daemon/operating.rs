@@ -126,6 +126,26 @@ fn sighup_with_a_bad_file_changes_nothing_and_says_why() {
 }
 
 #[test]
+fn a_wrong_file_keeps_no_status_from_being_asked() {
+    let origin = Origin::with("/a", ok(FRESH, "content"));
+    let daemon = Daemon::new(&origin);
+    let control = daemon.folder.0.join("control.sock");
+    daemon.rewrite(&format!(
+        "[admin]\ncontrol = \"{}\"\n[cache]\nmemry = \"1 MiB\"\n[network]\nname = \"home\"\n\
+         secret-file = \"/nowhere\"\n",
+        control.display()
+    ));
+    for word in ["status", "ledger", "wake"] {
+        let output = command(&daemon.folder.0).arg(word).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{word}: {said}");
+        assert!(!output.stdout.is_empty());
+        assert!(said.starts_with("neap: warning: ") && said.contains("memry"), "{said}");
+        assert!(!said.contains("nowhere"), "{said}");
+    }
+}
+
+#[test]
 fn sighup_adds_an_origin_without_cutting_a_stream() {
     let gate = Gate::default();
     let lines = format!("{FRESH}\nContent-Length: 10");
