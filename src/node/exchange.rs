@@ -27,6 +27,8 @@ pub(super) struct Exchange {
     pub(super) row: Option<RowId>,
     /// Where its bytes come from, as far as is known.
     pub(super) source: Source,
+    /// Bytes of what it wants that were in memory when it asked.
+    pub(super) here: u64,
     /// Whether a playlist lists it as a media segment.
     pub(super) is_media: bool,
     /// Bytes of content that its answer has, once they are known.
@@ -54,6 +56,7 @@ impl Exchange {
             fetch: None,
             row: None,
             source: Source::Origin,
+            here: 0,
             is_media: false,
             promised: None,
             anew: false,

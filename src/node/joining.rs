@@ -171,6 +171,7 @@ impl Machine {
             swarm.scheduler.on_block(segment, Arrival { block, from: None, bytes }, self.now);
             self.put(Output::Place { fetch: id });
             self.on_placed(row, range);
+            self.change_row(row, |row| row.origin += range.len());
             self.settle_doubt(segment, block);
             self.announce(segment);
             self.resume(resource, range);

@@ -93,6 +93,9 @@ pub struct Machine {
 pub(super) struct Row {
     pub(super) readers: u32,
     pub(super) writers: u32,
+    /// Bytes that came into it of peers and of the origin.
+    pub(super) peers: u64,
+    pub(super) origin: u64,
     /// Whether the index knows it.
     pub(super) stored: bool,
 }
@@ -270,13 +273,29 @@ impl Machine {
         let Some(exchange) = self.exchanges.remove(&id) else { return };
         self.leave_holes(id);
         self.note_hung_up(&exchange, sent);
-        self.report.bytes(exchange.source, sent, self.now);
+        self.note_sent(&exchange, sent);
         self.note_work(Work { played: sent, ..Work::default() });
         if let Some(fetch) = exchange.fetch {
             self.leave_fetch(fetch, id);
         }
         if let Some(row) = exchange.row {
             self.change_row(row, |row| row.readers = row.readers.saturating_sub(1));
+        }
+    }
+
+    /// Counts what a player got by who brought it; what came into a row by several sources is
+    /// shared out as they brought it.
+    fn note_sent(&mut self, exchange: &Exchange, sent: u64) {
+        let row = exchange.row.and_then(|row| self.rows.get(&row)).copied().unwrap_or_default();
+        let is_hit = exchange.source == Source::Cache;
+        let cache = if is_hit { sent } else { exchange.here.min(sent) };
+        let came = u128::from(row.peers) + u128::from(row.origin);
+        let share = u128::from(sent - cache) * u128::from(row.peers) / came.max(1);
+        let peers = u64::try_from(share).unwrap_or(0);
+        for (source, bytes) in
+            [(Source::Cache, cache), (Source::Peers, peers), (Source::Origin, sent - cache - peers)]
+        {
+            self.report.bytes(source, bytes, self.now);
         }
     }
 
@@ -382,4 +401,34 @@ fn ignored(config: &Config) -> Map<OriginId, Vec<String>> {
         Some((OriginId(u16::try_from(place).ok()?), names))
     };
     config.origins.iter().enumerate().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::url::Locator;
+    use crate::engine::cache::index::Key;
+    use crate::node::event::Request;
+
+    #[test]
+    fn bytes_count_for_whoever_brought_them() {
+        let mut machine = Machine::new(Config::default(), 1, Instant::default());
+        let locator = Locator { origin: OriginId(0), target: "/a".into() };
+        let key = Key { origin: OriginId(0), identity: "/a".into() };
+        let (method, fields) = ("GET".into(), Fields::new());
+        let request = Request { exchange: ExchangeId(1), method, locator, fields, body: None };
+        let mut exchange = Exchange::new(request, key);
+        machine.note_sent(&exchange, 7);
+        let row = RowId(1);
+        machine.rows.insert(row, Row { peers: 300, origin: 100, ..Row::default() });
+        (exchange.row, exchange.here) = (Some(row), 50);
+        machine.note_sent(&exchange, 450);
+        exchange.source = Source::Cache;
+        machine.note_sent(&exchange, 1000);
+        let of = |counter| machine.report.value(counter);
+        assert_eq!(of(Counter::CacheBytes), 1050);
+        assert_eq!(of(Counter::SwarmBytes), 300);
+        assert_eq!(of(Counter::PassedBytes), 107);
+        assert_eq!(of(Counter::PlayerBytes), 1457);
+    }
 }

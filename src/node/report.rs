@@ -98,7 +98,7 @@ counters! {
 pub enum Source {
     /// Memory or disk.
     Cache,
-    /// Peers, and what the origin adds in time.
+    /// Peers.
     Peers,
     /// An origin, while the player waited.
     Origin,

@@ -91,7 +91,7 @@ impl Machine {
         }
         // What came from the origin just now was counted when it was asked.
         let note = if note.hit.is_some() {
-            self.count(id, gap.is_some(), here > 0);
+            self.count(id, (gap.is_some(), here));
             let partly = || Note::asked(if here > 0 { "partial" } else { "miss" });
             if gap.is_some() { Note { stored: true, ..partly() } } else { note }
         } else {
@@ -132,16 +132,18 @@ impl Machine {
         self.put(Output::Answer { exchange: id, answer });
     }
 
-    /// Counts an answer from what is stored; `gap`: some of it is missing, `here`: some is not.
-    fn count(&mut self, id: ExchangeId, gap: bool, here: bool) {
-        let counter = match (gap, here) {
+    /// Counts an answer from what is stored; `gap`: some of it is missing, `here` bytes are not.
+    fn count(&mut self, id: ExchangeId, (gap, here): (bool, u64)) {
+        let counter = match (gap, here > 0) {
             (true, true) => Counter::PartialHits,
             (true, false) => Counter::Misses,
             (false, _) => Counter::Hits,
         };
         self.report.add(counter, 1);
-        if counter == Counter::Hits {
+        if !gap {
             self.set_source(id, Source::Cache);
+        } else if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.here = here;
         }
     }
 

@@ -5,7 +5,7 @@ use super::event::Output;
 use super::fetch::By;
 use super::machine::Machine;
 use super::peering::{Parting, PeerOrder};
-use super::report::{Counter, Source};
+use super::report::Counter;
 use super::serve::{Bring, if_range};
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
@@ -224,6 +224,7 @@ impl Machine {
         self.order(PeerOrder::Place { row, range });
         self.paces.on_block(range.len(), self.now);
         self.on_placed(row, range);
+        self.change_row(row, |row| row.peers += range.len());
         self.announce(segment);
         self.resume(segment.resource, range);
         self.settle(segment.resource);
@@ -271,7 +272,6 @@ impl Machine {
             let Some(swarm) = &mut self.swarm else { return true };
             swarm.scheduler.on_passed(segment, segment.block_at(gap.start), self.now);
         }
-        self.set_source(id, Source::Peers);
         true
     }
 

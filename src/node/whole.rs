@@ -254,6 +254,7 @@ impl Machine {
         self.forget(id);
         if self.row_of(resource) == Some(row) {
             self.on_placed(row, ByteRange::new(0, length));
+            self.change_row(row, |row| row.peers += length);
             if let Some(swarm) = &mut self.swarm {
                 swarm.sums.on_proven(resource, sum);
             }
