@@ -203,9 +203,14 @@ impl Odd<'_> {
         let nobody = lists.iter().all(|(.., rung)| network.trusted(*rung).is_empty());
         let by_digest = network.verify.contains(&Rung::OriginDigest)
             && config.origins.iter().any(Origin::states_digests);
-        if nobody && !witness && !by_digest && !network.verify.contains(&Rung::Quorum) {
-            let text = "no witness and no publisher is trusted, so nothing is taken from other";
-            self.warn("network.witnesses", format!("{text} nodes, however many there are"));
+        if nobody && !witness && !network.verify.contains(&Rung::Quorum) {
+            let rest = if by_digest {
+                ": only segments whose digest the origin itself states are taken from other nodes"
+            } else {
+                ", so nothing is taken from other nodes, however many there are"
+            };
+            let text = format!("no witness and no publisher is trusted{rest}");
+            self.warn("network.witnesses", text);
         }
         if site.own_key.is_some_and(|own| network.witnesses.contains(&own)) && !witness {
             let text = "the list holds this node's own key, but network.role is not \"witness\"";
@@ -371,11 +376,13 @@ mod tests {
         let nobody = "network.witnesses: no witness and no publisher is trusted, so nothing is \
                       taken from other nodes, however many there are";
         check_network(|network| network.witnesses.clear(), &[nobody]);
-        for rung in [Rung::OriginDigest, Rung::Quorum] {
+        let digests = "network.witnesses: no witness and no publisher is trusted: only segments \
+                       whose digest the origin itself states are taken from other nodes";
+        for (rung, expected) in [(Rung::OriginDigest, &[digests][..]), (Rung::Quorum, &[])] {
             let alone = |network: &mut Network| {
                 (network.witnesses, network.verify) = (Vec::new(), vec![rung]);
             };
-            check_network(alone, &[]);
+            check_network(alone, expected);
         }
         let left_out = "network.verify: it leaves out \"witness\", so network.witnesses counts for \
                         nothing";

@@ -244,7 +244,10 @@ impl Machine {
                 }
                 self.on_have(peer, Have { segment, here, coming, hops });
             }
-            Message::Record(record) => self.on_record(peer, *record),
+            Message::Record(record) => {
+                self.note_unknown(&record);
+                self.on_record(peer, *record);
+            }
             Message::Want { segment, blocks, within } => {
                 swarm.slots.on_want(peer, (segment, blocks, within), self.now);
             }

@@ -27,6 +27,8 @@ pub(super) struct Voting {
     differ: Set<(SegmentId, PeerId)>,
     /// Blocks that were not as a quorum says, and who gave them: either lies.
     doubts: Map<(SegmentId, u8), NodeKey>,
+    /// Signers whose word does not count, of whom the operator was told.
+    unknown: Set<NodeKey>,
 }
 
 impl Voting {
@@ -203,6 +205,30 @@ impl Machine {
         }
     }
 
+    /// A record of somebody whose word does not count, while nobody's does: the usual cause is a
+    /// key that is missing among the witnesses.
+    pub(super) fn note_unknown(&mut self, record: &Record) {
+        let counts =
+            self.report.value(Counter::Records) + self.report.value(Counter::RecordsSigned);
+        let Some(swarm) = &mut self.swarm else { return };
+        let (signer, told) = (record.signer, &mut swarm.voting.unknown);
+        let is_news = counts == 0
+            && swarm.voting.needed.is_none()
+            && !swarm.verifier.is_trusted(signer)
+            && told.len() < UNKNOWN
+            && !told.contains(&signer);
+        if is_news && record.holds() {
+            told.insert(signer);
+            let text = format!(
+                "peer {} signs records, but is not among network.witnesses: nothing is taken on \
+                 its word",
+                signer.short()
+            );
+            self.report.fault(FaultKind::Peer, &text, self.now);
+            self.say(log::Level::Warn, text);
+        }
+    }
+
     fn ban_voter(&mut self, liar: NodeKey) {
         let Some(swarm) = &mut self.swarm else { return };
         if swarm.voting.needed.is_none() {
@@ -213,5 +239,75 @@ impl Machine {
             Some(peer) => self.ban(peer, Parting::Liar("it signed what its origin does not send")),
             None => drop(swarm.roster.ban(liar, self.now)),
         }
+    }
+}
+
+/// Unknown signers that are named: anybody in the network can make keys.
+const UNKNOWN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use ring::signature::Ed25519KeyPair;
+
+    use super::*;
+    use crate::base::peer::Role;
+    use crate::base::time::{Date, Instant};
+    use crate::config::model::Config;
+    use crate::node::event::{Input, Output};
+    use crate::node::overview::Figures;
+    use crate::node::peering::Peering;
+    use crate::wire::message::Message;
+    use crate::wire::record::Statement;
+
+    fn record(seed: u8) -> Record {
+        let signer = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a seed");
+        let statement = Statement {
+            segment: SegmentId { resource: Digest::of(b"film"), number: 0 },
+            length: 3,
+            content_type: String::new(),
+            etag: String::new(),
+            last_modified: String::new(),
+            lifetime: Duration::from_secs(60),
+            blocks: vec![Digest::of(b"abc")],
+            expires: Date(2_000_000_000),
+        };
+        Record::sign(statement, &signer).expect("a record")
+    }
+
+    #[test]
+    fn an_unknown_signer_is_named_once_where_nobody_known_signs() {
+        let mut config = Config::default();
+        config.network.name = "home".into();
+        config.network.witnesses = vec![record(7).signer];
+        let mut machine = Machine::new(config, 1, Instant::default());
+        machine.know(NodeKey([1; 32]), NodeKey([1; 32]), Instant::default());
+        let mut told = |peering: Peering| {
+            machine.handle(Input::Peer(Box::new(peering)), Instant::default());
+            let mut lines = Vec::new();
+            while let Some(output) = machine.poll_output() {
+                if let Output::Say(log::Level::Warn, line) = output {
+                    lines.push(line);
+                }
+            }
+            let faults = machine.status(Instant::default(), Figures::default()).faults;
+            (lines.join(" "), faults.len())
+        };
+        let (peer, address) = (PeerId(1), [192, 168, 0, 2].into());
+        let (key, role, tier, dialled) = (record(2).signer, Role::Device, Tier::Home, None);
+        told(Peering::Joined { peer, key, role, tier, dialled, address });
+        let said = |record| Peering::Said { peer, message: Message::Record(Box::new(record)) };
+        let line = format!(
+            "peer {} signs records, but is not among network.witnesses: nothing is taken on its \
+             word",
+            record(2).signer.short()
+        );
+        assert_eq!(told(said(record(2))), (line, 1));
+        assert_eq!(told(said(record(2))), (String::new(), 1));
+        let forged = Record { signature: [0; 64], ..record(3) };
+        assert_eq!(told(said(forged)), (String::new(), 1));
+        told(said(record(7)));
+        assert_eq!(told(said(record(4))), (String::new(), 1));
     }
 }
