@@ -84,7 +84,8 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
     let rates: Vec<String> = rates.collect();
     row(text, "Last minute", &rates.join(", "))?;
     origins(text, &status.origins)?;
-    row(text, "Memory", &used(status.memory))?;
+    let held = status.memory_held.iter().map(|why| format!("; {why}"));
+    row(text, "Memory", &clean(&(used(status.memory) + &held.collect::<String>())))?;
     let disk = match &status.disk_fault {
         Some(fault) => format!("out of use: {}", clean(fault)),
         None => used(status.disk),

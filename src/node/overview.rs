@@ -22,6 +22,7 @@ impl Machine {
     pub fn status(&self, now: Instant, figures: Figures) -> Status {
         let limit = |used, limit| Usage { used, limit };
         let connections = self.connections as u64;
+        let configured = self.config.cache.memory.0;
         Status {
             schema: super::status::SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -29,11 +30,12 @@ impl Machine {
             state: self.state(now, figures),
             playing: self.playing(now),
             origins: self.origins(now),
-            memory: limit(figures.memory, self.config.cache.memory.0),
+            memory: limit(figures.memory, self.rule.governor.ram(configured)),
+            memory_held: self.rule.governor.memory_words(configured),
             disk: limit(self.disk.used(), self.config.cache.disk.0),
             disk_fault: self.disk_fault.clone(),
             network: self.network(now),
-            sharing: self.rule.governor.headline(now),
+            sharing: self.held_back(now),
             caps: self.caps(now),
             ledger: self.accounts(),
             connections: limit(connections, limits::http::CONNECTIONS as u64),
@@ -43,6 +45,20 @@ impl Machine {
             counters: self.report.counters(),
             faults: self.report.faults(now),
         }
+    }
+
+    /// What holds sharing back most: a word on it as a whole, else a cap.
+    fn held_back(&self, now: Instant) -> Option<String> {
+        let words = match () {
+            () if !self.config.network.exists() => return self.rule.governor.headline(now),
+            () if !self.config.sharing.enabled => {
+                "switched off in the configuration (sharing.enabled)"
+            }
+            () if self.consent.refused => "switched off by 'neap sharing off'",
+            () if self.is_muted() => "the operator's switch leaves this node out",
+            () => return self.rule.governor.headline(now),
+        };
+        Some(words.into())
     }
 
     fn caps(&self, now: Instant) -> Vec<Cap> {
@@ -105,3 +121,48 @@ const PLAYING: core::time::Duration = core::time::Duration::from_secs(30);
 
 /// Streams that the status lists.
 const STREAMS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::control::Control;
+    use crate::base::units::{Rate, Share, Size};
+    use crate::config::model::Config;
+    use crate::node::event::Input;
+
+    fn machine(change: impl FnOnce(&mut Config)) -> Machine {
+        let mut config = Config::default();
+        config.network.name = "home".into();
+        change(&mut config);
+        Machine::new(config, 1, Instant::default())
+    }
+
+    fn said(machine: &Machine) -> Status {
+        machine.status(Instant::default(), Figures::default())
+    }
+
+    #[test]
+    fn what_holds_back_all_of_sharing_is_named() {
+        let sharing = |change: fn(&mut Config)| said(&machine(change)).sharing.unwrap_or_default();
+        assert_eq!(sharing(|_| {}), "");
+        let off = sharing(|config| config.sharing.enabled = false);
+        assert_eq!(off, "switched off in the configuration (sharing.enabled)");
+        let cpu = sharing(|config| config.caps.cpu = Some(Share(0)));
+        assert_eq!(cpu, "nothing is given: caps.cpu is 0 %");
+        let upload = sharing(|config| config.caps.rates.upload = Some(Rate(0)));
+        assert_eq!(upload, "nothing is given: caps.upload is 0");
+        let mut machine = machine(|_| {});
+        machine.handle(Input::Control(Control::Sharing { on: false }), Instant::default());
+        assert_eq!(said(&machine).sharing.as_deref(), Some("switched off by 'neap sharing off'"));
+    }
+
+    #[test]
+    fn the_memory_that_holds_is_shown_and_why() {
+        let status = said(&machine(|config| config.caps.memory = Some(Size(24 << 20))));
+        assert!(status.memory.limit < 24 << 20, "{:?}", status.memory);
+        let why = "cache.memory is 48 MiB, but caps.memory is 24 MiB in all";
+        assert_eq!(status.memory_held.as_deref(), Some(why));
+        let status = said(&machine(|_| {}));
+        assert_eq!((status.memory.limit, status.memory_held), (48 << 20, None));
+    }
+}

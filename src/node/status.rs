@@ -25,6 +25,9 @@ pub struct Status {
     pub origins: Vec<Origin>,
     /// The cache's memory.
     pub memory: Usage,
+    /// Why that may hold less than is configured; none while it may hold all of it.
+    #[serde(default)]
+    pub memory_held: Option<String>,
     /// The disk tier.
     pub disk: Usage,
     /// What is wrong with the disk tier, in plain words.

@@ -60,6 +60,13 @@ impl Governor {
         if let (Policy::Take | Policy::Off, why) = self.policy() {
             return Some(format!("nothing goes to nodes outside the home: the way is {why}"));
         }
+        if self.caps.cpu == Some(Share(0)) {
+            return Some("nothing is given: caps.cpu is 0 %".into());
+        }
+        let tiers = [Tier::Home, Tier::Isp, Tier::Wan];
+        if tiers.iter().all(|tier| self.up.rate(*tier) == Some(Rate(0))) {
+            return Some("nothing is given: caps.upload is 0".into());
+        }
         let lines = self.account(now);
         lines.into_iter().find(|line| !line.holds.is_empty()).map(|line| line.holds)
     }
@@ -161,6 +168,19 @@ impl Governor {
             },
             ..Line::default()
         })
+    }
+
+    /// Why the cache may hold less memory than is configured; none where it may hold all of that.
+    pub fn memory_words(&self, configured: u64) -> Option<String> {
+        let (total, _) = self.ram.total();
+        let cap = total.filter(|total| self.caps.memory == Some(Size(*total)));
+        let why = match (cap, total) {
+            _ if self.ram(configured) >= configured => return None,
+            _ if self.ram.is_short() => "memory is short".into(),
+            (Some(cap), _) => format!("caps.memory is {} in all", mebibytes(cap)),
+            (None, total) => format!("the system gives {}", mebibytes(total.unwrap_or_default())),
+        };
+        Some(format!("cache.memory is {}, but {why}", mebibytes(configured)))
     }
 
     fn flash_line(&self, now: Instant) -> Option<Line> {

@@ -172,10 +172,11 @@ fn room(status: &Status) -> String {
         (None, 0) => "switched off".into(),
         (None, _) => size(status.disk),
     };
+    let held = status.memory_held.as_ref().map_or(String::new(), |why| format!("; {why}"));
     let connections = status.connections;
     let open = format!("{} of {}", words::count(connections.used), words::count(connections.limit));
     let rows = [
-        ("Memory", size(status.memory), status.memory, false),
+        ("Memory", size(status.memory) + &escape(&held), status.memory, false),
         ("Disk", disk, status.disk, status.disk_fault.is_some()),
         ("Player connections", open, connections, false),
     ];
