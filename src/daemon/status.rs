@@ -72,7 +72,7 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
         let path = clean(&format!("{}{}", stream.origin, stream.path));
         format!("{path:50}  {:9}  {bitrate}", stream.kind.words())
     });
-    rows(text, "Playing", (streams, ROWS), "nobody plays")?;
+    rows(text, "Playing", (streams.collect(), ROWS), "nobody plays")?;
     let total = |name| status.counters.get(name).copied().unwrap_or(0);
     let given = words::size(total("player_bytes"));
     let share = status.hit_permille.map_or_else(
@@ -96,7 +96,7 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
             let (given, taken) = (words::size(peer.given_bytes), words::size(peer.taken_bytes));
             format!("{}  {:8} {:5} gave {taken}, was given {given}", peer.key, peer.role, peer.tier)
         });
-        rows(text, "Peers", (peers, ROWS), "none found yet")?;
+        rows(text, "Peers", (peers.collect(), ROWS), "none found yet")?;
         row(text, "Reachable", network.reached.words())?;
     }
     let caps = status.caps.iter().map(|cap| {
@@ -106,9 +106,8 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
     });
     row(text, "Sharing", &clean(status.sharing.as_deref().unwrap_or("nothing is held back")))?;
     // All of them: each is a line that somebody looks for.
-    let all = (caps.clone(), caps.len());
-    if all.1 > 0 {
-        rows(text, "Caps", all, "")?;
+    if !status.caps.is_empty() {
+        rows(text, "Caps", (caps.collect(), usize::MAX), "")?;
     }
     let open = status.connections;
     row(text, "Players", &format!("{} of {} connections", open.used, open.limit))?;
@@ -118,7 +117,7 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
         let ago = words::ago(fault.last_seconds_ago);
         format!("{} ({times}{ago})", clean(&fault.text))
     });
-    rows(text, "Faults", (faults, ROWS), "none since the start")
+    rows(text, "Faults", (faults.collect(), ROWS), "none since the start")
 }
 
 /// The origins: those in trouble first, all of them, each with its last failure.
@@ -136,7 +135,7 @@ fn origins(text: &mut String, origins: &[Origin]) -> fmt::Result {
     let most = lines.len().max(ROWS);
     let line = |origin: &&Origin| format!("{:16}  {}", clean(&origin.name), origin.health.words());
     lines.extend(good.iter().map(line));
-    rows(text, "Origins", (lines.into_iter(), most), "none configured")
+    rows(text, "Origins", (lines, most), "none configured")
 }
 
 fn row(text: &mut String, name: &str, row: &str) -> fmt::Result {
@@ -147,15 +146,15 @@ fn row(text: &mut String, name: &str, row: &str) -> fmt::Result {
 fn rows(
     text: &mut String,
     name: &str,
-    (rows, most): (impl ExactSizeIterator<Item = String>, usize),
+    (rows, most): (Vec<String>, usize),
     none: &str,
 ) -> fmt::Result {
     let (mut name, count) = (name, rows.len());
     if count == 0 {
         row(text, name, none)?;
     }
-    for line in rows.take(most) {
-        row(text, name, &line)?;
+    for line in rows.iter().take(most) {
+        row(text, name, line)?;
         name = "";
     }
     if count > most { row(text, "", &format!("and {} more", count - most)) } else { Ok(()) }
