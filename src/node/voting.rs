@@ -74,8 +74,16 @@ impl Machine {
         let (segment, date, now) = (record.statement.segment, self.date(), self.now);
         let Some(swarm) = &mut self.swarm else { return };
         // What nobody here wants or has need not be judged: each vote costs a signature.
-        let matters = swarm.downloads.contains_key(&segment.resource)
-            || swarm.resources.contains_key(&segment.resource);
+        let download = swarm.downloads.get(&segment.resource);
+        let row = swarm.resources.get(&segment.resource);
+        let length = row.and_then(|row| self.index.entry(*row)).and_then(|entry| entry.length);
+        let length = length.or_else(|| download.and_then(|one| one.length.or(one.stated)));
+        // Nor what is none of its segments: of those there would be no end.
+        let matters = match (length, download) {
+            (Some(length), _) => !segment.blocks(length).is_empty(),
+            (None, Some(download)) => download.sought.contains(&segment),
+            (None, None) => false,
+        };
         let Some(link) = swarm.links.get(&peer).filter(|_| matters) else { return };
         match swarm.verifier.on_vote(record, link.ground, (date, now)) {
             Vote::Believed => {

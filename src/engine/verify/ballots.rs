@@ -96,6 +96,12 @@ impl Ballots {
         Some(candidate)
     }
 
+    /// Everybody who has voted on one of them.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        let candidates = self.open.values().flat_map(|(_, candidates)| candidates);
+        candidates.flat_map(|candidate| &candidate.voters).map(|(place, _)| place)
+    }
+
     /// A segment matters no more.
     pub(super) fn forget(&mut self, segment: SegmentId) {
         if let Some((since, _)) = self.open.remove(&segment) {

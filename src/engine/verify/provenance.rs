@@ -78,6 +78,11 @@ impl Provenance {
         self.rests.get(&segment).map_or(&[], |rest| &rest.signers)
     }
 
+    /// Everybody on whose word something does.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.rests.values().flat_map(|rest| &rest.signers)
+    }
+
     /// Takes out all that rests on one signer's word, be it alone or with others.
     pub(super) fn take(&mut self, signer: Place) -> Vec<SegmentId> {
         let found = self.rests.iter().filter(|(_, rest)| rest.signers.contains(&signer));

@@ -104,6 +104,11 @@ impl Shelf {
         Some(entry)
     }
 
+    /// Everybody who vouches for one of them.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.entries.values().flat_map(|(_, entry)| &entry.vouched)
+    }
+
     /// The segments whose entry is as asked for.
     pub(super) fn all(&self, asked: impl Fn(&Entry) -> bool) -> Vec<SegmentId> {
         let found = self.entries.iter().filter(|(_, (_, entry))| asked(entry));

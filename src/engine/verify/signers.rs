@@ -83,9 +83,19 @@ impl Signers {
     }
 
     /// Where a node stands whose word counts with others', newly if need be; none where it lied.
-    pub(super) fn voter(&mut self, key: NodeKey) -> Option<Place> {
+    /// Where there are too many one goes on whose word nothing rests, which `used` are not.
+    pub(super) fn voter<'a>(
+        &mut self,
+        key: NodeKey,
+        used: impl IntoIterator<Item = &'a Place>,
+    ) -> Option<Place> {
         if self.place(key).is_none() && self.0.len() >= limits::record::VOTERS {
-            return None;
+            let is_free = |signer: &Signer| signer.class == Class::Node && signer.trusted;
+            let mut free: Vec<bool> = self.0.iter().map(is_free).collect();
+            used.into_iter().for_each(|place| free[usize::from(place.0)] = false);
+            let place = free.iter().position(|free| *free)?;
+            self.0[place] = Signer { key, agreed: 0, contradicted: 0, ..self.0[place] };
+            return u16::try_from(place).ok().map(Place);
         }
         let place = self.add(key, Class::Node)?;
         self.0[usize::from(place.0)].trusted.then_some(place)
@@ -194,18 +204,26 @@ mod tests {
     #[test]
     fn one_of_many_counts_with_others_and_lies_once() {
         let (mut signers, node) = (signers(), NodeKey([9; 32]));
-        let place = signers.voter(node).expect("room");
-        assert_eq!((signers.trusted(node), signers.voter(node)), (None, Some(place)));
+        let place = signers.voter(node, []).expect("room");
+        assert_eq!((signers.trusted(node), signers.voter(node, [])), (None, Some(place)));
         signers.on_agreed(place);
         assert_eq!(signers.liar(), None);
         signers.on_contradicted(place);
         assert_eq!(signers.liar(), Some(node));
-        assert_eq!((signers.distrust(node), signers.voter(node)), (Some(place), None));
-        for number in 0..10_000_u32 {
+        assert_eq!((signers.distrust(node), signers.voter(node, [])), (Some(place), None));
+        let of = |number: u32| {
             let mut key = [7; 32];
             key[..4].copy_from_slice(&number.to_be_bytes());
-            signers.voter(NodeKey(key));
+            NodeKey(key)
+        };
+        let kept = signers.voter(of(0), []).expect("room");
+        for number in 1..10_000 {
+            assert!(signers.voter(of(number), [&kept]).is_some(), "{number} keys take all places");
         }
         assert_eq!(signers.0.len(), limits::record::VOTERS);
+        let all: Vec<_> = (0..limits::record::VOTERS as u16).map(Place).collect();
+        assert_eq!(signers.voter(of(20_000), &all), None);
+        assert_eq!((signers.key(kept), signers.key(Place(0))), (of(0), NodeKey([2; 32])));
+        assert_eq!(signers.voter(node, []), None, "nor is a lie forgotten");
     }
 }

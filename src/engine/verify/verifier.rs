@@ -15,7 +15,7 @@ use super::ballots::{Ballots, Reach, is_equal};
 use super::judge::{by_origin, by_others, decide, is_over, is_same, second};
 use super::provenance::Provenance;
 use super::shelf::{Entry, Shelf, Word};
-use super::signers::{Class, Signers, Trusted};
+use super::signers::{Class, Place, Signers, Trusted};
 use crate::base::digest::Digest;
 use crate::base::limits;
 use crate::base::peer::{Ground, NodeKey};
@@ -86,9 +86,6 @@ pub enum Check {
     Unknown,
 }
 
-/// A segment and one of its blocks.
-type Place = (SegmentId, u8);
-
 /// Trusted records, proven blocks, and what rests on whom.
 #[derive(Debug, Default)]
 pub struct Verifier {
@@ -154,7 +151,7 @@ impl Verifier {
             Some(_) => return Vote::Ignored,
         }
         let is_known = known.is_some();
-        let Some(place) = self.signers.voter(record.signer) else { return Vote::Ignored };
+        let Some(place) = self.voter(record.signer, &[]) else { return Vote::Ignored };
         if self.ballots.has_voted(segment, place) {
             return Vote::Ignored;
         }
@@ -214,7 +211,12 @@ impl Verifier {
 
     /// Judges a whole block by its digest. When the origin's own bytes are bad, the segment is
     /// contested from then on, and what [`Verifier::resting`] names is to be dropped.
-    pub fn on_block(&mut self, (segment, block): Place, digest: Digest, from: From) -> Check {
+    pub fn on_block(
+        &mut self,
+        (segment, block): (SegmentId, u8),
+        digest: Digest,
+        from: From,
+    ) -> Check {
         let Self { signers, shelf, provenance, .. } = self;
         let seen = shelf.with(segment, |entry| match from {
             From::Origin => {
@@ -258,14 +260,15 @@ impl Verifier {
     /// Blocks lie on the disk that rested on somebody's word when they were written; false where
     /// one of those is not believed any more, so that they are to go.
     pub fn on_found(&mut self, segment: SegmentId, blocks: BlockSet, by: &[NodeKey]) -> bool {
-        let quorum = self.quorum.is_some();
-        let place = |key: &NodeKey| match self.signers.trusted(*key) {
-            None if quorum => self.signers.voter(*key),
-            found => found,
-        };
-        let Some(mut places) = by.iter().map(place).collect::<Option<Vec<_>>>() else {
-            return false;
-        };
+        let mut places = Vec::new();
+        for key in by {
+            let place = match self.signers.trusted(*key) {
+                None if self.quorum.is_some() => self.voter(*key, &places),
+                found => found,
+            };
+            let Some(place) = place else { return false };
+            places.push(place);
+        }
         for place in self.provenance.signers(segment) {
             if !places.contains(place) {
                 places.push(*place);
@@ -273,6 +276,13 @@ impl Verifier {
         }
         self.provenance.on_taken(segment, blocks, &places);
         true
+    }
+
+    /// Where a node stands whose word counts with others'; `more` are places that are in use too.
+    fn voter(&mut self, key: NodeKey, more: &[Place]) -> Option<Place> {
+        let Self { signers, shelf, provenance, ballots, .. } = self;
+        let used = ballots.places().chain(shelf.places()).chain(provenance.places());
+        signers.voter(key, used.chain(more))
     }
 
     /// These blocks' bytes are here no more.
