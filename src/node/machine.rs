@@ -242,6 +242,9 @@ impl Machine {
         self.timeline.configure(self.ignored.clone());
         for origin in &gone {
             self.index.remove_origin(*origin).into_iter().for_each(|row| self.unstore(row));
+            if let Some(swarm) = &mut self.swarm {
+                swarm.kin.retain(|_, kin| kin.origin != *origin);
+            }
         }
         self.places = config.places();
         self.memory.resize(config.cache.memory.0);

@@ -1,6 +1,8 @@
 //! What is shared with whom: each origin's word, the audience that a stream needs, and nothing
 //! sought from, told or given to a peer that is farther away than they allow.
 
+use core::ops::RangeInclusive;
+
 use super::machine::Machine;
 use super::swarm::{Link, Swarm};
 use crate::base::digest::Digest;
@@ -66,6 +68,20 @@ impl Swarm {
     }
 }
 
+impl Swarm {
+    /// Whether any of these segments of one resource is sought by who may have it.
+    pub(super) fn is_sought(&self, config: &Config, segments: RangeInclusive<SegmentId>) -> bool {
+        let resource = segments.start().resource;
+        let mut sought = self.sought.range(segments).peekable();
+        if sought.peek().is_none() {
+            return false;
+        }
+        let may = self.partners(config, resource);
+        let mut seekers = sought.flat_map(|(_, seekers)| seekers.keys());
+        seekers.any(|peer| self.links.get(peer).is_some_and(&may))
+    }
+}
+
 impl Link {
     /// Whether it may have to do with what is shared so far; the operator's witnesses always may.
     pub(super) const fn is_within(&self, reach: Tier) -> bool {
@@ -97,6 +113,12 @@ impl Machine {
     pub(super) fn may_share(&self, peer: PeerId, resource: Digest) -> bool {
         let Some(swarm) = &self.swarm else { return false };
         swarm.links.get(&peer).is_some_and(swarm.partners(&self.config, resource))
+    }
+
+    /// Whether what a peer tells of a resource counts. Of what is not known here yet everybody may.
+    pub(super) fn may_tell_us(&self, peer: PeerId, resource: Digest) -> bool {
+        let known = |swarm: &Swarm| swarm.muted || swarm.kin.contains_key(&resource);
+        !self.swarm.as_ref().is_some_and(known) || self.may_share(peer, resource)
     }
 
     /// Whether any linked peer may have to do with what belongs there.

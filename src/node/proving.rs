@@ -125,7 +125,7 @@ impl Machine {
     fn prove(&mut self, segment: SegmentId, row: RowId, blocks: BlockSet) {
         let Some(swarm) = &mut self.swarm else { return };
         let record = swarm.verifier.record(segment).is_some();
-        let sought = swarm.sought.contains_key(&segment);
+        let sought = swarm.is_sought(&self.config, segment..=segment);
         let witness = swarm.role == Role::Witness && !record;
         let votes = swarm.voting.needed.is_some() && sought && !record;
         let wanted = (sought || swarm.proving.audited.contains_key(&segment)) && record;

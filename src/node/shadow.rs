@@ -93,7 +93,8 @@ impl Machine {
 
     /// A peer says what its player watches.
     pub(super) fn on_watch(&mut self, _: PeerId, (origin, playlist, segment): (&str, &str, &str)) {
-        let Some((origin, _)) = self.config.origin_named(origin) else { return };
+        let named = self.config.origin_named(origin).map(|(origin, _)| origin);
+        let Some(origin) = named.filter(|origin| self.is_shareable(*origin)) else { return };
         let now = self.now;
         let Some(swarm) = &mut self.swarm else { return };
         let clean = |path: &str| path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));

@@ -53,6 +53,9 @@ impl Machine {
         if let Some(swarm) = self.swarm.as_mut().filter(|_| is_partner) {
             swarm.scheduler.on_seek(peer, topic, self.now);
         }
+        if !self.may_share(peer, segment.resource) {
+            return;
+        }
         self.prove_row(segment);
         self.announce(segment);
         if first && self.lacks_record(segment) && self.closed_to(peer).is_none() {
@@ -246,10 +249,7 @@ impl Machine {
 
     fn give(&mut self, peer: PeerId, segment: SegmentId, block: u8) {
         let (mut here, ..) = self.holding(segment);
-        if !self.may_share(peer, segment.resource) {
-            here = BlockSet::NONE;
-        }
-        let row = self.row_of(segment.resource);
+        let row = self.row_of(segment.resource).filter(|_| self.may_share(peer, segment.resource));
         let entry = row.and_then(|row| self.index.entry(row));
         let length = entry.and_then(|entry| entry.length);
         let swarm = self.swarm.as_ref();

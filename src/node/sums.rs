@@ -93,7 +93,12 @@ impl Machine {
     /// Sums up a resource that is held whole, where somebody wants to know.
     pub(super) fn sum_up(&mut self, resource: Digest) {
         let Some(swarm) = &self.swarm else { return };
-        if !swarm.sums.on || swarm.sums.proven.contains_key(&resource) || !swarm.seeks(resource) {
+        if !swarm.sums.on || swarm.sums.proven.contains_key(&resource) {
+            return;
+        }
+        // It matters to nobody what it sums up to.
+        let blamed = swarm.sums.blames.contains_key(&resource);
+        if !blamed && !swarm.is_sought(&self.config, SegmentId::all(resource)) {
             return;
         }
         // By a record it is proven block by block, and given so.
@@ -144,11 +149,5 @@ impl Swarm {
     /// The segments of a resource that peers seek.
     pub(super) fn sought_of(&self, resource: Digest) -> Vec<SegmentId> {
         self.sought.range(SegmentId::all(resource)).map(|(segment, _)| *segment).collect()
-    }
-
-    /// Whether it matters to anybody what a resource sums up to.
-    fn seeks(&self, resource: Digest) -> bool {
-        let blamed = self.sums.blames.contains_key(&resource);
-        blamed || self.sought.range(SegmentId::all(resource)).next().is_some()
     }
 }

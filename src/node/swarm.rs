@@ -233,15 +233,14 @@ impl Machine {
             return;
         }
         self.charge_hear(peer);
+        if message.told().is_some_and(|segment| !self.may_tell_us(peer, segment.resource)) {
+            return;
+        }
         let Some(swarm) = &mut self.swarm else { return };
         match message {
             Message::Seek { segment, topic } => self.on_seek(peer, segment, topic),
             Message::Done { segment } => self.on_done(peer, segment),
             Message::Have { segment, here, coming, hops } => {
-                let known = swarm.kin.contains_key(&segment.resource);
-                if known && !self.may_share(peer, segment.resource) {
-                    return;
-                }
                 self.on_have(peer, Have { segment, here, coming, hops });
             }
             Message::Record(record) => {

@@ -124,6 +124,15 @@ pub struct BlockHead {
 }
 
 impl Message {
+    /// The segment that this tells something of; none where it asks, or is about something else.
+    pub fn told(&self) -> Option<SegmentId> {
+        match self {
+            Self::Have { segment, .. } | Self::Whole { segment, .. } => Some(*segment),
+            Self::Record(record) => Some(record.statement.segment),
+            _ => None,
+        }
+    }
+
     /// Reads the body of a frame; none where its kind is unknown and the frame is to be skipped.
     /// What stands behind a message's end was added by a newer version and is ignored.
     ///

@@ -1,0 +1,313 @@
+//! What peers learn of what is not shared with them, and what of their words counts: the machine
+//! in virtual time, to which peers say whatever could make it tell.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use neap::base::digest::{Digest, Sum};
+use neap::base::id::{ExchangeId, OriginId};
+use neap::base::peer::{NodeKey, PeerId, Role, Tier};
+use neap::base::segment::{BlockSet, SegmentId, resource};
+use neap::base::time::{Date, Instant};
+use neap::base::url::{Locator, Url};
+use neap::config::model::{Config, Origin, Rung, Share};
+use neap::config::secret::Secret;
+use neap::node::event::{Arrival, Input, Order, Output, Request};
+use neap::node::machine::Machine;
+use neap::node::overview::Figures;
+use neap::node::peering::{PeerOrder, Peering};
+use neap::wire::http::fields::Fields;
+use neap::wire::http::head::{ResponseHead, Version};
+use neap::wire::message::Message;
+use neap::wire::playlist::{Format, read};
+use neap::wire::record::{Record, Statement};
+use neap::wire::rewrite::Source;
+use neap::wire::switch::Switch;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+const SEGMENT: u64 = 150_000;
+
+const PLAYLIST: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n#EXTINF:4,\n2.ts\n\
+    #EXTINF:4,\n3.ts\n#EXTINF:4,\n4.ts\n#EXT-X-ENDLIST\n";
+
+/// What each segment sums up to, as its origin states: 32 zeros in base64.
+const STATED: &str = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:";
+
+/// Who is linked: a device and a witness in the home and elsewhere.
+const PEERS: [(u64, Role, Tier); 4] = [
+    (1, Role::Device, Tier::Home),
+    (2, Role::Witness, Tier::Home),
+    (3, Role::Device, Tier::Wan),
+    (4, Role::Witness, Tier::Wan),
+];
+
+fn pair(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+}
+
+fn key(seed: u8) -> NodeKey {
+    NodeKey(pair(seed).public_key().as_ref().try_into().unwrap())
+}
+
+fn segment(number: u8) -> SegmentId {
+    SegmentId { resource: resource("o", &format!("/{number}.ts")), number: 0 }
+}
+
+fn config(share: Share, role: Role) -> Config {
+    let mut origin = Origin::new("o".into(), Url::parse("https://cdn.example/").unwrap());
+    origin.share = share;
+    let mut config = Config { origins: vec![origin], ..Config::default() };
+    config.network.name = "net".into();
+    config.network.secret = Secret::new(vec![1; 16]).ok();
+    config.network.operators = vec![key(9)];
+    config.network.witnesses = vec![key(2), key(4)];
+    config.network.role = role;
+    config.network.verify = vec![Rung::Witness, Rung::OriginDigest, Rung::Quorum];
+    config.sharing.min_audience = 0;
+    config
+}
+
+struct World {
+    machine: Machine,
+    now: Instant,
+    exchanges: u64,
+    /// Whom the machine told of segments or gave blocks, by what.
+    heard: Vec<(u64, &'static str)>,
+}
+
+impl World {
+    fn new(config: Config) -> Self {
+        let now = Instant::from_micros(5_000_000);
+        let machine = Machine::new(config, 1, now);
+        let mut world = Self { machine, now, exchanges: 0, heard: Vec::new() };
+        world.machine.know(key(7), key(7), now);
+        world.turn(Input::Dated(Date(1_800_000_000)));
+        world
+    }
+
+    fn peering(&mut self, peering: Peering) {
+        self.turn(Input::Peer(Box::new(peering)));
+    }
+
+    fn joined(&mut self) {
+        for (peer, role, tier) in PEERS {
+            let seed = u8::try_from(peer).unwrap();
+            let address = [198, 51, seed, 1].into();
+            let peer = PeerId(peer);
+            let key = key(seed);
+            self.peering(Peering::Joined { peer, key, role, tier, dialled: None, address });
+        }
+    }
+
+    fn say(&mut self, peer: u64, message: Message) {
+        self.peering(Peering::Said { peer: PeerId(peer), message });
+    }
+
+    /// One input, and what the ports make of all that follows from it.
+    fn turn(&mut self, input: Input) {
+        self.machine.handle(input, self.now);
+        let mut follows = Vec::new();
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Fetch(order) => self.answer(&order, &mut follows),
+                Output::Peer(order) => follows.extend(self.carry_out(*order)),
+                _ => {}
+            }
+        }
+        follows.into_iter().for_each(|input| self.turn(input));
+    }
+
+    fn carry_out(&mut self, order: PeerOrder) -> Option<Input> {
+        let peering = match order {
+            PeerOrder::Tell { peer, message } => {
+                self.heard.extend(of_segments(&message).map(|word| (peer.0, word)));
+                return None;
+            }
+            PeerOrder::Give { peer, .. } => {
+                self.heard.push((peer.0, "block"));
+                return None;
+            }
+            PeerOrder::Sum { row, .. } => Peering::Summed { row, sum: Some(Sum::Sha256([0; 32])) },
+            PeerOrder::Prove { row, range } => {
+                Peering::Proven { row, range, digest: Some(Digest([range.start as u8; 32])) }
+            }
+            PeerOrder::Sign(statement) => {
+                Peering::Signed(Box::new(Record::sign(*statement, &pair(7)).unwrap()))
+            }
+            _ => return None,
+        };
+        Some(Input::Peer(Box::new(peering)))
+    }
+
+    /// The origin answers in full.
+    fn answer(&self, order: &Order, follows: &mut Vec<Input>) {
+        let target = &order.locator.target;
+        let asked = Locator { origin: OriginId(0), target: target.clone() };
+        let url = Url::parse(&format!("https://cdn.example{target}")).unwrap();
+        let places = config(Share::None, Role::Device).places();
+        let source = Source { url: &url, asked: &asked, places: &places };
+        let is_list = target.ends_with(".m3u8");
+        let plan = is_list.then(|| read(Format::Hls, PLAYLIST.as_bytes(), &source).plan).flatten();
+        let length = if is_list { PLAYLIST.len() as u64 } else { SEGMENT };
+        let fields: Fields = [
+            ("Cache-Control", "max-age=3600"),
+            ("ETag", "\"1\""),
+            ("Content-Type", "video/mp2t"),
+            ("Repr-Digest", STATED),
+        ]
+        .into_iter()
+        .collect();
+        let (fetch, head) =
+            (order.fetch, ResponseHead { version: Version::Http11, status: 200, fields });
+        let mut arrival = Arrival::vouched(fetch, (head, length), self.now);
+        arrival.plan = plan;
+        follows.push(Input::Head(Box::new(arrival)));
+        follows.push(Input::Received { fetch, upto: length });
+        follows.push(Input::Ended { fetch, end: Ok(()) });
+    }
+
+    fn play(&mut self, target: &str) {
+        self.exchanges += 1;
+        let exchange = ExchangeId(self.exchanges);
+        let locator = Locator { origin: OriginId(0), target: target.into() };
+        let (method, fields) = ("GET".into(), Fields::default());
+        self.turn(Input::Request(Request { exchange, method, locator, fields, body: None }));
+        self.pass(Duration::from_secs(1));
+        self.turn(Input::Left { exchange, sent: SEGMENT });
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((at, _)) = self.machine.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.turn(Input::Tick);
+        }
+        self.now = end;
+        self.turn(Input::Tick);
+    }
+
+    /// All that a peer can say of a segment; where it belongs is known once it was `played`.
+    fn provoke(&mut self, peer: u64, (number, played): (u8, bool)) {
+        let segment = segment(number);
+        let blocks = segment.blocks(SEGMENT);
+        for topic in [Digest([0; 32]), Digest::of(b"topic")] {
+            self.say(peer, Message::Seek { segment, topic });
+        }
+        if played {
+            let record = record(segment, u8::try_from(peer).unwrap());
+            self.say(peer, Message::Record(Box::new(record)));
+            let (here, coming) = (blocks, BlockSet::NONE);
+            self.say(peer, Message::Have { segment, here, coming, hops: 0 });
+            self.say(peer, Message::Whole { segment, sum: Sum::Sha256([0; 32]) });
+        }
+        let within = Duration::from_secs(5);
+        self.say(peer, Message::Want { segment, blocks, within });
+        let (playlist, path) = ("/p.m3u8".into(), format!("/{number}.ts"));
+        self.say(peer, Message::Watch { origin: "o".into(), playlist, segment: path });
+        self.pass(Duration::from_secs(1));
+        self.say(peer, Message::Cancel { segment, blocks });
+        self.say(peer, Message::Done { segment });
+        self.say(peer, Message::Seek { segment, topic: Digest::of(b"topic") });
+        self.say(peer, Message::Want { segment, blocks, within });
+    }
+}
+
+/// What a message lets its hearer know of segments; a denial says back what was asked.
+fn of_segments(message: &Message) -> impl Iterator<Item = &'static str> {
+    let word = match message {
+        Message::Seek { .. } => Some("seek"),
+        Message::Done { .. } => Some("done"),
+        Message::Have { .. } => Some("have"),
+        Message::Record(_) => Some("record"),
+        Message::Want { .. } => Some("want"),
+        Message::Cancel { .. } => Some("cancel"),
+        Message::Watch { .. } => Some("watch"),
+        Message::Whole { .. } => Some("whole"),
+        _ => None,
+    };
+    word.into_iter()
+}
+
+fn record(segment: SegmentId, signer: u8) -> Record {
+    let blocks = [0, 65_536, 131_072_u64].map(|start| Digest([start as u8; 32])).to_vec();
+    let statement = Statement {
+        segment,
+        length: SEGMENT,
+        content_type: "video/mp2t".into(),
+        etag: "\"1\"".into(),
+        last_modified: String::new(),
+        lifetime: Duration::from_secs(3600),
+        blocks,
+        expires: Date(1_800_050_000),
+    };
+    Record::sign(statement, &pair(signer)).unwrap()
+}
+
+/// What each peer comes to know while a film is played and all of them ask for all of it: of
+/// what lies here, of what comes, and of what is not asked for yet.
+fn leaks(config: Config, percent: u8) -> Vec<(u64, &'static str)> {
+    let mut world = World::new(config);
+    world.play("/p.m3u8");
+    world.play("/1.ts");
+    if percent < 100 {
+        let switch = Switch::sign(&pair(9), "net", (1, percent, Date(1_800_100_000)));
+        world.joined();
+        world.say(1, Message::Switch(Box::new(switch)));
+        world.heard.clear();
+    } else {
+        world.joined();
+    }
+    for round in 1..4 {
+        world.play(&format!("/{round}.ts"));
+        for (peer, ..) in PEERS {
+            (1..=4).for_each(|number| world.provoke(peer, (number, number <= round)));
+        }
+        world.pass(Duration::from_secs(20));
+    }
+    world.heard.sort_unstable();
+    world.heard.dedup();
+    world.heard
+}
+
+#[test]
+fn what_is_shared_with_nobody_is_told_and_given_to_nobody() {
+    for role in [Role::Device, Role::Witness] {
+        let shared = leaks(config(Share::Any, role), 100);
+        for (peer, ..) in PEERS {
+            assert!(shared.contains(&(peer, "block")), "else this shows nothing: {shared:?}");
+        }
+        assert_eq!(leaks(config(Share::None, role), 100), [], "share = \"none\", {role:?}");
+        assert_eq!(leaks(config(Share::Any, role), 0), [], "the operator's switch, {role:?}");
+    }
+}
+
+#[test]
+fn what_is_shared_in_the_home_stays_there() {
+    let told = leaks(config(Share::Home, Role::Device), 100);
+    assert!(told.contains(&(1, "block")), "{told:?}");
+    // The operator's witnesses are no strangers, wherever they are.
+    assert!(told.iter().all(|(peer, _)| *peer != 3), "{told:?}");
+}
+
+#[test]
+fn votes_on_segments_that_a_resource_has_not_are_not_counted() {
+    let mut world = World::new(config(Share::Any, Role::Device));
+    world.play("/p.m3u8");
+    world.play("/1.ts");
+    world.joined();
+    for number in [0, 7, 4_000_000] {
+        let mut record = record(segment(1), 1);
+        let statement = &mut record.statement;
+        if number > 0 {
+            let zero = Digest([0; 32]);
+            (statement.segment.number, statement.length) = (number, u64::MAX >> 1);
+            statement.blocks = vec![zero; 64];
+        }
+        let record = Record::sign(record.statement, &pair(1)).unwrap();
+        world.say(1, Message::Record(Box::new(record)));
+        let status = world.machine.status(world.now, Figures::default());
+        let status = serde_json::to_value(&status).unwrap();
+        assert_eq!(status["counters"]["records"], 1, "{number}");
+    }
+}
