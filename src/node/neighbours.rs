@@ -82,9 +82,10 @@ impl Machine {
     }
 
     /// A link stands; it stays if it is of use.
-    fn on_joined(&mut self, peer: PeerId, linked: Linked) {
-        let Linked { key, role, tier, ground, dialled, .. } = linked;
+    fn on_joined(&mut self, peer: PeerId, mut linked: Linked) {
         let Some(swarm) = &mut self.swarm else { return };
+        linked.role = swarm.roster.judged(&linked);
+        let Linked { key, role, tier, ground, dialled, .. } = linked;
         if hides_from(&self.config.network, &linked) {
             swarm.roster.on_failed(dialled, Failure::Refused, self.now);
             return self.order(PeerOrder::Hangup { peer, why: Parting::Crowd });

@@ -35,8 +35,10 @@ impl Roster {
     /// The link that makes way first: the farthest, of those the one with the longest way, of
     /// those the youngest. A few far ones stay, so that what befalls the provider or the home
     /// does not part this node from all others.
-    pub(super) fn least(&self) -> Option<(PeerId, &Linked)> {
-        let is_kept = self.far() <= self.far_kept();
+    ///
+    /// `of_all`: those few too.
+    pub(super) fn least(&self, of_all: bool) -> Option<(PeerId, &Linked)> {
+        let is_kept = !of_all && self.far() <= self.far_kept();
         let may_go = |link: &Linked| link.tier != Tier::Wan || !is_kept;
         let others = self.links.iter().filter(|(_, link)| may_go(link));
         let least = others.max_by_key(|(_, link)| {
@@ -56,14 +58,14 @@ impl Roster {
     /// Whether a link to this address would find room, if need be in place of a farther one; for a
     /// configured node any that may go makes way.
     pub(super) fn has_room(&self, address: &Address) -> bool {
-        let makes_way = |link: &Linked| self.standing(link, 0).0;
+        let makes_way = |link: &Linked| self.class(link) > KNOWN;
         let is_static = address.found.by == FoundBy::Config;
         let farther = |(_, least): &(PeerId, &Linked)| {
             makes_way(least) && least.tier > address.found.tier && self.dials() == 0
         };
         self.links.len() + self.dials() < self.max_peers
             || (is_static && self.links.values().any(makes_way))
-            || self.least().is_some_and(|least| farther(&least))
+            || self.least(false).is_some_and(|least| farther(&least))
     }
 
     /// How many more addresses are of use: room that those known do not fill.
@@ -81,17 +83,42 @@ impl Roster {
         fresh.filter_map(|known| Some((known.found.address, known.found.key?, known.found.tier)))
     }
 
-    /// Who makes way when there are too many: the greatest. Configured nodes, witnesses and
-    /// gateways are kept, then the near ones, then those of whose network there are few others:
+    /// What a node that says to be there for something counts as. Its word is enough nowhere: a
+    /// gateway is one where it is configured, and in the home, of which one or two are.
+    pub fn judged(&self, link: &Linked) -> Role {
+        let is_gate = |other: &&Linked| {
+            other.role == Role::Gateway && other.tier == Tier::Home && other.key != link.key
+        };
+        let few = || self.links.values().filter(is_gate).count() < HOME_GATEWAYS;
+        match link.role {
+            Role::Gateway if !self.is_static(link) && (link.tier != Tier::Home || !few()) => {
+                Role::Device
+            }
+            role => role,
+        }
+    }
+
+    /// Who is kept before whom: those whose key or address is known, then gateways, then others.
+    pub(super) fn class(&self, link: &Linked) -> u8 {
+        match link.role {
+            Role::Witness => KNOWN,
+            _ if self.is_static(link) => KNOWN,
+            Role::Gateway => KNOWN + 1,
+            Role::Device => KNOWN + 2,
+        }
+    }
+
+    /// Who makes way when there are too many: the greatest. Configured nodes and witnesses are
+    /// kept, then gateways, then the near ones, then those of whose network there are few others:
     /// whoever has many addresses in one place cannot take all the room.
-    pub(super) fn standing(&self, link: &Linked, beside: usize) -> (bool, u8, usize) {
+    pub(super) fn standing(&self, link: &Linked, beside: usize) -> (u8, u8, usize) {
         let tier = match link.tier {
             Tier::Home => 0,
             Tier::Isp => 1,
             Tier::Wan => 2,
         };
         let beside = if link.ground == Ground::Home { 0 } else { beside };
-        (matches!(link.role, Role::Device) && !self.is_static(link), tier, beside)
+        (self.class(link), tier, beside)
     }
 
     /// Links to one place.
@@ -99,9 +126,12 @@ impl Roster {
         self.links.values().filter(|other| other.ground == ground).count()
     }
 
+    /// Whether a link is to a configured address, or to whom this node found there.
     pub(super) fn is_static(&self, link: &Linked) -> bool {
-        let dialled = link.dialled.and_then(|at| self.addresses.get(&at));
-        dialled.is_some_and(|address| address.found.by == FoundBy::Config)
+        let configured = |address: &&Address| address.found.by == FoundBy::Config;
+        self.addresses.values().filter(configured).any(|Address { found, .. }| {
+            link.dialled == Some(found.address) || found.key == Some(link.key)
+        })
     }
 
     /// Whether a link that came by itself from outside leaves a quarter of the room to those that
@@ -109,9 +139,15 @@ impl Roster {
     pub(super) fn leaves_room(&self, link: &Linked) -> bool {
         let came = |link: &Linked| {
             let far = link.tier != Tier::Home && link.dialled.is_none();
-            far && matches!(link.role, Role::Device)
+            far && self.class(link) > KNOWN
         };
         let others = self.links.values().filter(|other| came(other)).count();
         !came(link) || others < self.max_peers - self.max_peers / 4
     }
 }
+
+/// The class of those whose key or address is known.
+pub(super) const KNOWN: u8 = 0;
+
+/// Gateways of one home: a router, and one that repeats it.
+const HOME_GATEWAYS: usize = 2;

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::room::KNOWN;
 use super::strangers::Strangers;
 use crate::base::limits;
 use crate::base::map::Map;
@@ -220,7 +221,9 @@ impl Roster {
         }
         let new = self.standing(link, self.beside(link.ground) + 1);
         let standing = |other: &Linked| self.standing(other, self.beside(other.ground));
-        match self.least().filter(|(_, least)| standing(least) > new) {
+        let goes = |of_all| self.least(of_all).filter(|(_, least)| standing(least) > new);
+        // For whom this node knows the few far ones make way too.
+        match goes(false).or_else(|| goes(true).filter(|_| new.0 == KNOWN)) {
             Some((least, _)) => Ok(Some((least, Refusal::Crowd))),
             None => Err(Refusal::Crowd),
         }
@@ -426,7 +429,11 @@ mod tests {
                 ["joined", peer, whose, how @ ..] => {
                     let dialled = how.iter().find_map(|word| word.strip_prefix("at")).map(address);
                     let tier = if how.contains(&"wan") { Tier::Wan } else { Tier::Home };
-                    let role = Role::Device;
+                    let role = match how {
+                        how if how.contains(&"gateway") => Role::Gateway,
+                        how if how.contains(&"witness") => Role::Witness,
+                        _ => Role::Device,
+                    };
                     let near = how.iter().find_map(|word| word.strip_prefix("net"));
                     let near = near.map_or(peer.parse().expect("a number"), |net| {
                         net.parse().expect("an address")
@@ -436,7 +443,8 @@ mod tests {
                         _ => Ground::Four([203, 0, near]),
                     };
                     let (key, rtt) = (key(whose), None);
-                    let link = Linked { key, role, tier, ground, dialled, since: now, rtt };
+                    let mut link = Linked { key, role, tier, ground, dialled, since: now, rtt };
+                    link.role = self.roster.judged(&link);
                     let peer = PeerId(peer.parse().expect("a number"));
                     let answer = match self.roster.on_joined(peer, link, now) {
                         Ok(None) => "stays".into(),
@@ -615,6 +623,30 @@ mod tests {
             "0 joined 1 60 wan\n1 found 1\n2 joined 2 61 wan at1\n3 found 9 static\n\
              5 joined 3 62 wan at9\n6 joined 4 63 wan net1\n7 quiet",
             "stays\ndial 1\nstays\ndial 9\nreplaces 2 Crowd\ndial 1\nCrowd",
+        );
+    }
+
+    #[test]
+    fn who_says_to_be_a_gateway_keeps_nobody_out() {
+        // Nodes elsewhere, then two of the home, one of which is gone for a configured one.
+        check_with(
+            4,
+            "0 joined 1 60 wan gateway\n1 joined 2 61 wan gateway\n2 joined 3 62 wan gateway\n\
+             3 joined 4 63 wan gateway\n4 joined 5 64\n5 joined 6 65\n6 found 9 static\n\
+             7 joined 7 66 wan at9\n8 joined 8 67 wan witness\n9 joined 9 68 gateway\n\
+             10 joined 10 69 gateway\n11 joined 11 70 gateway\n12 joined 12 71 wan gateway\n\
+             13 joined 13 72 wan witness",
+            "stays\nstays\nstays\nCrowd\nstays\nreplaces 3 Crowd\ndial 9\nreplaces 2 Crowd\n\
+             replaces 1 Crowd\nreplaces 6 Crowd\nreplaces 5 Crowd\nCrowd\nCrowd\n\
+             replaces 10 Crowd",
+        );
+        // Who is configured is known by its key too, where it dials; the far one that else is
+        // kept makes way for it.
+        check_with(
+            1,
+            "0 found 9 static\n1 joined 1 40 wan at9\n2 gone 1\n3 joined 2 60 wan\n\
+             4 joined 3 40 wan gateway\n5 joined 4 61",
+            "dial 9\nstays\ndial 9\nstays\nreplaces 2 Crowd\nCrowd",
         );
     }
 }
