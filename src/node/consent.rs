@@ -91,7 +91,8 @@ impl Machine {
         Ok(format!("{percent} of 100 nodes share from now on; this one {here}, and passes it on"))
     }
 
-    /// A peer passes the operator's switch on. A forged one is no mistake.
+    /// A peer passes an operator's switch on. A forged one is no mistake; one of an operator whom
+    /// this node does not name says nothing of its bringer, who may name more of them.
     pub(super) fn on_switch(&mut self, peer: PeerId, switch: Switch) {
         if self.take_switch(switch, Some(peer)).is_err() {
             self.ban(peer, Parting::Liar("it passed on a switch that no operator signed"));
@@ -109,10 +110,10 @@ impl Machine {
     fn take_switch(&mut self, switch: Switch, by: Option<PeerId>) -> Result<(), Forged> {
         let known = self.consent.switch.as_ref().map_or(0, |known| known.sequence);
         let network = &self.config.network;
-        if switch.sequence <= known || network.operators.is_empty() {
+        if switch.sequence <= known || !switch.concerns(&network.operators, &network.name) {
             return Ok(());
         }
-        if !switch.holds(&network.operators, &network.name) {
+        if !switch.is_signed() {
             return Err(Forged);
         }
         if self.date().is_some_and(|date| switch.expires <= date) {

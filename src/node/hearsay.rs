@@ -427,7 +427,13 @@ mod tests {
         assert!(machine.is_muted(), "an older word is replayed");
         joined(&mut machine, 3, (Role::Device, socket("198.51.100.9:8644")), now);
         assert_eq!(told(&outputs(&mut machine)), [3], "a new link hears it");
-        let forged = Message::Switch(Box::new(switch(4, 9, 100)));
+        let elsewhere = pair(3).map(|pair| Switch::sign(&pair, "other", (9, 100, Date(1 << 40))));
+        for foreign in [switch(4, 9, 100), elsewhere.expect("a seed")] {
+            let _ = said(&mut machine, 2, Message::Switch(Box::new(foreign)), now);
+            assert!(machine.is_muted());
+            assert_eq!(machine.swarm.as_ref().map_or(0, |s| s.links.len()), 3, "no lie here");
+        }
+        let forged = Message::Switch(Box::new(Switch { percent: 100, ..switch(3, 9, 0) }));
         let _ = said(&mut machine, 2, forged, now);
         assert!(machine.is_muted());
         assert_eq!(machine.swarm.as_ref().map_or(0, |s| s.links.len()), 2, "its bringer is banned");

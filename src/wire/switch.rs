@@ -62,11 +62,20 @@ impl Switch {
 
     /// Whether one of these operators said it of the network of this name.
     pub fn holds(&self, operators: &[NodeKey], network: &str) -> bool {
-        let signer = UnparsedPublicKey::new(&ED25519, self.operator.0);
+        self.concerns(operators, network) && self.is_signed()
+    }
+
+    /// Whether it is said to be one of these operators' word on the network of this name.
+    pub fn concerns(&self, operators: &[NodeKey], network: &str) -> bool {
         self.percent <= 100
             && operators.contains(&self.operator)
             && self.network == network_of(network)
-            && signer.verify(&self.content(), &self.signature).is_ok()
+    }
+
+    /// Whether its operator signed it.
+    pub fn is_signed(&self) -> bool {
+        let signer = UnparsedPublicKey::new(&ED25519, self.operator.0);
+        signer.verify(&self.content(), &self.signature).is_ok()
     }
 
     /// Whether a node with this key shares by it. The more of a hundred, the more nodes beside
