@@ -229,7 +229,12 @@ fn live(lie: Lie, secret: Vec<u8>, addresses: Vec<SocketAddr>) {
     reactor.run(&executor, async move {
         loop {
             for address in liar.borrow().missing(&addresses) {
-                made.order(PeerOrder::Dial { address, key: None, tier: Tier::Home });
+                made.order(PeerOrder::Dial {
+                    address,
+                    key: None,
+                    tier: Tier::Home,
+                    strange: false,
+                });
             }
             for _ in 0..4 {
                 Timer::after(Duration::from_millis(250)).await;

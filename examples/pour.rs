@@ -109,7 +109,7 @@ fn take(from: SocketAddr, seconds: u64) {
         if due { vec![PeerOrder::Tell { peer, message }] } else { Vec::new() }
     };
     alone(settings(SocketAddr::from(([0, 0, 0, 0], 0))), store, answer, |port| {
-        port.order(PeerOrder::Dial { address: from, key: None, tier: Tier::Wan });
+        port.order(PeerOrder::Dial { address: from, key: None, tier: Tier::Wan, strange: false });
         Timer::after(Duration::from_secs(seconds))
     });
     println!("{}", bytes.get());

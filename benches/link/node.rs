@@ -155,7 +155,7 @@ fn take(address: SocketAddr, bytes: u64, tier: Tier) -> Spent {
         }
     };
     alone(settings(), store, answer, move |port| {
-        port.order(PeerOrder::Dial { address, key: None, tier });
+        port.order(PeerOrder::Dial { address, key: None, tier, strange: false });
         let port = Rc::clone(port);
         async move {
             let spent = end.recv().await.expect("the end");

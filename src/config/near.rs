@@ -32,8 +32,18 @@ impl Near {
     /// What is in the same network is in the home; then the operator's word counts; then what
     /// is not routed is in the home (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
     pub fn tier(&self, address: IpAddr, own: &[IpAddr]) -> Tier {
+        self.judge(address, own, own)
+    }
+
+    /// The same for a node of which it is known what address it has outside, behind a router or
+    /// by others' word: that tells of groups alone, never who is in the home.
+    pub fn tier_from(&self, address: IpAddr, outside: Option<IpAddr>) -> Tier {
+        self.judge(address, &[], outside.as_slice())
+    }
+
+    fn judge(&self, address: IpAddr, home: &[IpAddr], own: &[IpAddr]) -> Tier {
         let address = address.to_canonical();
-        if is_on_link(address) || own.iter().any(|own| is_neighbour(address, own.to_canonical())) {
+        if is_on_link(address) || home.iter().any(|own| is_neighbour(address, own.to_canonical())) {
             Tier::Home
         } else if self.is_named(address, own) {
             Tier::Isp
@@ -194,6 +204,21 @@ mod tests {
     }
 
     #[test]
+    fn what_others_say_of_this_nodes_address_puts_nobody_into_its_home() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for (address, outside, tier) in [
+            ("2001:db8:c:1::1", "2001:db8:c:1::2", Tier::Wan),
+            ("2001:db8:b:1::1", "2001:db8:b:1::2", Tier::Isp),
+            ("198.51.100.5", "198.51.100.9", Tier::Isp),
+            ("198.51.100.9", "198.51.100.200", Tier::Wan),
+            ("192.168.1.5", "192.0.2.9", Tier::Home),
+        ] {
+            let judged = near().tier_from(ip(address), Some(ip(outside)));
+            assert_eq!(judged, tier, "{address} from {outside}");
+        }
+    }
+
+    #[test]
     fn a_strangers_word_leads_to_no_home_and_to_no_other_service() {
         for (address, may) in [
             ("198.51.100.5:8644", true),
@@ -212,6 +237,8 @@ mod tests {
             ("[fd00::1]:8644", false),
             ("[ff02::fb]:8644", false),
             ("[::ffff:192.168.1.1]:8644", false),
+            ("[64:ff9b::c0a8:101]:8644", false),
+            ("240.0.0.1:8644", false),
             ("198.51.100.5:53", false),
             ("198.51.100.5:0", false),
         ] {

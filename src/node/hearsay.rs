@@ -109,7 +109,7 @@ impl Machine {
             let tier = match by {
                 Some(by) if Near::is_beside(*address, by.ip()) && !is_linked => Tier::Home,
                 None if network.near.is_foreign(*address) => {
-                    network.near.tier(address.ip(), swarm.outside.as_slice())
+                    network.near.tier_from(address.ip(), swarm.outside)
                 }
                 _ => continue,
             };
@@ -236,6 +236,25 @@ mod tests {
         assert_eq!(tiers(&machine, now), ["isp", "wan"]);
         joined(&mut machine, 3, (Role::Device, socket("198.51.100.78:8644")), now);
         assert_eq!(tiers(&machine, now), ["isp", "wan", "isp"]);
+    }
+
+    #[test]
+    fn who_agrees_on_a_false_address_of_this_node_does_not_come_into_its_home() {
+        let (mut machine, now) = machine(|config| {
+            let prefixes = vec![crate::config::read::network("192.0.2.0/24").expect("a network")];
+            config.network.near.groups = vec![Group { name: "AS64500".into(), prefixes }];
+        });
+        for (peer, at) in [(1, "[2001:db8:1::1]:8644"), (2, "[2001:db8:2::1]:8644")] {
+            let at = socket(at);
+            joined(&mut machine, peer, (Role::Device, at), now);
+            let seen = Peering::Seen { peer: PeerId(peer), at, is_udp: true };
+            machine.handle(Input::Peer(Box::new(seen)), now);
+            let address = socket("[2001:db8:6:6::1]:4000");
+            let _ = said(&mut machine, peer, Message::Observed { address }, now);
+        }
+        joined(&mut machine, 3, (Role::Device, socket("[2001:db8:6:6::66]:8644")), now);
+        let network = machine.status(now, Figures::default()).network.expect("a network");
+        assert!(network.peers.iter().all(|peer| peer.tier == "wan"), "{:?}", network.peers);
     }
 
     #[test]

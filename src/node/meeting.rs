@@ -70,7 +70,7 @@ impl Machine {
         for address in meeting.on_answer(call, answer, now) {
             let near = &self.config.network.near;
             if near.is_foreign(address) {
-                let tier = near.tier(address.ip(), outside.as_slice());
+                let tier = near.tier_from(address.ip(), outside);
                 let found = Found { address, key: None, tier, by: FoundBy::Tracker };
                 swarm.roster.on_found(found, now);
             }

@@ -200,6 +200,8 @@ pub enum PeerOrder {
         key: Option<NodeKey>,
         /// How near.
         tier: Tier,
+        /// A stranger named it: not where it lies in a network of this very node.
+        strange: bool,
     },
     /// Ends a link.
     Hangup {

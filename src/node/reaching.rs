@@ -55,7 +55,7 @@ impl Machine {
     /// How near an address is: behind a router it counts what address that has.
     pub(super) fn tier_of(&self, address: IpAddr) -> Tier {
         let outside = self.swarm.as_ref().and_then(|swarm| swarm.outside);
-        self.config.network.near.tier(address, outside.as_slice())
+        self.config.network.near.tier_from(address, outside)
     }
 
     /// Groups of the operator tell what is near only once it is known where this node is: what
@@ -68,7 +68,7 @@ impl Machine {
             return;
         }
         swarm.outside = outside;
-        let is_near = |address| near.tier(address, outside.as_slice()) == Tier::Isp;
+        let is_near = |address| near.tier_from(address, outside) == Tier::Isp;
         swarm.roster.draw_near(is_near);
         for (peer, _) in swarm.reach.ends().filter(|(_, address)| is_near(*address)) {
             if let Some(link) = swarm.links.get_mut(&peer) {
@@ -83,14 +83,14 @@ impl Machine {
     /// The roster wants a link. One that was met in vain is left alone for a while.
     pub(super) fn on_dial(&mut self, dial: Dial) {
         let Some(swarm) = &mut self.swarm else { return };
-        let Dial { address, key, tier } = dial;
+        let Dial { address, key, tier, strange } = dial;
         if swarm.reach.is_hopeless(address, self.now) {
             return swarm.roster.on_failed(Some(address), Failure::Refused, self.now);
         }
         if tier != Tier::Home {
             swarm.reach.on_dialled(address, self.now);
         }
-        self.order(PeerOrder::Dial { address, key, tier });
+        self.order(PeerOrder::Dial { address, key, tier, strange });
     }
 
     /// One step; false when there is none.
@@ -101,7 +101,8 @@ impl Machine {
             Move::Observe(peer, address) => self.tell(peer, Message::Observed { address }),
             Move::Tell(peer, punch) => self.tell(peer, Message::Punch(punch)),
             Move::Dial(address) => {
-                self.order(PeerOrder::Dial { address, key: None, tier: Tier::Wan });
+                let (key, tier, strange) = (None, Tier::Wan, true);
+                self.order(PeerOrder::Dial { address, key, tier, strange });
             }
         }
         true

@@ -260,7 +260,9 @@ impl Machine {
                 self.on_watch(peer, (&origin, &playlist, &segment));
             }
             Message::Observed { address } => self.on_observed(peer, address),
-            Message::Punch(punch) => swarm.reach.on_punch(peer, punch, self.now),
+            Message::Punch(punch) => {
+                swarm.reach.on_punch(peer, punch, (&self.config.network.near, self.now));
+            }
             Message::Whole { segment, sum } => self.on_whole(peer, segment, sum),
             Message::Switch(switch) => self.on_switch(peer, *switch),
             Message::Peers { addresses } => self.on_named(peer, &addresses),

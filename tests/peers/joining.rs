@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use neap::base::peer::{NodeKey, Role};
+use neap::base::peer::{NodeKey, Role, Tier};
 use neap::base::segment::SegmentId;
 use neap::base::time::Date;
 use neap::net::peer::identity::Identity;
@@ -248,5 +248,16 @@ fn a_reused_port_ends_with_its_links() {
         drop(far);
         near.gone().await;
         wait("the port is let go", || (port.strong_count() <= 1).then_some(())).await;
+    });
+}
+
+#[test]
+fn who_is_named_by_a_stranger_and_lies_beside_this_node_is_not_dialled() {
+    over_each(async |ground: &Ground| {
+        let (near, far) = (ground.node(settings()), ground.node(settings()));
+        let (address, key, tier) = (far.address, None, Tier::Wan);
+        near.port.order(PeerOrder::Dial { address, key, tier, strange: true });
+        assert_eq!(near.failed().await, Parting::Unreachable);
+        assert_eq!((near.port.links(), far.port.links()), (0, 0));
     });
 }

@@ -120,7 +120,7 @@ impl Node {
     }
 
     pub fn dial(&self, address: SocketAddr, key: Option<NodeKey>) {
-        self.port.order(PeerOrder::Dial { address, key, tier: self.tier });
+        self.port.order(PeerOrder::Dial { address, key, tier: self.tier, strange: false });
     }
 
     /// Waits for the first event of which `pick` makes something.

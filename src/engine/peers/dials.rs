@@ -27,8 +27,9 @@ impl Roster {
         let at = *self.addresses.iter().filter(due).min_by_key(nearest)?.0;
         let address = self.addresses.get_mut(&at)?;
         (address.is_dialled, address.next) = (true, now);
-        let Found { address, key, tier, .. } = address.found;
-        Some(Dial { address, key, tier })
+        let Found { address, key, tier, by } = address.found;
+        let strange = by.is_hearsay() && tier != Tier::Home;
+        Some(Dial { address, key, tier, strange })
     }
 
     /// When `poll` may have something again by time alone; never while there is nobody to dial.

@@ -12,6 +12,7 @@ use crate::base::map::Map;
 use crate::base::peer::PeerId;
 use crate::base::set::Set;
 use crate::base::time::Instant;
+use crate::config::near::Near;
 use crate::wire::punch::{Mapping, Punch};
 
 /// What a node knows of being reached.
@@ -128,14 +129,20 @@ impl Reach {
         mapped.or_else(|| self.agreed(|address| address.ip()))
     }
 
-    /// What several of different prefixes say alike of where they see this node.
+    /// What several of different prefixes say alike of where they see this node, and most of all
+    /// who say anything of that family of addresses.
     fn agreed<T: Ord>(&self, of: impl Fn(SocketAddr) -> T) -> Option<T> {
-        let mut by: Map<T, Set<[u8; 6]>> = Map::new();
-        for (address, prefix) in self.said() {
-            by.entry(of(address)).or_default().insert(prefix);
-        }
-        let most = by.into_iter().max_by_key(|(_, prefixes)| prefixes.len())?;
-        (most.1.len() >= limits::meeting::OBSERVERS).then_some(most.0)
+        let of_family = |is_ipv4: bool| {
+            let mut by: Map<T, Set<[u8; 6]>> = Map::new();
+            for (address, prefix) in self.said().filter(|(said, _)| said.is_ipv4() == is_ipv4) {
+                by.entry(of(address)).or_default().insert(prefix);
+            }
+            let all: usize = by.values().map(Set::len).sum();
+            let (most, prefixes) = by.into_iter().max_by_key(|(_, prefixes)| prefixes.len())?;
+            let agree = prefixes.len();
+            (agree >= limits::meeting::OBSERVERS && agree * 2 > all).then_some(most)
+        };
+        of_family(true).or_else(|| of_family(false))
     }
 
     /// Where the other ends of links beyond the home are.
@@ -218,10 +225,14 @@ impl Reach {
     }
 
     /// A peer says a word of a meeting.
-    pub fn on_punch(&mut self, peer: PeerId, punch: Punch, now: Instant) {
+    pub fn on_punch(&mut self, peer: PeerId, punch: Punch, (near, now): (&Near, Instant)) {
         match punch {
             Punch::Ask { address, mapping } => self.arrange(peer, (address, mapping), now),
-            Punch::Go { address, mapping } => self.meet(peer, (address, mapping), now),
+            // A peer must not have this node send to whomever it likes.
+            Punch::Go { address, mapping } if near.is_foreign(address) => {
+                self.meet(peer, (address, mapping), now);
+            }
+            Punch::Go { .. } => {}
             // Others were asked at the same time: who knows nobody there changes nothing.
             Punch::Cannot { .. } => {}
         }
@@ -248,8 +259,8 @@ impl Reach {
     fn meet(&mut self, peer: PeerId, (address, mapping): (SocketAddr, Mapping), now: Instant) {
         let both = mapping == Mapping::Dependent && self.mapping() == Mapping::Dependent;
         let linked = self.links.values().any(|link| link.end.at == address);
-        // A peer must not have this node send to whomever it likes, or as often as it likes.
-        if !self.links.contains_key(&peer) || !is_outside(address.ip()) || both || linked {
+        // Nor as often as it likes.
+        if !self.links.contains_key(&peer) || both || linked {
             return;
         }
         if let Some(dial) = self.dials.get_mut(&address) {
@@ -414,8 +425,21 @@ mod tests {
         assert_eq!((reach.address(), reach.mapping()), (None, Mapping::Dependent));
         // And two of those are not sent against each other.
         let (address, mapping) = (at("192.0.2.99:1"), Mapping::Dependent);
-        reach.on_punch(PeerId(1), Punch::Go { address, mapping }, second(1));
+        reach.on_punch(PeerId(1), Punch::Go { address, mapping }, (&Near::default(), second(1)));
         assert_eq!(reach.poll(second(1)), None);
+    }
+
+    #[test]
+    fn few_of_many_are_not_believed_of_where_this_node_is() {
+        let names: Vec<_> = (1..=6).map(|net| format!("198.51.{net}.1:1")).collect();
+        let mut reach = linked(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        (1..=2).for_each(|peer| reach.on_observed(PeerId(peer), at("203.0.113.66:4000")));
+        let outside = |address: &str| Some(at(address).ip());
+        assert_eq!(reach.outside(), outside("203.0.113.66:4000"), "nobody says otherwise");
+        (3..=4).for_each(|peer| reach.on_observed(PeerId(peer), at("192.0.2.7:4000")));
+        assert_eq!(reach.outside(), None, "as many do");
+        (5..=6).for_each(|peer| reach.on_observed(PeerId(peer), at("192.0.2.7:4001")));
+        assert_eq!(reach.outside(), outside("192.0.2.7:4000"));
     }
 
     #[test]
@@ -483,12 +507,20 @@ mod tests {
         let ask = Punch::Ask { address: there, mapping };
         assert_eq!(reach.poll(second(2)), Some(Move::Tell(PeerId(1), ask)));
         assert_eq!((reach.poll(second(2)), reach.poll_timeout()), (None, None));
-        reach.on_punch(PeerId(1), Punch::Go { address: there, mapping }, second(2));
+        reach.on_punch(
+            PeerId(1),
+            Punch::Go { address: there, mapping },
+            (&Near::default(), second(2)),
+        );
         assert_eq!(reach.poll(second(2)), None, "it is being dialled already");
         // In vain: it is remembered and left alone.
         reach.on_dial_over(there, false, second(6));
         assert!(reach.is_hopeless(there, second(7)));
-        reach.on_punch(PeerId(1), Punch::Go { address: there, mapping }, second(8));
+        reach.on_punch(
+            PeerId(1),
+            Punch::Go { address: there, mapping },
+            (&Near::default(), second(8)),
+        );
         assert_eq!(reach.poll(second(8)), None);
         assert!(!reach.is_hopeless(there, second(8) + limits::meeting::HOPELESS));
     }
@@ -499,7 +531,7 @@ mod tests {
         let there = at("203.0.113.9:5000");
         reach.on_dialled(there, second(1));
         reach.poll(second(2));
-        reach.on_punch(PeerId(1), Punch::Cannot { address: there }, second(2));
+        reach.on_punch(PeerId(1), Punch::Cannot { address: there }, (&Near::default(), second(2)));
         reach.on_dial_over(there, false, second(6));
         assert!(!reach.is_hopeless(there, second(6)));
     }
@@ -509,13 +541,21 @@ mod tests {
         let (one, two) = ("198.51.100.1:1", "203.0.113.1:9");
         let mut reach = linked(&[one, two]);
         let mapping = Mapping::Independent;
-        reach.on_punch(PeerId(1), Punch::Ask { address: at(two), mapping }, second(1));
+        reach.on_punch(
+            PeerId(1),
+            Punch::Ask { address: at(two), mapping },
+            (&Near::default(), second(1)),
+        );
         let told = [reach.poll(second(1)), reach.poll(second(1)), reach.poll(second(1))];
         let there = Move::Tell(PeerId(2), Punch::Go { address: at(one), mapping });
         let here = Punch::Go { address: at(two), mapping: Mapping::Unknown };
         assert_eq!(told, [Some(there), Some(Move::Tell(PeerId(1), here)), None]);
         let nobody = at("203.0.113.77:9");
-        reach.on_punch(PeerId(1), Punch::Ask { address: nobody, mapping }, second(1));
+        reach.on_punch(
+            PeerId(1),
+            Punch::Ask { address: nobody, mapping },
+            (&Near::default(), second(1)),
+        );
         let cannot = Punch::Cannot { address: nobody };
         assert_eq!(reach.poll(second(1)), Some(Move::Tell(PeerId(1), cannot)));
     }
@@ -524,25 +564,45 @@ mod tests {
     fn nobody_is_made_to_send_to_whomever_a_peer_likes() {
         let mut reach = linked(&["198.51.100.1:1"]);
         let mapping = Mapping::Unknown;
-        for inside in ["192.168.1.1:53", "127.0.0.1:22", "224.0.0.1:9", "[fe80::1]:9"] {
-            reach.on_punch(PeerId(1), Punch::Go { address: at(inside), mapping }, second(1));
+        for inside in [
+            "192.168.1.1:5300",
+            "127.0.0.1:2200",
+            "224.0.0.1:9000",
+            "[fe80::1]:9000",
+            "240.0.0.1:9000",
+            "[64:ff9b::c0a8:101]:9000",
+            "203.0.113.9:53",
+        ] {
+            reach.on_punch(
+                PeerId(1),
+                Punch::Go { address: at(inside), mapping },
+                (&Near::default(), second(1)),
+            );
             assert_eq!(reach.poll(second(1)), None, "{inside}");
         }
         let dials = |reach: &mut Reach, address: fn(u8) -> String| {
             let is_dialled = |number: &u8| {
                 let address = at(&address(*number));
-                reach.on_punch(PeerId(1), Punch::Go { address, mapping }, second(1));
+                reach.on_punch(
+                    PeerId(1),
+                    Punch::Go { address, mapping },
+                    (&Near::default(), second(1)),
+                );
                 reach.poll(second(1)) == Some(Move::Dial(address))
             };
             (1..250).filter(is_dialled).count()
         };
-        assert_eq!(dials(&mut reach, |port| format!("203.0.113.1:{port}")), 1, "one victim");
+        assert_eq!(
+            dials(&mut reach, |port| format!("203.0.113.1:{}", 9000 + u16::from(port))),
+            1,
+            "one victim"
+        );
         reach.meetings.clear();
         let most = limits::meeting::MEETINGS;
         assert_eq!(dials(&mut reach, |net| format!("203.0.{net}.1:9000")), most, "one peer");
         let stranger = PeerId(77);
-        let address = at("203.0.113.2:1");
-        reach.on_punch(stranger, Punch::Go { address, mapping }, second(90));
+        let address = at("203.0.113.2:9000");
+        reach.on_punch(stranger, Punch::Go { address, mapping }, (&Near::default(), second(90)));
         assert_eq!(reach.poll(second(90)), None);
     }
 }

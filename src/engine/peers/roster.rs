@@ -53,6 +53,8 @@ pub struct Dial {
     pub key: Option<NodeKey>,
     /// How near.
     pub tier: Tier,
+    /// A stranger named it as one that is far.
+    pub strange: bool,
 }
 
 /// Why a new link does not stay, or an old one makes way.

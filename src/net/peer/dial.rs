@@ -5,7 +5,7 @@ use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::pin::pin;
 use core::task::Poll;
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::rc::Rc;
 
 use smol::Timer;
@@ -43,6 +43,16 @@ impl Port {
             port.made(made, wish);
         });
         task.detach();
+    }
+
+    /// Whether an address lies in a network of this very node, by the system's own routes: nothing
+    /// is sent.
+    pub(super) fn is_beside(&self, address: SocketAddr) -> bool {
+        let own = UdpSocket::bind(SocketAddr::new(any(address), 0)).and_then(|socket| {
+            socket.connect(address)?;
+            socket.local_addr()
+        });
+        own.is_ok_and(|own| self.settings.near.tier(address.ip(), &[own.ip()]) == Tier::Home)
     }
 
     /// The first carrier over which the link stands.
@@ -145,14 +155,18 @@ impl Port {
         if here.is_some() {
             return here;
         }
-        let any = match to {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let bound = Quic::bind(SocketAddr::new(any, 0), &self.terms, &self.door);
+        let bound = Quic::bind(SocketAddr::new(any(to), 0), &self.terms, &self.door);
         let bound = bound.inspect_err(|error| log::debug!("no UDP socket: {error}")).ok()?;
         self.quics.borrow_mut().push(Rc::clone(&bound));
         Some(bound)
+    }
+}
+
+/// Any address of the same family.
+const fn any(to: SocketAddr) -> IpAddr {
+    match to {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }
 }
 

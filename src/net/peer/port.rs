@@ -162,7 +162,11 @@ impl Port {
     /// Carries out an order; the outcome comes back through the door.
     pub fn order(self: &Rc<Self>, order: PeerOrder) {
         match order {
-            PeerOrder::Dial { address, key, tier } => self.dial(address, key, tier),
+            PeerOrder::Dial { address, strange: true, .. } if self.is_beside(address) => {
+                let (dialled, why) = (Some(address), Parting::Unreachable);
+                self.submit(Peering::Failed { dialled, why });
+            }
+            PeerOrder::Dial { address, key, tier, .. } => self.dial(address, key, tier),
             PeerOrder::Hangup { peer, why } => {
                 if matches!(why, Parting::Crowd) {
                     self.doubt();

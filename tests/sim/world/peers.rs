@@ -155,7 +155,7 @@ impl World {
     /// A machine wants something done with its peers.
     pub fn on_peer_order(&mut self, node: usize, order: PeerOrder) {
         match order {
-            PeerOrder::Dial { address, key, tier } => {
+            PeerOrder::Dial { address, key, tier, .. } => {
                 let life = self.nodes[node].life;
                 let dialled = Dialled { node, life, address, key, tier };
                 let way = node_at(address).filter(|other| *other < self.nodes.len());
