@@ -85,6 +85,8 @@ pub struct Member {
     pub role: Role,
     /// What it can do beyond version 1: bits without a meaning yet.
     pub capabilities: u32,
+    /// Until when it is one, where an admission says so.
+    pub until: Option<Date>,
 }
 
 /// A frame before the proofs.
@@ -148,15 +150,17 @@ impl Membership {
                 return Err(Denial::WrongSecret);
             }
         }
+        let mut until = None;
         if !self.operators.is_empty() {
             let here = said[3] & HAS_ADMISSION != 0;
             let bytes = here.then(|| body.get(FIXED..FIXED + ADMISSION)).flatten();
             let admission = bytes.and_then(Admission::read).ok_or(Denial::NoAdmission)?;
             admission.check(by.key, &self.operators, date)?;
+            until = Some(admission.expires);
         }
         let role = ROLES.get(usize::from(said[2])).copied().unwrap_or_default();
         let capabilities = u32::from_be_bytes([said[4], said[5], said[6], said[7]]);
-        Ok(Member { role, capabilities })
+        Ok(Member { role, capabilities, until })
     }
 }
 
@@ -382,7 +386,7 @@ mod tests {
     #[test]
     fn who_knows_the_secret_belongs() {
         let told = checked(&member(Some(b"secret")), &binding(), &binding());
-        assert_eq!(told, Ok(Member { role: Role::Gateway, capabilities: 0 }));
+        assert_eq!(told, Ok(Member { role: Role::Gateway, capabilities: 0, until: None }));
         let wrong = checked(&member(Some(b"guess")), &binding(), &binding());
         assert_eq!(wrong, Err(Denial::WrongSecret));
         assert_eq!(checked(&member(None), &binding(), &binding()), Err(Denial::WrongSecret));

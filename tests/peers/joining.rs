@@ -11,7 +11,7 @@ use neap::node::peering::{Parting, PeerOrder, Peering, Stranger};
 use neap::wire::membership::Admission;
 use neap::wire::message::Message;
 
-use crate::node::{Ground, Node, TODAY, linked, over_each, settings, wait};
+use crate::node::{Ground, Node, PASSED, TODAY, linked, over_each, settings, wait};
 
 /// What both sides say when `near` dials `far`.
 async fn refused(near: &Node, far: &Node) -> (Parting, Parting) {
@@ -259,5 +259,27 @@ fn who_is_named_by_a_stranger_and_lies_beside_this_node_is_not_dialled() {
         near.port.order(PeerOrder::Dial { address, key, tier, strange: true });
         assert_eq!(near.failed().await, Parting::Unreachable);
         assert_eq!((near.port.links(), far.port.links()), (0, 0));
+    });
+}
+
+#[test]
+fn a_link_ends_when_an_admission_is_over() {
+    over_each(async |ground: &Ground| {
+        let operator = Identity::passing().expect("a key");
+        let homes = [Home::new("ends-near"), Home::new("ends-far")];
+        // The far one's holds for longer.
+        let [near, far] = [(&homes[0], 1), (&homes[1], 9)].map(|(home, days)| {
+            let admission = admitted(&operator, home.1, days);
+            ground.node(home.settings(Settings { admission, ..by_admission(&operator) }))
+        });
+        near.dial(far.address, None);
+        let (_, (peer, _)) = (near.joined().await, far.joined().await);
+        PASSED.set(2 * 86_400);
+        let segment = SegmentId { resource: neap::base::digest::Digest::of(b"r"), number: 1 };
+        let seek = Message::Seek { segment, topic: neap::base::digest::Digest::of(b"t") };
+        far.port.order(PeerOrder::Tell { peer, message: seek });
+        assert_eq!(far.gone().await, Parting::Stranger(Stranger::ExpiredAdmission));
+        assert_eq!(near.gone().await, Parting::Closed);
+        PASSED.set(0);
     });
 }

@@ -44,6 +44,11 @@ type Script = Rc<RefCell<Box<Answer>>>;
 /// The date that nodes believe to have.
 pub const TODAY: Date = Date(1_800_000_000);
 
+thread_local! {
+    /// Seconds that have passed since then, for the nodes of this test.
+    pub static PASSED: Cell<i64> = const { Cell::new(0) };
+}
+
 /// Longer than anything here takes; no test waits for it to pass.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -101,7 +106,7 @@ impl Ground {
             submit: Rc::new(submit),
             now: clock::now,
             wall: || Some(TODAY),
-            date: || TODAY,
+            date: || Date(TODAY.0 + PASSED.get()),
             store: store.clone(),
             executor: self.executor.clone(),
             reactor: self.reactor.clone(),

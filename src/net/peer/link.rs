@@ -24,10 +24,10 @@ use crate::base::peer::{NodeKey, PeerId};
 use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
 use crate::base::set::Set;
-use crate::base::time::Instant;
+use crate::base::time::{Date, Instant};
 use crate::net::ground::patience::Patience;
 use crate::node::event::Input;
-use crate::node::peering::{Parting, Peering};
+use crate::node::peering::{Parting, Peering, Stranger};
 use crate::store::reader::Next;
 use crate::wire::frame::{Header, Kind};
 use crate::wire::membership::{GOODBYE, PING, PONG};
@@ -39,6 +39,8 @@ pub struct Link {
     pub id: PeerId,
     /// Whose it is.
     pub key: NodeKey,
+    /// Until when it is a member, where that is known.
+    until: Option<Date>,
     /// What it goes over.
     pub carrier: Carrier,
     queue: RefCell<Queue>,
@@ -91,10 +93,15 @@ enum Turn {
 
 impl Link {
     /// A link over which nothing was said yet.
-    pub fn new((id, key): (PeerId, NodeKey), carrier: Carrier, now: Instant) -> Rc<Self> {
+    pub fn new(
+        (id, key, until): (PeerId, NodeKey, Option<Date>),
+        carrier: Carrier,
+        now: Instant,
+    ) -> Rc<Self> {
         Rc::new(Self {
             id,
             key,
+            until,
             carrier,
             queue: RefCell::default(),
             writer: RefCell::default(),
@@ -199,6 +206,10 @@ impl Queue {
 /// Writes what there is to say until the link ends; answers why, if it is the writer who knows.
 pub(super) async fn write(port: &Port, link: &Link, mut outlet: Outbound) -> Option<Parting> {
     loop {
+        // Who is no member any more is told nothing, and so is asked for nothing either.
+        if link.until.is_some_and(|until| until <= (port.door.date)()) {
+            return Some(Parting::Stranger(Stranger::ExpiredAdmission));
+        }
         let limit = link.pulse.left((port.door.now)(), link.patience());
         let Ok(turn) = outlet.patience().bound(limit, link.turn()).await else {
             let now = (port.door.now)();

@@ -285,7 +285,7 @@ impl Port {
         let known = self.settings.witnesses.contains(&key);
         let role = if member.role == Role::Witness && !known { Role::Device } else { member.role };
         let now = (self.door.now)();
-        let link = Link::new((peer, key), inbound.carrier(), now);
+        let link = Link::new((peer, key, member.until), inbound.carrier(), now);
         // A box that lost its power and is back: its old link must show that it is dead.
         let others: Vec<_> = self.links.borrow().values().cloned().collect();
         others.iter().filter(|other| other.key == key).for_each(|other| other.ping(now));
