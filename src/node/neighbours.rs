@@ -123,7 +123,7 @@ impl Machine {
         }
         self.report.add(Counter::PeersJoined, 1);
         let line = format!("peer {} joined ({})", key.short(), role.name());
-        self.say(log::Level::Info, line);
+        self.say_of_peers(log::Level::Info, line);
         self.greet(peer);
         if is_home {
             self.tell_port(peer);
@@ -153,10 +153,10 @@ impl Machine {
             let text = format!("peer {}: {}", link.key.short(), why.sentence());
             self.report.add(Counter::PeersBanned, 1);
             self.report.fault(FaultKind::Peer, &text, self.now);
-            self.say(log::Level::Warn, format!("{text}; it is not asked again"));
+            self.say_of_peers(log::Level::Warn, format!("{text}; it is not asked again"));
         } else {
             let text = format!("peer {} left: {}", link.key.short(), why.sentence());
-            self.say(log::Level::Info, text);
+            self.say_of_peers(log::Level::Info, text);
         }
         let Some(swarm) = &mut self.swarm else { return };
         swarm.roster.on_gone(peer, failure(why), self.now);
@@ -166,6 +166,22 @@ impl Machine {
         swarm.voting.on_gone(peer);
         swarm.gossip.on_gone(peer);
         self.rule.governor.forget(peer);
+    }
+
+    /// Says something of peers in the log, which they must not fill: they come and go as they
+    /// like, with a new key each time.
+    fn say_of_peers(&mut self, level: log::Level, line: String) {
+        let Some(swarm) = &mut self.swarm else { return };
+        let (count, since) = &mut swarm.lines;
+        if *count == 0 || self.now - *since >= limits::operator::LOG_REPEAT {
+            (*count, *since) = (0, self.now);
+        }
+        *count += 1;
+        match *count {
+            0..=limits::operator::PEER_LINES => self.say(level, line),
+            PAST => self.say(level, format!("{line}; of others that come or go now, see debug")),
+            _ => self.say(log::Level::Debug, line),
+        }
     }
 
     /// A peer gave what is not true, or broke the protocol: its key is banned.
@@ -182,6 +198,9 @@ fn hides_from(network: &config::model::Network, link: &Linked) -> bool {
     let is_beyond = link.tier != Tier::Home;
     network.relay_only && is_beyond && link.role != Role::Witness && !is_named
 }
+
+/// The first line that is too many.
+const PAST: u32 = limits::operator::PEER_LINES + 1;
 
 /// What the roster makes of the end of a link.
 const fn failure(why: &Parting) -> Failure {

@@ -92,6 +92,8 @@ pub(super) struct Swarm {
     pub(super) vain: Map<Digest, u8>,
     /// The segment that a player of ours asked for last.
     pub(super) watched: Option<Locator>,
+    /// Lines on peers that the log had of late, and since when.
+    pub(super) lines: (u32, Instant),
 }
 
 /// A link to a peer.
@@ -160,6 +162,7 @@ impl Swarm {
             doubted: Map::new(),
             vain: Map::new(),
             watched: None,
+            lines: (0, Instant::default()),
         }
     }
 

@@ -24,3 +24,17 @@ fn more_members_than_there_is_room_for_are_turned_away() {
     });
     outcome.is_calm();
 }
+
+#[test]
+fn members_that_come_and_go_do_not_fill_the_log() {
+    let theatre = Theatre::new();
+    let mut came = 0;
+    let outcome = theatre.plays_through(|| {
+        for _ in 0..40 {
+            came += usize::from(Member::join(theatre.peers).is_some());
+            std::thread::sleep(std::time::Duration::from_millis(30));
+        }
+    });
+    assert!(came > 35, "{came}");
+    outcome.is_calm();
+}

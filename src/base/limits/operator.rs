@@ -18,6 +18,10 @@ pub const LOG_KINDS: usize = 32;
 /// The same log line is written once in this time and counted else.
 pub const LOG_REPEAT: Duration = Duration::from_secs(60);
 
+/// Lines of one minute on peers that come, go or are banned: each link of a node once. Members
+/// may come and go as they like; the rest is for `debug`.
+pub const PEER_LINES: u32 = 24;
+
 /// The log's thread ends when nothing was written for this long, so an idle daemon has none.
 pub const LOG_LINGER: Duration = Duration::from_secs(1);
 
