@@ -93,7 +93,7 @@ impl Machine {
         let network = &self.config.network;
         let Some(swarm) = &mut self.swarm else { return };
         let Some(link) = swarm.links.get_mut(&peer) else { return };
-        let by = link.seen.filter(|_| link.tier == Tier::Home);
+        let (by, whence) = (link.seen.filter(|_| link.tier == Tier::Home), link.ground);
         match (named, &mut link.seen) {
             ([own], Some(seen)) if by.is_some() && own.ip().is_unspecified() => {
                 return seen.set_port(if network.discovery { own.port() } else { 0 });
@@ -114,7 +114,7 @@ impl Machine {
                 _ => continue,
             };
             let (address, key, by) = (*address, None, FoundBy::Peer);
-            swarm.roster.on_found(Found { address, key, tier, by }, now);
+            swarm.roster.on_named(Found { address, key, tier, by }, Some(whence), now);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::strangers::Strangers;
 use crate::base::limits;
 use crate::base::map::Map;
-use crate::base::peer::PeerId;
+use crate::base::peer::{Ground, PeerId, Tier};
 use crate::base::set::Set;
 use crate::base::time::Instant;
 use crate::config::near::Near;
@@ -274,7 +274,8 @@ impl Reach {
             return;
         }
         // Many peers together must not reach one victim more often than one does.
-        if !self.strangers.admit(address, now) {
+        let by = self.links.get(&peer).map(|link| Ground::of(link.end.at.ip(), Tier::Wan));
+        if !self.strangers.admit(address, by, now) {
             return;
         }
         self.on_dialled(address, now);

@@ -129,6 +129,11 @@ impl Roster {
 
     /// An address was configured or announced.
     pub fn on_found(&mut self, found: Found, now: Instant) {
+        self.on_named(found, None, now);
+    }
+
+    /// The same, where a peer that is there may have named it.
+    pub fn on_named(&mut self, found: Found, whence: Option<Ground>, now: Instant) {
         self.look.take();
         if let Some(address) = self.addresses.get_mut(&found.address) {
             // The first word of whoever cannot lie about it stays.
@@ -149,7 +154,7 @@ impl Roster {
             return;
         }
         let is_hearsay = found.by.is_hearsay();
-        if is_hearsay && !self.strangers.admit(found.address, now) {
+        if is_hearsay && !self.strangers.admit(found.address, whence, now) {
             return;
         }
         if self.addresses.len() >= limits::meeting::ADDRESSES && !self.forget_worst(is_hearsay) {

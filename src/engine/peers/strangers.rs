@@ -4,11 +4,13 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::VecDeque;
 
 use crate::base::limits;
+use crate::base::peer::Ground;
 use crate::base::time::Instant;
 
-/// Which addresses are dialled because somebody named them, the oldest first.
+/// Which addresses are dialled because somebody named them, and where whoever did is: the oldest
+/// first. All trackers are one.
 #[derive(Debug, Default)]
-pub(super) struct Strangers(VecDeque<(SocketAddr, Instant)>);
+pub(super) struct Strangers(VecDeque<(SocketAddr, Option<Ground>, Instant)>);
 
 impl Strangers {
     pub(super) const fn new() -> Self {
@@ -16,26 +18,29 @@ impl Strangers {
     }
 
     /// Whether one more dial harms nobody: none to the same address for a while, few to its
-    /// network, and no more in all than are remembered. If so, it is counted.
-    pub(super) fn admit(&mut self, address: SocketAddr, now: Instant) -> bool {
+    /// network, no more in all than are remembered, and of no one place more than its share of
+    /// them. If so, it is counted.
+    pub(super) fn admit(&mut self, address: SocketAddr, by: Option<Ground>, now: Instant) -> bool {
         self.forget(now);
-        let near = self.0.iter().filter(|(other, _)| prefix(other.ip()) == prefix(address.ip()));
-        let same = self.0.iter().any(|(other, _)| other.ip() == address.ip());
+        let near = self.0.iter().filter(|(other, ..)| prefix(other.ip()) == prefix(address.ip()));
+        let same = self.0.iter().any(|(other, ..)| other.ip() == address.ip());
         let may = !same && near.count() < limits::meeting::STRANGERS_EACH;
+        let share = limits::meeting::STRANGERS / if by.is_some() { 4 } else { 2 };
+        let may = may && self.0.iter().filter(|(_, other, _)| *other == by).count() < share;
         let may = may && self.0.len() < limits::meeting::STRANGERS;
         if may {
-            self.0.push_back((address, now));
+            self.0.push_back((address, by, now));
         }
         may
     }
 
     /// Whoever is linked was no victim: it may be named again.
     pub(super) fn on_linked(&mut self, address: SocketAddr) {
-        self.0.retain(|(other, _)| *other != address);
+        self.0.retain(|(other, ..)| *other != address);
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.0.front().is_some_and(|(_, at)| now - *at >= limits::meeting::STRANGER_DIAL) {
+        while self.0.front().is_some_and(|(.., at)| now - *at >= limits::meeting::STRANGER_DIAL) {
             self.0.pop_front();
         }
     }
@@ -59,7 +64,7 @@ mod tests {
         let mut strangers = Strangers::new();
         let mut now = Instant::default();
         let mut dialled =
-            |address: &str, now| strangers.admit(address.parse().expect("an address"), now);
+            |address: &str, now| strangers.admit(address.parse().expect("an address"), None, now);
         assert!(dialled("203.0.113.5:8644", now));
         assert!(!dialled("203.0.113.5:8644", now));
         assert!(!dialled("203.0.113.5:9999", now), "another port is the same machine");
@@ -73,12 +78,21 @@ mod tests {
     }
 
     #[test]
-    fn all_strangers_together_are_few() {
+    fn all_strangers_together_are_few_and_nobody_alone_names_them_all() {
         let mut strangers = Strangers::new();
-        let now = Instant::default();
-        let dials = (0..4000_u32).filter(|number| {
-            strangers.admit((core::net::Ipv4Addr::from(number << 12), 8644).into(), now)
-        });
-        assert_eq!(dials.count(), limits::meeting::STRANGERS);
+        let mut number = 0_u32;
+        let mut dials = |by: Option<Ground>| {
+            let named = (0..1000).filter(|_| {
+                number += 1;
+                let address = core::net::Ipv4Addr::from(number << 12);
+                strangers.admit((address, 8644).into(), by, Instant::default())
+            });
+            named.count()
+        };
+        let of = |net: u8| dials(Some(Ground::Four([198, 51, net])));
+        let named: Vec<_> = [1, 1, 2].into_iter().map(of).collect();
+        let most = limits::meeting::STRANGERS;
+        assert_eq!(named, [most / 4, 0, most / 4]);
+        assert_eq!((dials(None), dials(Some(Ground::Home))), (most / 2, 0));
     }
 }
