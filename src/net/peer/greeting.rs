@@ -226,6 +226,9 @@ impl Greeting<'_> {
             }
         }
         let Self { inbound, outbound, heard, .. } = self;
+        if let Inbound::Ear(ear) = &inbound {
+            ear.widen();
+        }
         Ok(Greeted { key, member, inbound, early: heard, outbound })
     }
 

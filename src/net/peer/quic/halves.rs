@@ -16,6 +16,7 @@ use rustls::pki_types::CertificateDer;
 use super::endpoint::Quic;
 use super::line::Line;
 use super::train::Carried;
+use crate::base::limits;
 use crate::base::time::Instant;
 use crate::net::ground::patience::Patience;
 use crate::node::peering::Parting;
@@ -101,6 +102,13 @@ impl Drop for Hold {
 }
 
 impl Ear {
+    /// The other side has proven itself: it may send as much as a member may.
+    pub fn widen(&self) {
+        let Hold { quic, line } = &*self.hold;
+        line.connection.borrow_mut().set_receive_window(limits::link::QUIC_RECEIVE.into());
+        quic.mark(line);
+    }
+
     /// The next bytes that are here.
     pub fn opened(&mut self) -> Option<&[u8]> {
         self.current = self.came.pop_front()?;

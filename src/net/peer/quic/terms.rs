@@ -50,7 +50,8 @@ fn transport(streams: u32) -> TransportConfig {
         .max_concurrent_bidi_streams(streams.into())
         .max_concurrent_uni_streams(0_u32.into())
         .stream_receive_window(limits::link::QUIC_RECEIVE.into())
-        .receive_window(limits::link::QUIC_RECEIVE.into())
+        // Of a stranger; a member may send more.
+        .receive_window(STRANGER.into())
         .send_window(limits::link::QUIC_SEND.into())
         .datagram_receive_buffer_size(None)
         .congestion_controller_factory(Arc::new(Courtesy))
@@ -65,3 +66,6 @@ fn transport(streams: u32) -> TransportConfig {
 
 /// Bytes of datagrams that wait until a connection is accepted, which happens at once.
 const INCOMING: u64 = 8 * 1024;
+
+/// Bytes that a side may send before its proof.
+const STRANGER: u32 = limits::link::HANDSHAKE as u32;
