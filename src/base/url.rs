@@ -49,6 +49,8 @@ pub enum Fault {
     Port,
     /// A control character, space or other byte that no URL holds.
     Character,
+    /// More bytes than `limits::http::TARGET`.
+    Length,
 }
 
 impl fmt::Display for Fault {
@@ -59,6 +61,7 @@ impl fmt::Display for Fault {
             Self::Host => "the host is empty or holds a forbidden character",
             Self::Port => "the port is no number from 1 to 65535",
             Self::Character => "it holds a space or a control character",
+            Self::Length => "it is too long",
         })
     }
 }

@@ -26,6 +26,9 @@ pub fn read(body: &[u8], source: &Source<'_>) -> Read {
     let marked = text.len() - text.trim_start_matches('\u{feff}').len();
     for (start, line) in lines(&text[marked..]) {
         scan.line(marked + start, line);
+        if scan.broken == Some(Fault::Count) {
+            break;
+        }
     }
     scan.finish(body)
 }
@@ -58,8 +61,10 @@ struct Scan<'a> {
     next: Next,
     /// Segment URIs so far, those at foreign hosts counted as well.
     counted: u64,
+    /// Parts, keys and init segments since the last of them.
+    beside: usize,
     targeted: bool,
-    broken: bool,
+    broken: Option<Fault>,
 }
 
 /// What the tags so far say about the URI line that follows them.
@@ -98,8 +103,9 @@ impl<'a> Scan<'a> {
             variables: Variables::default(),
             next: Next::default(),
             counted: 0,
+            beside: 0,
             targeted: false,
-            broken: false,
+            broken: None,
         }
     }
 
@@ -140,19 +146,19 @@ impl<'a> Scan<'a> {
 
     /// Tags that speak of the playlist as a whole.
     fn about(&mut self, tag: Tag<'_>) {
-        let number = tag.value.trim().parse::<u64>().ok();
+        let believed = |number: &u64| *number <= limits::stream::NUMBER;
+        let number = tag.value.trim().parse().ok().filter(believed);
         match tag.name {
             "-X-TARGETDURATION" => {
                 self.targeted = true;
                 self.plan.target = self.known(seconds(tag.value));
             }
-            // It stands in front of the first segment (RFC 8216, 4.3.3.2); a later one is void.
-            "-X-MEDIA-SEQUENCE" if self.plan.segments.is_empty() => {
-                self.plan.first = self.known(number);
-            }
+            // Both stand in front of the first segment (RFC 8216, 4.3.3.2); a later one is void.
+            "-X-MEDIA-SEQUENCE" | "-X-SKIP" if self.counted > 0 => {}
+            "-X-MEDIA-SEQUENCE" => self.plan.first = self.known(number),
             "-X-SKIP" => {
                 let skipped = tag.attribute("SKIPPED-SEGMENTS").and_then(|(_, n)| n.parse().ok());
-                self.plan.skipped = self.known(skipped);
+                self.plan.skipped = self.known(skipped.filter(believed));
             }
             "-X-PLAYLIST-TYPE" if tag.value.trim() == "VOD" => self.plan.live = false,
             "-X-BITRATE" => self.plan.bitrate = number.and_then(|kbit| kbit.checked_mul(1000)),
@@ -164,6 +170,11 @@ impl<'a> Scan<'a> {
                 self.plan.hold_back = tag.seconds("HOLD-BACK");
             }
             _ => {}
+        }
+        if self.counted == 0 {
+            // What stands in front of the first segment has its number, wherever that is stated.
+            let sequence = self.sequence();
+            self.segments.iter_mut().for_each(|segment| segment.sequence = sequence);
         }
     }
 
@@ -187,9 +198,10 @@ impl<'a> Scan<'a> {
         let led = self.lead(start, line, Purpose::Media);
         if core::mem::take(&mut self.next.variant) {
             let bitrate = self.next.bitrate.take();
-            self.variants.variants.extend(led.map(|locator| Variant { locator, bitrate }));
+            led.into_iter().for_each(|locator| self.vary(locator, bitrate));
             return;
         }
+        self.beside = 0;
         let sequence = self.sequence();
         self.counted = self.counted.saturating_add(1);
         let gap = core::mem::take(&mut self.next.gap);
@@ -207,7 +219,9 @@ impl<'a> Scan<'a> {
     fn key(&mut self, tag: Tag<'_>) {
         let Some(locator) = self.attribute(tag, "URI", Purpose::Aside) else { return };
         if tag.name == "-X-SESSION-KEY" {
-            self.variants.keys.push(locator);
+            if self.variants.keys.len() < limits::stream::RENDITIONS {
+                self.variants.keys.push(locator);
+            }
             return;
         }
         let known = |segment: &Segment| segment.kind == Kind::Key && segment.locator == locator;
@@ -242,8 +256,13 @@ impl<'a> Scan<'a> {
 
     fn rendition(&mut self, tag: Tag<'_>) {
         let Some(locator) = self.attribute(tag, "URI", Purpose::Media) else { return };
-        let bitrate = tag.bitrate();
-        self.variants.variants.push(Variant { locator, bitrate });
+        self.vary(locator, tag.bitrate());
+    }
+
+    fn vary(&mut self, locator: Locator, bitrate: Option<u64>) {
+        if self.variants.variants.len() < limits::stream::RENDITIONS {
+            self.variants.variants.push(Variant { locator, bitrate });
+        }
     }
 
     fn attribute(&mut self, tag: Tag<'_>, name: &str, to: Purpose) -> Option<Locator> {
@@ -261,6 +280,8 @@ impl<'a> Scan<'a> {
         if !is_whole && !names_host.unwrap_or(!fixed.is_empty()) {
             return None;
         }
+        let afforded = self.edits.afford(&self.base, &whole);
+        afforded.map_err(|fault| self.broken = Some(fault)).ok()?;
         let led = self.base.lead(&whole, to, self.places).ok()?;
         if led.text.is_some() {
             self.edits.decide(start..start + before_fragment(reference), led.text);
@@ -269,6 +290,10 @@ impl<'a> Scan<'a> {
     }
 
     fn list(&mut self, segment: Segment) {
+        self.beside += usize::from(segment.kind != Kind::Media);
+        if self.beside > limits::stream::BESIDE {
+            return;
+        }
         if self.segments.len() == limits::stream::SEGMENTS {
             if self.ended {
                 return;
@@ -283,14 +308,18 @@ impl<'a> Scan<'a> {
     }
 
     fn known<T: Default>(&mut self, value: Option<T>) -> T {
-        self.broken |= value.is_none();
+        self.broken = self.broken.or(value.is_none().then_some(Fault::Value));
         value.unwrap_or_default()
     }
 
     fn finish(self, body: &[u8]) -> Read {
-        let warning = self.broken.then_some(Fault::Plan);
+        // What is odd in its numbers costs the plan; its URLs are put right all the same.
+        let warning = self.broken.map(|_| Fault::Plan);
+        if self.broken == Some(Fault::Count) {
+            return Read::untouched(Fault::Count);
+        }
         // Without a target duration it is a list of channels or songs, which nobody plays in a row.
-        let plan = if self.broken {
+        let plan = if self.broken.is_some() {
             None
         } else if self.targeted {
             Some(Plan::Media(MediaPlan { segments: self.segments.into(), ..self.plan }))

@@ -76,7 +76,7 @@ impl fmt::Display for Fault {
             Self::Xml => "the manifest is not well-formed",
             Self::DocumentType => "the manifest declares a document type",
             Self::Depth => "the manifest is nested too deeply",
-            Self::Count => "the manifest holds too many elements",
+            Self::Count => "the playlist holds too many elements or references",
             Self::Order => "a base url stands behind what it is the base of",
             Self::Ambiguous => "one reference means several places and stays as it is",
         })

@@ -13,8 +13,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::plan::Text;
-use crate::base::url::{Fault, Locator, Places, Scheme, Url, has_scheme, without_dots};
+use super::plan::{self, Text};
+use crate::base::limits;
+use crate::base::url::{
+    Fault, Locator, Places, Scheme, Url, has_scheme, without_dots, without_query,
+};
 
 /// Where a playlist came from.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,9 @@ impl Base {
 
     /// Where `reference` leads from here.
     pub fn lead(&self, reference: &str, to: Purpose, places: &Places) -> Result<Led, Fault> {
+        if reference.len() > limits::http::TARGET {
+            return Err(Fault::Length);
+        }
         let reference = encoded(&reference[..before_fragment(reference)]);
         if reference.is_empty() {
             let locator = self.locator(places);
@@ -71,6 +77,9 @@ impl Base {
         let absolute = reference.starts_with("//") || has_scheme(&reference);
         let meant = plain(self.meant.join(&reference)?);
         let seen = plain(self.seen.join(&reference)?);
+        if meant.target.len().max(seen.target.len()) > limits::http::TARGET {
+            return Err(Fault::Length);
+        }
         let found = match self.locator(places) {
             Some(from) => places.find_from(from.origin, &meant),
             None => places.find(&meant),
@@ -92,17 +101,34 @@ impl Base {
     }
 }
 
-/// Changes to byte spans of a text, in any order.
+/// Changes to byte spans of a text, in any order, and what resolving its references has cost.
 #[derive(Debug, Default)]
 pub struct Edits {
     spans: BTreeMap<usize, (usize, Option<String>)>,
     torn: bool,
+    references: usize,
+    resolved: usize,
 }
 
 impl Edits {
     /// No change.
     pub const fn new() -> Self {
-        Self { spans: BTreeMap::new(), torn: false }
+        Self { spans: BTreeMap::new(), torn: false, references: 0, resolved: 0 }
+    }
+
+    /// Accounts for a reference before it is resolved at `base`.
+    pub fn afford(&mut self, base: &Base, reference: &str) -> Result<(), plan::Fault> {
+        let whole = before_fragment(reference) == 0;
+        let length = |url: &Url| {
+            if whole { url.target.len() } else { without_query(&url.target).len() }
+        };
+        self.references += 1;
+        self.resolved += length(&base.meant) + length(&base.seen) + reference.len();
+        let over = self.references > limits::stream::REFERENCES;
+        if over || self.resolved > limits::stream::RESOLVED {
+            return Err(plan::Fault::Count);
+        }
+        Ok(())
     }
 
     /// Says what becomes of a span: `None` leaves it. Two different verdicts leave it as well.

@@ -35,11 +35,26 @@ pub const ELEMENTS: usize = 200_000;
 /// How deep the elements of a manifest nest; DASH itself needs eight, foreign events a few more.
 pub const DEPTH: usize = 32;
 
-/// References that are resolved for one manifest, where many renditions inherit one long list.
+/// References that are resolved for one playlist or manifest, where many renditions inherit one
+/// long list.
 pub const REFERENCES: usize = 200_000;
+
+/// Bytes of all of them with the paths that they are resolved at, each time: what a plan and a
+/// changed text can hold at most. A day of two-second segments below a path of 200 bytes has half.
+pub const RESOLVED: usize = 32 * 1024 * 1024;
+
+/// Bytes of a period's or representation's id: a longer one counts as none.
+pub const ID: usize = 1024;
+
+/// Parts, keys and init segments between two segments of a playlist that are planned: ten seconds
+/// in parts of 200 ms are fifty.
+pub const BESIDE: usize = 64;
 
 /// Alternative base URLs that are followed at each level of a manifest.
 pub const BASES: usize = 4;
+
+/// The highest media sequence number that is believed: counting on from it comes to no end.
+pub const NUMBER: u64 = u64::MAX / 4;
 
 /// Playlists that the timeline follows at once: five players with six playlists each.
 pub const STREAMS: usize = 32;

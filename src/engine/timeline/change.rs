@@ -27,40 +27,49 @@ impl Timeline {
             let number = self.leaving.stay(&segment.locator);
             // A server that numbers nothing lists all by new numbers each time.
             let other = |number| number == NONE || change.moved && number != segment.sequence;
-            if number.is_some_and(other) && self.is_alone(id, segment) {
+            let media = matches!(segment.kind, Kind::Media | Kind::Part);
+            if media && segment.range.is_none() && number.is_some_and(other) {
                 repeated.push(segment.locator.clone());
             }
         }
+        self.keep_single(id, &mut repeated);
         if !repeated.is_empty() {
             let came = change.came.iter().filter(|(_, segment)| segment.kind == Kind::Init);
             repeated.extend(came.map(|(_, segment)| segment.locator.clone()));
         }
         // One file may hold many segments: it is still listed while one of them is.
-        let mut files: Vec<&Locator> = Vec::new();
-        for (_, segment) in change.went.iter().filter(|(_, segment)| segment.range.is_some()) {
-            if files.last() != Some(&&segment.locator) {
-                files.push(&segment.locator);
+        let ranged = change.went.iter().filter(|(_, segment)| segment.range.is_some());
+        let mut files: Vec<_> = ranged.map(|(_, segment)| (&segment.locator, false)).collect();
+        files.sort_unstable();
+        files.dedup();
+        let listed = self.streams.get(&id).filter(|_| !files.is_empty());
+        let mut still = Vec::new();
+        for (row, segment) in listed.into_iter().flat_map(Stream::all) {
+            let file = files.binary_search_by(|(file, _)| (*file).cmp(&segment.locator));
+            if let Some((_, noted @ false)) = file.ok().and_then(|file| files.get_mut(file)) {
+                *noted = true;
+                still.push((row, segment.clone()));
             }
         }
-        for file in files {
-            let of = |stream: &Stream| {
-                let found = stream.all().find(|(_, segment)| segment.locator == *file);
-                found.map(|(row, segment)| (row, segment.clone()))
-            };
-            if let Some((row, segment)) = self.streams.get(&id).and_then(of) {
-                self.note(id, (row, &segment), true);
-                self.leaving.stay(file);
-            }
+        for (row, segment) in still {
+            self.note(id, (row, &segment), true);
+            self.leaving.stay(&segment.locator);
         }
         repeated
     }
 
-    /// Whether a list has a media segment's name once: what stands there more often, as a slate
-    /// does, is the same each time.
-    fn is_alone(&self, id: u32, segment: &Segment) -> bool {
-        let same = |other: &&Segment| other.locator == segment.locator;
-        let all = self.streams.get(&id).into_iter().flat_map(Stream::all);
-        let media = matches!(segment.kind, Kind::Media | Kind::Part) && segment.range.is_none();
-        media && all.map(|(_, other)| other).filter(same).take(2).count() == 1
+    /// Keeps the names that a list has once: what stands there more often, as a slate does, is the
+    /// same each time.
+    fn keep_single(&self, id: u32, names: &mut Vec<Locator>) {
+        names.sort_unstable();
+        names.dedup();
+        let mut counts = vec![0_u32; names.len()];
+        let listed = self.streams.get(&id).filter(|_| !names.is_empty());
+        for (_, segment) in listed.into_iter().flat_map(Stream::all) {
+            let place = names.binary_search(&segment.locator);
+            place.ok().and_then(|place| counts.get_mut(place)).into_iter().for_each(|it| *it += 1);
+        }
+        let mut counts = counts.into_iter();
+        names.retain(|_| counts.next() == Some(1));
     }
 }

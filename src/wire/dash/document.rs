@@ -4,6 +4,7 @@
 
 use core::ops::Range;
 use core::time::Duration;
+use std::rc::Rc;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -43,7 +44,7 @@ struct Walk<'a> {
 }
 
 struct Period {
-    name: Option<String>,
+    name: Option<Rc<str>>,
     start: Option<Duration>,
     length: Option<Duration>,
     /// The first of its renditions and of its adaptation sets.
@@ -108,8 +109,7 @@ impl<'a> Walk<'a> {
         let element = Element { text: self.text, start: element };
         if self.path.last() != Some(&Tag::Other) {
             if let Some(link) = element.reference(b"href")? {
-                let root = self.root.clone();
-                self.resolver.lead(&link, &root, Purpose::Media)?;
+                self.resolver.lead(&link, &self.root, Purpose::Media)?;
             }
         }
         self.path.push(tag);
@@ -143,11 +143,11 @@ impl<'a> Walk<'a> {
                 above.below()
             }
             None => {
-                let bases = vec![self.root.clone()];
-                Level { above: bases.clone(), bases, ..Level::default() }
+                let bases = Rc::new(vec![self.root.clone()]);
+                Level { above: Rc::clone(&bases), bases, ..Level::default() }
             }
         };
-        level.id = element.value(b"id")?;
+        level.id = element.value(b"id")?.filter(|id| id.len() <= limits::stream::ID);
         level.bandwidth = element.number(b"bandwidth")?;
         let lasting =
             |name| Ok::<_, Fault>(element.value(name)?.and_then(|v| values::duration(&v)));
@@ -189,8 +189,9 @@ impl<'a> Walk<'a> {
                 own.form = Form::Template;
                 own.media = element.reference(b"media")?.or(own.media);
                 own.initialization = element.reference(b"initialization")?.or(own.initialization);
-                own.others.extend(element.reference(b"index")?);
-                own.others.extend(element.reference(b"bitstreamSwitching")?);
+                let others = &mut self.level().others;
+                others.extend(element.reference(b"index")?);
+                others.extend(element.reference(b"bitstreamSwitching")?);
             }
             Tag::SegmentList => {
                 own.form = Form::List;
@@ -226,18 +227,18 @@ impl<'a> Walk<'a> {
         let ranged = |name| Ok::<_, Fault>(element.value(name)?.and_then(|v| values::range(&v)));
         if tag == Tag::SegmentUrl {
             let place = Place { url: element.reference(b"media")?, range: ranged(b"mediaRange")? };
-            self.level().information.others.extend(element.reference(b"index")?);
+            self.level().others.extend(element.reference(b"index")?);
             if let Some(list) = self.resolver.lists.last_mut() {
                 list.push(place);
             }
             return Ok(());
         }
         let place = Place { url: element.reference(b"sourceURL")?, range: ranged(b"range")? };
-        let information = &mut self.level().information;
+        let level = self.level();
         match tag {
-            Tag::Initialization => information.init = Some(place),
-            Tag::RepresentationIndex => information.index = Some(place),
-            _ => information.others.extend(place.url),
+            Tag::Initialization => level.information.init = Some(place),
+            Tag::RepresentationIndex => level.information.index = Some(place),
+            _ => level.others.extend(place.url),
         }
         Ok(())
     }
@@ -249,12 +250,11 @@ impl<'a> Walk<'a> {
             Tag::Location | Tag::Steering => {
                 let to = if tag == Tag::Steering { Purpose::Aside } else { Purpose::Media };
                 let Some(reference) = content(self.text, self.content..end)? else { return Ok(()) };
-                let root = self.root.clone();
-                self.resolver.lead(&reference, &root, to).map(drop)
+                self.resolver.lead(&reference, &self.root, to).map(drop)
             }
             Tag::Representation => {
                 let Some(level) = self.levels.pop() else { return Ok(()) };
-                let rendition = self.resolver.represent(&level)?;
+                let rendition = self.resolver.represent(&self.levels, &level)?;
                 self.represented(rendition);
                 Ok(())
             }
@@ -273,12 +273,12 @@ impl<'a> Walk<'a> {
             return Err(Fault::Order);
         }
         if !core::mem::replace(&mut level.based, true) {
-            level.bases.clear();
+            level.bases = Rc::default();
         }
-        for above in &level.above {
+        for above in level.above.iter() {
             let led = self.resolver.lead(&reference, above, Purpose::Media)?;
             if level.bases.len() < limits::stream::BASES {
-                level.bases.extend(led.map(|led| led.base));
+                Rc::make_mut(&mut level.bases).extend(led.map(|led| led.base));
             }
         }
         self.levels.push(level);
@@ -313,7 +313,7 @@ impl<'a> Walk<'a> {
             // A period without a start is announced, not yet there (ISO/IEC 23009-1, 5.3.2.1).
             kept.extend(own.filter_map(|rendition| {
                 let start = start?;
-                let fallback = || format!("@{}", start.as_millis());
+                let fallback = || format!("@{}", start.as_millis()).into();
                 let name = period.name.clone().unwrap_or_else(fallback);
                 let name = format!("{name}/{}", rendition.name);
                 Some(Rendition { name, start, length, ..rendition })
@@ -333,10 +333,11 @@ impl<'a> Walk<'a> {
 
 /// The longest segment that a manifest names.
 fn longest(manifest: &Manifest) -> Duration {
+    let most = |runs: &Vec<Run>| runs.iter().map(|run| run.duration).max();
+    let timelines: Vec<_> = manifest.timelines.iter().map(most).collect();
     let of = |rendition: &Rendition| match &rendition.media {
         Addressing::Template(template) => {
-            let runs = template.timeline.and_then(|place| manifest.timelines.get(place));
-            let units = runs.and_then(|runs| runs.iter().map(|run| run.duration).max());
+            let units = template.timeline.and_then(|place| *timelines.get(place)?);
             template.lasting(units.unwrap_or(template.duration))
         }
         Addressing::List(segments) => segments.first().map_or(Duration::ZERO, |s| s.duration),

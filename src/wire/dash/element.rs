@@ -1,6 +1,7 @@
 //! One element of a manifest: what it is where it stands, and its values with their spans.
 
 use core::ops::Range;
+use std::rc::Rc;
 
 use quick_xml::escape::unescape;
 use quick_xml::events::BytesStart;
@@ -84,7 +85,7 @@ impl Element<'_> {
         Ok(None)
     }
 
-    pub(super) fn value(&self, name: &[u8]) -> Result<Option<String>, Fault> {
+    pub(super) fn value(&self, name: &[u8]) -> Result<Option<Rc<str>>, Fault> {
         Ok(self.reference(name)?.map(|reference| reference.value))
     }
 
@@ -114,6 +115,6 @@ fn trimmed(text: &str, span: Range<usize>) -> Result<Reference, Fault> {
     let raw = text.get(span.clone()).ok_or(Fault::Xml)?;
     let start = span.start + raw.len() - raw.trim_start().len();
     let raw = raw.trim();
-    let value = unescape(raw).map_err(|_| Fault::Xml)?.into_owned();
+    let value = unescape(raw).map_err(|_| Fault::Xml)?.into();
     Ok(Reference { span: start..start + raw.len(), value, literal: false })
 }

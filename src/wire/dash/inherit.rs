@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 use core::time::Duration;
+use std::rc::Rc;
 
 use super::template::represented;
 use crate::base::limits;
@@ -16,7 +17,7 @@ pub(super) struct Reference {
     /// Its bytes in the document.
     pub(super) span: Range<usize>,
     /// What they mean, unescaped.
-    pub(super) value: String,
+    pub(super) value: Rc<str>,
     /// Whether it stands in CDATA, where nothing is escaped.
     pub(super) literal: bool,
 }
@@ -44,7 +45,6 @@ pub(super) struct Information {
     pub(super) form: Form,
     pub(super) media: Option<Reference>,
     pub(super) initialization: Option<Reference>,
-    pub(super) others: Vec<Reference>,
     pub(super) init: Option<Place>,
     pub(super) index: Option<Place>,
     pub(super) timescale: Option<u64>,
@@ -56,19 +56,22 @@ pub(super) struct Information {
     pub(super) list: Option<usize>,
 }
 
-/// An MPD, Period, AdaptationSet or Representation that is open.
-#[derive(Clone, Debug, Default)]
+/// An MPD, Period, AdaptationSet or Representation that is open. What it inherits is shared: a
+/// manifest may hold a great many levels, and what each inherits may be long.
+#[derive(Debug, Default)]
 pub(super) struct Level {
     /// What relative references are resolved at: several where there are alternatives.
-    pub(super) bases: Vec<Base>,
+    pub(super) bases: Rc<Vec<Base>>,
     /// The bases of the level above, that BaseURL elements of this level are resolved at.
-    pub(super) above: Vec<Base>,
+    pub(super) above: Rc<Vec<Base>>,
     /// Whether a BaseURL stood here.
     pub(super) based: bool,
     /// Whether a level below was opened.
     pub(super) opened: bool,
     pub(super) information: Information,
-    pub(super) id: Option<String>,
+    /// References beside those of the information, which stand here and hold below.
+    pub(super) others: Vec<Reference>,
+    pub(super) id: Option<Rc<str>>,
     pub(super) bandwidth: Option<u64>,
 }
 
@@ -76,8 +79,8 @@ impl Level {
     /// The level that opens below this one.
     pub(super) fn below(&self) -> Self {
         Self {
-            bases: self.bases.clone(),
-            above: self.bases.clone(),
+            bases: Rc::clone(&self.bases),
+            above: Rc::clone(&self.bases),
             information: self.information.clone(),
             ..Self::default()
         }
@@ -90,13 +93,12 @@ pub(super) struct Resolver<'a> {
     pub(super) places: &'a Places,
     pub(super) edits: Edits,
     pub(super) lists: Vec<Vec<Place>>,
-    resolved: usize,
     listed: usize,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) const fn new(places: &'a Places) -> Self {
-        Self { places, edits: Edits::new(), lists: Vec::new(), resolved: 0, listed: 0 }
+        Self { places, edits: Edits::new(), lists: Vec::new(), listed: 0 }
     }
 
     /// Resolves one reference at one base and decides what becomes of its text.
@@ -106,10 +108,7 @@ impl<'a> Resolver<'a> {
         base: &Base,
         to: Purpose,
     ) -> Result<Option<Led>, Fault> {
-        self.resolved += 1;
-        if self.resolved > limits::stream::REFERENCES {
-            return Err(Fault::Count);
-        }
+        self.edits.afford(base, &reference.value)?;
         let Ok(led) = base.lead(&reference.value, to, self.places) else { return Ok(None) };
         let fragment = &reference.value[before_fragment(&reference.value)..];
         let text = led.text.as_ref().map(|text| {
@@ -134,9 +133,13 @@ impl<'a> Resolver<'a> {
     }
 
     /// Ends a representation: everything that it inherited is resolved at its own bases.
-    pub(super) fn represent(&mut self, level: &Level) -> Result<Option<Rendition>, Fault> {
+    pub(super) fn represent(
+        &mut self,
+        above: &[Level],
+        level: &Level,
+    ) -> Result<Option<Rendition>, Fault> {
         let information = &level.information;
-        for other in &information.others {
+        for other in above.iter().chain([level]).flat_map(|level| &level.others) {
             self.lead_all(other, &level.bases)?;
         }
         let init = self.initial(level)?;
@@ -144,12 +147,11 @@ impl<'a> Resolver<'a> {
             Form::Template => self.template(level)?.map(addressing),
             Form::List => Some(Addressing::List(self.list(level)?)),
             Form::Base | Form::None => {
-                let base = level.bases.first();
-                base.and_then(|base| base.locator(self.places)).map(Addressing::File)
+                self.first("", level)?.and_then(|led| led.locator).map(Addressing::File)
             }
         };
         Ok(media.map(|media| Rendition {
-            name: level.id.clone().unwrap_or_default(),
+            name: level.id.as_deref().unwrap_or_default().into(),
             set: 0,
             bitrate: level.bandwidth,
             start: Duration::ZERO,
@@ -163,14 +165,14 @@ impl<'a> Resolver<'a> {
         let information = &level.information;
         if let (Form::Template, Some(name)) = (information.form, &information.initialization) {
             self.lead_all(name, &level.bases)?;
-            let planned = self.planned(name, level);
+            let planned = self.planned(name, level)?;
             return Ok(planned.and_then(|led| segment(led, None, Kind::Init)));
         }
-        if let Some(index) = information.index.clone() {
-            self.place(&index, level)?;
+        if let Some(index) = &information.index {
+            self.place(index, level)?;
         }
-        let Some(init) = information.init.clone() else { return Ok(None) };
-        let led = self.place(&init, level)?;
+        let Some(init) = &information.init else { return Ok(None) };
+        let led = self.place(init, level)?;
         Ok(led.and_then(|led| segment(led, init.range, Kind::Init)))
     }
 
@@ -178,7 +180,7 @@ impl<'a> Resolver<'a> {
         let information = &level.information;
         let Some(media) = &information.media else { return Ok(None) };
         self.lead_all(media, &level.bases)?;
-        let planned = self.planned(media, level);
+        let planned = self.planned(media, level)?;
         let Some(locator) = planned.and_then(|led| led.locator) else { return Ok(None) };
         let timescale = information.timescale.unwrap_or(1).max(1);
         Ok(Some(Template {
@@ -193,9 +195,16 @@ impl<'a> Resolver<'a> {
     }
 
     /// Where a template leads once the representation has filled in what it knows of itself.
-    fn planned(&self, name: &Reference, level: &Level) -> Option<Led> {
-        let filled = represented(&name.value, level.id.as_deref(), level.bandwidth)?;
-        level.bases.first()?.lead(&filled, Purpose::Media, self.places).ok()
+    fn planned(&mut self, name: &Reference, level: &Level) -> Result<Option<Led>, Fault> {
+        let filled = represented(&name.value, level.id.as_deref(), level.bandwidth);
+        filled.map_or(Ok(None), |filled| self.first(&filled, level))
+    }
+
+    /// Where a text leads that does not stand in the document.
+    fn first(&mut self, reference: &str, level: &Level) -> Result<Option<Led>, Fault> {
+        let Some(base) = level.bases.first() else { return Ok(None) };
+        self.edits.afford(base, reference)?;
+        Ok(base.lead(reference, Purpose::Media, self.places).ok())
     }
 
     fn list(&mut self, level: &Level) -> Result<Vec<Segment>, Fault> {
@@ -225,8 +234,7 @@ impl<'a> Resolver<'a> {
         if let Some(url) = &place.url {
             return self.lead_all(url, &level.bases);
         }
-        let base = level.bases.first();
-        Ok(base.and_then(|base| base.lead("", Purpose::Media, self.places).ok()))
+        self.first("", level)
     }
 }
 

@@ -3,6 +3,7 @@
 use core::fmt::Write as _;
 use core::time::Duration;
 
+use crate::base::limits;
 use crate::wire::plan::{Run, Template};
 
 /// One segment that a template names.
@@ -168,6 +169,9 @@ pub fn represented(text: &str, id: Option<&str>, bandwidth: Option<u64>) -> Opti
     }
     let mut filled = String::with_capacity(text.len() + 16);
     for piece in pieces(text) {
+        if filled.len() > limits::http::TARGET {
+            return None;
+        }
         match piece {
             Piece::Text("$") => filled.push_str("$$"),
             Piece::Text(text) => filled.push_str(text),
