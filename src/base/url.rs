@@ -293,15 +293,36 @@ pub fn without_dots(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut folder = false;
     for part in path.split('/').skip(1) {
-        folder = matches!(part, "." | "..");
-        match part {
-            "." => {}
-            ".." => drop(kept.pop()),
-            part => kept.push(part),
+        let dots = dots(part);
+        folder = dots > 0;
+        match dots {
+            0 => kept.push(part),
+            1 => {}
+            _ => drop(kept.pop()),
         }
     }
     let end = if folder && !kept.is_empty() { "/" } else { "" };
     format!("/{}{end}", kept.join("/"))
+}
+
+/// Whether [`without_dots`] would change a path.
+pub fn has_dots(path: &str) -> bool {
+    let likely = path.contains("/.") || path.contains("/%2");
+    likely && path.split('/').any(|part| dots(part) > 0)
+}
+
+/// Of how many dots a part of a path consists, if it is one that leads elsewhere. Servers decode
+/// a part before they follow it, so that `%2e` is a dot there (WHATWG URL, 4.1).
+fn dots(part: &str) -> usize {
+    let (mut rest, mut count) = (part, 0);
+    while let Some(after) = rest
+        .strip_prefix('.')
+        .or_else(|| rest.strip_prefix("%2e"))
+        .or_else(|| rest.strip_prefix("%2E"))
+    {
+        (rest, count) = (after, count + 1);
+    }
+    if rest.is_empty() && count < 3 { count } else { 0 }
 }
 
 #[cfg(test)]
@@ -337,6 +358,25 @@ mod tests {
                 Ok(meant.into()),
                 "{reference}"
             );
+        }
+    }
+
+    #[test]
+    fn dots_are_followed_however_they_are_written_and_nothing_else_changes() {
+        for (path, meant) in [
+            ("/a/%2e%2E/b", "/b"),
+            ("/a/.%2e/b", "/b"),
+            ("/a/%2E./b", "/b"),
+            ("/a/%2e/b", "/a/b"),
+            ("/%2e%2e/%2e%2e", "/"),
+            ("/a/b/%2e%2e", "/a/"),
+        ] {
+            assert!(has_dots(path), "{path}");
+            assert_eq!(without_dots(path), meant, "{path}");
+        }
+        for path in ["/", "/a%2eb", "/%2e%2e%2e/...", "/%2ea/.b", "/a//%2f/", "/%252e%252e/%2"] {
+            assert!(!has_dots(path), "{path}");
+            assert_eq!(without_dots(path), path);
         }
     }
 

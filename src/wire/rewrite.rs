@@ -16,7 +16,7 @@ use std::collections::btree_map::Entry;
 use super::plan::{self, Text};
 use crate::base::limits;
 use crate::base::url::{
-    Fault, Locator, Places, Scheme, Url, has_scheme, without_dots, without_query,
+    Fault, Locator, Places, Scheme, Url, has_dots, has_scheme, without_dots, without_query,
 };
 
 /// Where a playlist came from.
@@ -199,7 +199,7 @@ fn written(url: &Url) -> String {
 fn plain(url: Url) -> Url {
     let end = url.target.find('?').unwrap_or(url.target.len());
     let (path, query) = url.target.split_at(end);
-    if !path.contains("/.") {
+    if !has_dots(path) {
         return url;
     }
     Url { target: format!("{}{query}", without_dots(path)), ..url }
@@ -293,6 +293,8 @@ mod tests {
                 ("https://backup.example/l/a.ts", Some("/tv/a.ts")),
                 ("http://b.example", Some("/b/")),
                 ("https://cdn.example/live/x/../a.ts", Some("/tv/a.ts")),
+                ("https://cdn.example/live/x/%2E./a.ts", Some("/tv/a.ts")),
+                ("https://cdn.example/live/%2e%2e/a", None),
                 ("https://cdn.example/live/a b\u{fc}.ts", Some("/tv/a%20b%C3%BC.ts")),
             ],
         );

@@ -5,7 +5,7 @@ use super::leaving::NONE;
 use super::stream::{Change, Stream};
 use crate::base::time::Instant;
 use crate::base::url::Locator;
-use crate::wire::plan::{Kind, Segment};
+use crate::wire::plan::Kind;
 
 impl Timeline {
     /// Takes note of names that came and went; gives those that came back for other segments.

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crate::base::url::{Locator, Places, Url, without_dots, without_query};
+use crate::base::url::{Locator, Places, Url, has_dots, without_dots, without_query};
 use crate::config::model::{Config, Player};
 use crate::node::event::Refusal;
 use crate::wire::http::fields::Fields;
@@ -75,7 +75,7 @@ impl Gate {
             return Err(Refusal::Malformed);
         }
         let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
-        let dotted = path.contains("/.") && path.split('/').any(|part| matches!(part, "." | ".."));
+        let dotted = has_dots(path);
         Ok(if dotted { format!("{}{query}", without_dots(path)) } else { target.to_owned() })
     }
 
@@ -183,6 +183,8 @@ mod tests {
         let gate = gate(|_| ());
         assert_eq!(located(&gate, "/other/a", "localhost"), Err(Refusal::Origin));
         assert_eq!(located(&gate, "/cdn/../other/a", "localhost"), Err(Refusal::Origin));
+        assert_eq!(located(&gate, "/cdn/%2E%2e/other/a", "localhost"), Err(Refusal::Origin));
+        assert_eq!(located(&gate, "/cdn/b/.%2e/a%2eb", "localhost"), Ok("/a%2eb".into()));
         assert_eq!(located(&gate, "/cdn/b/../a?x=../y", "localhost"), Ok("/a?x=../y".into()));
         assert_eq!(located(&gate, "http://evil.example/cdn/a", "localhost"), Err(Refusal::Host));
         assert_eq!(located(&gate, "http://127.0.0.1/cdn/a", "localhost"), Ok("/a".into()));
