@@ -45,6 +45,10 @@ pub enum Fault {
     UserInfo,
     /// The host is empty or holds a forbidden character.
     Host,
+    /// The host holds letters that DNS does not carry (RFC 5890, 2.3.2.1).
+    Letters,
+    /// An IPv6 address without brackets, where its end could not be told from a port.
+    Brackets,
     /// The port is no number from 1 to 65535.
     Port,
     /// A control character, space or other byte that no URL holds.
@@ -59,6 +63,8 @@ impl fmt::Display for Fault {
             Self::Scheme => "it does not begin with http:// or https://",
             Self::UserInfo => "a user name or password does not belong in it",
             Self::Host => "the host is empty or holds a forbidden character",
+            Self::Letters => "write the host as the DNS does (xn--...)",
+            Self::Brackets => "an IPv6 address stands in brackets: [::1]",
             Self::Port => "the port is no number from 1 to 65535",
             Self::Character => "it holds a space or a control character",
             Self::Length => "it is too long",
@@ -245,10 +251,19 @@ pub fn has_scheme(reference: &str) -> bool {
 }
 
 fn split_authority(authority: &str) -> Result<(String, Option<u16>), Fault> {
+    let six = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
+    if six(authority) {
+        return Err(Fault::Brackets);
+    }
+    if !authority.is_ascii() {
+        return Err(Fault::Letters);
+    }
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or(Fault::Host)?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| Fault::Host)?;
+            if !six(host) {
+                return Err(Fault::Host);
+            }
             (host, after.strip_prefix(':').or((!after.is_empty()).then_some(after)))
         }
         None => authority.split_once(':').map_or((authority, None), |(h, p)| (h, Some(p))),
@@ -391,6 +406,9 @@ mod tests {
             ("http://a:+1/", Fault::Port),
             ("http://a/ b", Fault::Character),
             ("http://[::1", Fault::Host),
+            ("http://::1/", Fault::Brackets),
+            ("http://2001:db8::1", Fault::Brackets),
+            ("https://b\u{fc}cher.example/", Fault::Letters),
         ] {
             assert_eq!(Url::parse(text), Err(fault), "{text}");
         }

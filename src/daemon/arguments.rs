@@ -120,6 +120,10 @@ impl Command {
             let flag = match argument {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Self::Help),
                 Arg::Short('V') | Arg::Long("version") => return Ok(Self::Version),
+                Arg::Value(word) if seen.word.is_none() && word == "help" => return Ok(Self::Help),
+                Arg::Value(word) if seen.word.is_none() && word == "version" => {
+                    return Ok(Self::Version);
+                }
                 Arg::Value(word) => {
                     seen.word(word)?;
                     continue;
@@ -166,9 +170,10 @@ impl Seen {
             self.node = Some(node);
             return Ok(());
         }
-        if self.word == Some("sharing") && self.on.is_none() && (word == "on" || word == "off") {
+        if self.word == Some("sharing") && self.on.is_none() {
+            let found = || Usage(format!("{SHARING}, found '{}'", clean(&word)));
             self.on = Some(word == "on");
-            return Ok(());
+            return if word == "on" || word == "off" { Ok(()) } else { Err(found()) };
         }
         if self.word.is_some() {
             return Err(Usage(format!("'{}' is one word too many", clean(&word))));
@@ -287,7 +292,7 @@ impl Seen {
             Some("standby") => Some(Control::Standby),
             Some("wake") => Some(Control::Wake),
             Some("sharing") => {
-                let wants = || Usage("'neap sharing' wants 'on' or 'off'".into());
+                let wants = || Usage(SHARING.into());
                 Some(Control::Sharing { on: self.on.ok_or_else(wants)? })
             }
             Some("ledger") => self.forget.then_some(Control::ForgetLedger),
@@ -325,6 +330,8 @@ fn usage(error: &lexopt::Error) -> Usage {
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(200).collect()
 }
+
+const SHARING: &str = "'neap sharing' wants 'on' or 'off'";
 
 /// Days of an admission that says nothing else.
 const YEAR: u32 = 365;
@@ -397,8 +404,7 @@ mod tests {
         let flags = none.clone();
         let switch = Command::Switch { flags, percent: 10, days: 2, key: "/k".into() };
         assert_eq!(parse("switch --percent 10 --operator-key /k --days 2"), Ok(switch));
-        for wrong in ["sharing", "sharing maybe", "switch", "switch --percent 101", "key --forget"]
-        {
+        for wrong in ["sharing", "switch", "switch --percent 101", "key --forget"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parse("--json status"), Ok(Command::Status { flags: none, json: true }));
@@ -415,6 +421,7 @@ mod tests {
         let line = "--key k sign a --origin tv sign --base=/ch1/";
         assert_eq!(parse(line), Ok(Command::Sign(sign)));
         assert_eq!(parse("-V"), Ok(Command::Version));
+        assert_eq!((parse("help"), parse("version")), (Ok(Command::Help), Ok(Command::Version)));
         let flags = Flags::default;
         assert_eq!(parse("key"), Ok(Command::Key { flags: flags(), new: false }));
         assert_eq!(parse("key --new"), Ok(Command::Key { flags: flags(), new: true }));
@@ -445,6 +452,10 @@ mod tests {
             ("chek", "unknown command 'chek', did you mean 'check'?"),
             ("run", "unknown command 'run'"),
             ("check status", "'status' is one word too many"),
+            ("check help", "'help' is one word too many"),
+            ("sharing", "'neap sharing' wants 'on' or 'off'"),
+            ("sharing maybe", "'neap sharing' wants 'on' or 'off', found 'maybe'"),
+            ("sharing on off", "'off' is one word too many"),
             ("--orign x", "unknown flag '--orign', did you mean '--origin'?"),
             ("-x", "unknown flag '-x'"),
             ("--config", "missing argument for option '--config'"),
