@@ -75,7 +75,7 @@ impl Node {
             players
         };
         if let Some(address) = config.admin.listen.filter(|_| operators.is_empty()) {
-            operators.push(admin::Door::tcp(address).map_err(|e| io::Error::other(e.to_string()))?);
+            operators.push(admin::Door::tcp(address)?);
         }
         if let Some(path) = &config.admin.control {
             match admin::Door::control(path) {

@@ -44,7 +44,15 @@ fn a_port_that_is_taken_is_told_clearly() {
     let (code, said) = run(&Setup::default().file(&origin, &first.player.to_string()));
     assert_eq!(code, 70, "{said}");
     assert!(said.contains("another program listens there"), "{said}");
-    assert!(said.contains(&first.player.port().to_string()), "{said}");
+    assert!(said.contains(&format!("[player] listen {}", first.player)), "{said}");
+    let page = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = page.local_addr().map(|at| (page, at.to_string())).unwrap();
+    let file = Setup::default().file(&origin, "127.0.0.1:0");
+    let own = "[admin]\nlisten = \"127.0.0.1:0\"";
+    let (code, said) = run(&file.replace(own, &own.replace("127.0.0.1:0", &page.1)));
+    assert_eq!(code, 70, "{said}");
+    let told = format!("[admin] listen {}: another program listens there", page.1);
+    assert!(said.contains(&told), "{said}");
 }
 
 #[test]

@@ -17,13 +17,11 @@ use smol::{Async, LocalExecutor, Timer};
 use super::exchange;
 use super::window::Window;
 use crate::base::limits;
-use crate::net::ground::tasks;
+use crate::net::ground::{bind, tasks};
 
 /// Why a door does not open.
 #[derive(Debug)]
 pub enum Error {
-    /// The port cannot be had.
-    Port(SocketAddr, io::Error),
     /// Another process answers at the control socket.
     InUse(PathBuf),
     /// Something that is no socket stands in the way.
@@ -35,7 +33,6 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Port(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::InUse(path) => write!(f, "another neap answers at {}", path.display()),
             Self::Foreign(path) => write!(f, "{} exists and is no socket", path.display()),
             Self::Path(path, error) => write!(f, "cannot make {}: {error}", path.display()),
@@ -57,9 +54,9 @@ impl Door {
     ///
     /// # Errors
     /// When the port is taken or not ours to take.
-    pub fn tcp(address: SocketAddr) -> Result<Self, Error> {
+    pub fn tcp(address: SocketAddr) -> io::Result<Self> {
         let door = Async::<TcpListener>::bind(address).map(Self::Tcp);
-        door.map_err(|error| Error::Port(address, error))
+        door.map_err(|error| bind::refused("[admin] listen", address, &error))
     }
 
     /// Takes over a port that the service manager opened.

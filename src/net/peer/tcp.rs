@@ -10,7 +10,7 @@ use nix::sys::socket::sockopt::{SndBuf, TcpUserTimeout};
 use smol::{Timer, future};
 
 use crate::base::limits;
-use crate::net::ground::reactor;
+use crate::net::ground::{bind, reactor};
 use crate::node::peering::Parting;
 
 /// Binds an address where peers may connect.
@@ -19,15 +19,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpListener::bind(address),
         SocketAddr::V6(_) => six(address),
     };
-    let listener = listener.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege",
-            io::ErrorKind::AddrNotAvailable => "this device has no such address",
-            _ => "it cannot be bound",
-        };
-        io::Error::new(error.kind(), format!("[network] listen {address}: {hint} ({error})"))
-    })?;
+    let listener = listener.map_err(|error| bind::refused("[network] listen", address, &error))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

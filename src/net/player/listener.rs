@@ -18,6 +18,7 @@ use super::idle::Idle;
 use crate::base::id::ExchangeId;
 use crate::base::limits;
 use crate::config::model::Config;
+use crate::net::ground::bind;
 use crate::net::ground::door::Door;
 use crate::net::ground::reactor;
 use crate::node::event::{Input, Refusal};
@@ -154,15 +155,8 @@ impl Drop for Guest {
 
 /// Binds an address so that a restart does not have to wait for old connections.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address).map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege",
-            io::ErrorKind::AddrNotAvailable => "this device has no such address",
-            _ => "it cannot be bound",
-        };
-        io::Error::new(error.kind(), format!("{address}: {hint} ({error})"))
-    })?;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| bind::refused("[player] listen", address, &error))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
