@@ -47,7 +47,7 @@ impl TroubleKind {
         match self {
             Self::Name => "The origin's name has no address: check the network and the name.",
             Self::Connect => "The origin does not accept connections.",
-            Self::Certificate => "The origin's certificate is not valid for it.",
+            Self::Certificate => "The origin's certificate is refused: neap's log says why.",
             Self::Clock => "The certificate is not valid by this device's clock.",
             Self::Silent => "The origin did not answer in time.",
             Self::Broken => "The origin broke the connection.",

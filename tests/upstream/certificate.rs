@@ -59,6 +59,16 @@ impl Authority {
         (pem(&leaf), pem(&secret).replace("CERTIFICATE", "PRIVATE KEY"))
     }
 
+    /// What a server needs that speaks with the root's own certificate.
+    #[allow(dead_code, reason = "nodes have no need of it")]
+    pub fn itself(&self) -> Server {
+        let (key, secret) = new_key();
+        let wanted = Wanted::good(self.name);
+        let own =
+            Body { subject: self.name, issuer: self.name, wanted: &wanted, is_authority: true };
+        config(vec![signed(&key, &own, key.public_key().as_ref())], secret, rustls::ALL_VERSIONS)
+    }
+
     /// What a server needs to speak as `wanted` says.
     pub fn server(&self, wanted: &Wanted, only: &[&'static SupportedProtocolVersion]) -> Server {
         let (key, secret) = new_key();

@@ -54,7 +54,9 @@ fn the_second_certificate_of_a_bundle_counts_as_well() {
     Node::with(&origin.url(), &ca).get("/tv/a").is("/a");
 }
 
-const CERTIFICATE: &str = "The origin's certificate is not valid for it.";
+const CERTIFICATE: &str = "The origin's certificate is refused: neap's log says why.";
+
+const UNKNOWN: &str = "nobody that this device trusts signed the certificate: name its issuer";
 
 /// What the player reads, and what the log says why.
 fn refused(server: Server, authority: &Authority, (sentence, cause): (&str, &str)) {
@@ -73,7 +75,11 @@ fn refused(server: Server, authority: &Authority, (sentence, cause): (&str, &str
 fn a_certificate_for_another_name_is_refused() {
     let root = Authority::new("root");
     let server = root.server(&Wanted::good("other.example"), rustls::ALL_VERSIONS);
-    refused(server, &root, (CERTIFICATE, "not valid for name"));
+    refused(
+        server,
+        &root,
+        (CERTIFICATE, "the certificate is for other.example, not for 127.0.0.1"),
+    );
 }
 
 #[test]
@@ -81,19 +87,27 @@ fn an_expired_certificate_is_refused() {
     let root = Authority::new("root");
     let server = root.server(&Wanted::expired("127.0.0.1"), rustls::ALL_VERSIONS);
     let sentence = "The certificate is not valid by this device's clock.";
-    refused(server, &root, (sentence, "expired"));
+    let cause = "the certificate ended on 01 Jan 2021 and this device's clock says ";
+    refused(server, &root, (sentence, cause));
 }
 
 #[test]
 fn a_self_signed_certificate_is_refused() {
-    let unknown = (CERTIFICATE, "UnknownIssuer");
+    let unknown = (CERTIFICATE, UNKNOWN);
     refused(self_signed("127.0.0.1"), &Authority::new("root"), unknown);
 }
 
 #[test]
 fn an_unknown_authority_is_refused() {
     let server = Authority::new("root").server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
-    refused(server, &Authority::new("root of another"), (CERTIFICATE, "UnknownIssuer"));
+    refused(server, &Authority::new("root of another"), (CERTIFICATE, UNKNOWN));
+}
+
+#[test]
+fn the_certificate_of_an_authority_is_none_for_a_server() {
+    let root = Authority::new("root");
+    let cause = "it is the certificate of a CA itself: the server needs one that a CA signed";
+    refused(root.itself(), &root, (CERTIFICATE, cause));
 }
 
 #[test]
@@ -147,5 +161,6 @@ fn a_box_that_boots_in_1970_reaches_its_origin() {
     assert!(clock::trusted_date() >= clock::BUILD_DATE);
     shake_hands(|| Date(12).max(clock::BUILD_DATE)).expect("a handshake");
     let refused = shake_hands(|| Date(12)).expect_err("1970 lies before the certificate");
-    assert!(refused.to_string().contains("not valid"), "{refused}");
+    let cause = "begins on 01 Jan 2020 and this device's clock says 01 Jan 1970: set the clock";
+    assert!(refused.to_string().contains(cause), "{refused}");
 }

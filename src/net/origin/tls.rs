@@ -16,6 +16,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::base::time::Date;
 use crate::node::trouble::{Trouble, TroubleKind};
+use crate::wire::http::conditions::format_date;
 
 /// How an origin is trusted; built once for each `ca`.
 #[derive(Clone)]
@@ -50,29 +51,68 @@ impl Trust {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| trouble(format!("{host} is no name that a certificate can bear")))?;
         TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await.map_err(|error| {
-            let kind = match error.kind() {
+            let (kind, cause) = match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                    TroubleKind::Broken
+                    (TroubleKind::Broken, error.to_string())
                 }
-                _ if is_of_time(&error) => TroubleKind::Clock,
-                _ => TroubleKind::Certificate,
+                _ => refusal(&error, host),
             };
-            Trouble { kind, cause: format!("TLS with {host}: {error}") }
+            Trouble { kind, cause: format!("TLS with {host}: {cause}") }
         })
     }
 }
 
-/// Whether a handshake failed for a date alone: that of the certificate, or of this machine.
-fn is_of_time(error: &io::Error) -> bool {
+/// Why a handshake failed, and what to do about it: where not for a date alone, that of the
+/// certificate or of this machine, it is the certificate's fault.
+fn refusal(error: &io::Error, host: &str) -> (TroubleKind, String) {
+    use CertificateError as Fault;
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
-    let Some(rustls::Error::InvalidCertificate(fault)) = cause else { return false };
-    matches!(
-        fault,
-        CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. }
-    )
+    let Some(rustls::Error::InvalidCertificate(fault)) = cause else {
+        return (TroubleKind::Certificate, error.to_string());
+    };
+    let dated = |what: &str, at: &UnixTime, now: &UnixTime, then: &str| {
+        let cause = format!(
+            "the certificate {what} on {} and this device's clock says {}: {then}",
+            day(*at),
+            day(*now)
+        );
+        (TroubleKind::Clock, cause)
+    };
+    let cause = match fault {
+        Fault::ExpiredContext { time, not_after } => {
+            return dated("ended", not_after, time, "renew it, or set the clock");
+        }
+        Fault::NotValidYetContext { time, not_before } => {
+            return dated("begins", not_before, time, "set the clock");
+        }
+        Fault::UnknownIssuer => "nobody that this device trusts signed the certificate: name its \
+                                 issuer in 'ca' of this origin"
+            .into(),
+        Fault::NotValidForNameContext { presented, .. } => {
+            // Each is written as `DnsName("a.example")` or `IpAddress(127.0.0.1)`.
+            let bare = |name: &String| {
+                let mut parts = name.split(['(', ')', '"']);
+                parts.rfind(|part| !part.is_empty()).map(String::from)
+            };
+            let named: Vec<_> = presented.iter().filter_map(bare).take(NAMED).collect();
+            let named = if named.is_empty() { "no name".into() } else { named.join(", ") };
+            format!("the certificate is for {named}, not for {host}")
+        }
+        _ => match error.to_string() {
+            // It comes from a crate behind rustls, without a name of its own.
+            text if text.contains("CaUsedAsEndEntity") => {
+                "it is the certificate of a CA itself: the server needs one that a CA signed".into()
+            }
+            text => text,
+        },
+    };
+    (TroubleKind::Certificate, cause)
+}
+
+/// The day of a time, as HTTP writes it.
+fn day(time: UnixTime) -> String {
+    let date = format_date(Date(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
+    date.get(5..16).unwrap_or_default().into()
 }
 
 /// The date for certificates: the box may have booted in 1970.
@@ -109,6 +149,9 @@ fn add_pem(roots: &mut RootCertStore, pem: &[u8]) -> usize {
     let certificates = CertificateDer::pem_slice_iter(pem).flatten();
     certificates.filter(|certificate| roots.add(certificate.clone()).is_ok()).count()
 }
+
+/// Names of a certificate that are told: those of a CDN has a hundred.
+const NAMED: usize = 3;
 
 /// Where systems keep their bundle: Debian and OpenWrt, Fedora, Alpine, Android does without.
 const BUNDLES: [&str; 4] = [
