@@ -148,7 +148,7 @@ fn an_update_is_compared_number_by_number() {
     let parts = |name| lines(|n| format!("#EXT-X-PART:DURATION=1,URI=\"{n}?{name}\"\n"));
     updated(&parts("a"), &parts("b"));
     let last = lines(|n| format!("#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:1,\n{n}\n"));
-    assert_eq!(here(&last).warning, Some(Fault::Value));
+    assert_eq!(here(&last).warning, Some(Fault::Plan));
     let back =
         |name| lines(|n| format!("#EXT-X-MEDIA-SEQUENCE:{}\n#EXTINF:1,\n{n}?{name}\n", 30_000 - n));
     updated(&back("a"), &back("b"));

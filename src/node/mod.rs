@@ -30,6 +30,7 @@ mod policy;
 pub mod proving;
 pub mod publisher;
 pub mod reaching;
+mod reload;
 pub mod report;
 pub mod response;
 pub mod serve;

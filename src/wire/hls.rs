@@ -3,13 +3,13 @@
 //! A scanner of our own instead of a parser that writes playlists anew: only the spans of URLs are
 //! touched, so that unknown tags, comments and line endings stay byte for byte.
 
-use core::ops::Range;
 use core::time::Duration;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::plan::{Fault, Kind, MediaPlan, Plan, Read, Segment, Variant, Variants};
 use super::rewrite::{Base, Edits, Purpose, Source, before_fragment};
+use super::tags::{Tag, lines, seconds};
 use super::variables::Variables;
 use crate::base::limits;
 use crate::base::range::ByteRange;
@@ -331,59 +331,6 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// A tag's name behind `#EXT`, its value, and where the value starts in the playlist.
-#[derive(Clone, Copy)]
-struct Tag<'a> {
-    name: &'a str,
-    value: &'a str,
-    start: usize,
-}
-
-impl<'a> Tag<'a> {
-    /// An attribute's value without its quotes, and where it starts (RFC 8216, 4.2).
-    fn attribute(&self, name: &str) -> Option<(usize, &'a str)> {
-        let found = attributes(self.value).find(|(found, _)| *found == name);
-        found.map(|(_, span)| (self.start + span.start, &self.value[span]))
-    }
-
-    fn seconds(&self, name: &str) -> Option<Duration> {
-        self.attribute(name).and_then(|(_, value)| seconds(value))
-    }
-
-    fn bitrate(&self) -> Option<u64> {
-        let stated = |name| self.attribute(name).and_then(|(_, value)| value.parse().ok());
-        stated("AVERAGE-BANDWIDTH").or_else(|| stated("BANDWIDTH"))
-    }
-}
-
-/// Lines that say something, without the space around them, and where they start.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut end = 0;
-    text.split_inclusive('\n').filter_map(move |line| {
-        let start = end;
-        end += line.len();
-        let skipped = line.len() - line.trim_start().len();
-        let line = line.trim();
-        (!line.is_empty()).then_some((start + skipped, line))
-    })
-}
-
-/// Names and value spans of an attribute list; the spans stand inside the quotes.
-fn attributes(list: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
-    let mut at = 0;
-    core::iter::from_fn(move || {
-        let equals = at + list.get(at..)?.find('=')?;
-        let name = list[at..equals].trim_start_matches(',').trim();
-        let value = &list[equals + 1..];
-        let span = match value.strip_prefix('"') {
-            Some(quoted) => equals + 2..equals + 2 + quoted.find('"')?,
-            None => equals + 1..equals + 1 + value.find(',').unwrap_or(value.len()),
-        };
-        at = span.end + list[span.end..].find(',').map_or(list.len() - span.end, |comma| comma + 1);
-        Some((name, span))
-    })
-}
-
 fn beside(locator: Locator, sequence: u64, kind: Kind) -> Segment {
     let duration = Duration::ZERO;
     Segment { locator, range: None, duration, sequence, kind, discontinuity: false }
@@ -419,10 +366,4 @@ fn place(
     let end = start.checked_add(length)?;
     *behind = Some((locator.clone(), end));
     Some(Some(ByteRange::new(start, end)))
-}
-
-/// Seconds as HLS writes them: decimal, never negative, at most a week.
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds = text.trim().parse::<f64>().ok().filter(|s| (0.0..604_800.0).contains(s))?;
-    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -19,5 +19,6 @@ pub mod record_file;
 pub mod rewrite;
 pub mod stun;
 pub mod switch;
+mod tags;
 pub mod tracker;
 mod variables;

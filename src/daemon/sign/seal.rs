@@ -165,7 +165,7 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
 fn lay(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let part = path.with_file_name(format!(".{name}.part"));
-    // What a killed run left is of no use; a link that somebody else has laid there is not followed.
+    // What a killed run left is of no use, and a link that lies there is not followed.
     let _ = fs::remove_file(&part);
     let make = || OpenOptions::new().write(true).create_new(true).open(&part);
     let written = make().and_then(|mut file| file.write_all(bytes));
