@@ -18,7 +18,7 @@ use neap::base::limits;
 use neap::daemon::status;
 use neap::net::admin::listener::{Door, Error, serve};
 use neap::net::admin::window::Window;
-use neap::net::admin::{client, metrics, page};
+use neap::net::admin::{client, metrics, page, table};
 use neap::node::report::COUNTERS;
 use neap::node::status::{SCHEMA, Status};
 
@@ -181,10 +181,10 @@ fn the_control_socket_serves_neap_status() {
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&path) & 0o777, 0o660);
     assert_eq!(mode(path.parent().unwrap()) & 0o777, 0o755);
-    let text = client::fetch(&path).unwrap();
+    let text = client::fetch(&path, "/status.json").unwrap();
     assert_eq!(serde_json::from_str::<Status>(&text).unwrap(), sample());
     assert_eq!(status::ask(&path, true).unwrap(), text);
-    assert_eq!(status::ask(&path, false).unwrap(), status::render(&sample()));
+    assert_eq!(status::ask(&path, false).unwrap(), table::render(&sample()));
     assert!(matches!(Door::control(&path), Err(Error::InUse(_))));
     drop(daemon);
     assert!(!path.exists());
@@ -241,7 +241,7 @@ fn a_socket_that_a_killed_daemon_left_is_replaced_and_a_file_is_not() {
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let daemon = Daemon::new(Some(path.clone()));
-    assert!(client::fetch(&path).is_ok());
+    assert!(client::fetch(&path, "/status.json").is_ok());
     drop(daemon);
     std::fs::write(&path, "precious").unwrap();
     assert!(matches!(Door::control(&path), Err(Error::Foreign(_))));
@@ -264,7 +264,7 @@ fn the_page_is_small_and_needs_nothing_from_elsewhere() {
 
 #[test]
 fn neap_status_fits_one_screen() {
-    let text = status::render(&sample());
+    let text = table::render(&sample());
     assert!(text.lines().count() <= 24, "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     for words in

@@ -7,7 +7,6 @@ use super::fit::{KINDS, Reading};
 use crate::base::time::Instant;
 use crate::host::clock;
 use crate::net::admin::client::{self, Error};
-use crate::node::status::Status;
 
 /// The counters at one moment.
 #[derive(Clone, Debug)]
@@ -27,18 +26,17 @@ impl Sample {
     /// # Errors
     /// When it does not run or does not answer.
     pub fn take(control: &Path) -> Result<Self, Error> {
-        let text = client::fetch(control)?;
-        let status: Status = serde_json::from_str(&text).map_err(|_| Error::Garbled)?;
+        let metrics = client::fetch(control, "/metrics")?;
         let process = client::process(control)?;
         let told = fs::read_to_string(format!("/proc/{process}/stat")).map_err(Error::Silent)?;
-        let of = |name: &str| status.counters.get(name).copied().unwrap_or(0);
+        let of = |name: &str| number(&metrics, name).ok_or(Error::Garbled);
         Ok(Self {
             at: clock::now(),
-            uptime: status.uptime_seconds,
+            uptime: of("neap_uptime_seconds")?,
             cpu: cpu_seconds(&told).ok_or(Error::Garbled)?,
-            sent: of("peer_given_bytes"),
-            received: of("peer_taken_bytes"),
-            written: of("disk_written_bytes"),
+            sent: of("neap_peer_given_bytes_total")?,
+            received: of("neap_peer_taken_bytes_total")?,
+            written: of("neap_disk_written_bytes_total")?,
         })
     }
 
@@ -62,6 +60,12 @@ impl Sample {
     }
 }
 
+/// A metric without labels.
+fn number(metrics: &str, name: &str) -> Option<u64> {
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok();
+    metrics.lines().find_map(value)
+}
+
 /// User and system time of `/proc/PID/stat`, fields 14 and 15, in hundredths of a second, as
 /// Linux shows them on every machine that neap runs on (proc_pid_stat(5)). The name in front may
 /// hold anything, so what counts begins behind its last bracket.
@@ -83,6 +87,12 @@ mod tests {
             cpu_seconds(&stat[..end]);
         }
         assert_eq!(cpu_seconds("garbage"), None);
+    }
+
+    #[test]
+    fn metrics_are_found_by_their_whole_name() {
+        let text = "# TYPE a counter\na_total 5\na_total_more 6\nb{c=\"d\"} 7\n";
+        assert_eq!((number(text, "a_total"), number(text, "b")), (Some(5), None));
     }
 
     #[test]

@@ -43,12 +43,13 @@ impl fmt::Display for Error {
     }
 }
 
-/// Asks the daemon at `control` for its status and answers the JSON text. It waits five seconds.
+/// Asks the daemon at `control` for a text, such as `/status.json`. It waits five seconds.
 ///
 /// # Errors
 /// When the daemon does not run, does not answer, or answers something else.
-pub fn fetch(control: &Path) -> Result<String, Error> {
-    let (head, body) = exchange(control, "GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+pub fn fetch(control: &Path, path: &str) -> Result<String, Error> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let (head, body) = exchange(control, &request)?;
     if head.starts_with("HTTP/1.1 200 ") { Ok(body) } else { Err(Error::Garbled) }
 }
 

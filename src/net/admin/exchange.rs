@@ -7,7 +7,7 @@ use smol::Timer;
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::window::Window;
-use super::{call, metrics, page};
+use super::{call, metrics, page, table};
 use crate::base::control::Told;
 use crate::base::limits;
 use crate::node::status::{State, Status};
@@ -211,11 +211,20 @@ fn respond(request: &Request, status: &dyn Fn() -> Status) -> Reply {
             reply.with("Content-Security-Policy", &page::policy())
         }
         "/status.json" => json(&status()),
+        "/status.txt" => plain(table::render(&status())),
+        "/ledger.txt" => plain(table::ledger(&status().ledger)),
         "/metrics" => Reply::new("200 OK", metrics::MEDIA_TYPE, metrics::render(&status())),
         "/healthz" => health(status().state),
-        _ => Reply::text("404 Not Found", "There are /, /status.json, /metrics and /healthz."),
+        _ => Reply::text(
+            "404 Not Found",
+            "There are /, /status.json, /status.txt, /ledger.txt, /metrics and /healthz.",
+        ),
     };
     Reply { bare: request.bare, ..reply }
+}
+
+fn plain(text: String) -> Reply {
+    Reply::new("200 OK", "text/plain; charset=utf-8", text)
 }
 
 fn json(status: &Status) -> Reply {

@@ -9,5 +9,6 @@ pub mod ledger;
 pub mod listener;
 pub mod metrics;
 pub mod page;
+pub mod table;
 pub mod window;
 pub mod words;
