@@ -57,7 +57,6 @@ fn what_was_left_in_the_middle_comes_again_from_an_origin_without_parts() {
     leaves.exactly(1_000_000);
     leaves.reset();
     origin.wait("/f", |seen| seen.len() == 1);
-    std::thread::sleep(std::time::Duration::from_millis(300));
     let rest = daemon.get_with("/o/f", &format!("Range: bytes={FAR}-\r\n")).expect(206);
     assert!(rest.whole && rest.body == body[FAR..]);
     let again = daemon.get("/o/f").expect(200);
@@ -138,6 +137,7 @@ fn however_small_the_memory_bodies_reach_their_players_whole() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a slow player is one that sleeps")]
 fn slow_players_of_what_cannot_be_asked_for_in_parts_lose_nothing() {
     let body = bytes(7, 20_000_000);
     let origin = Origin::new();
