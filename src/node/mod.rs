@@ -33,6 +33,7 @@ pub mod reaching;
 mod reload;
 pub mod report;
 pub mod response;
+mod room;
 pub mod serve;
 pub mod shadow;
 pub mod share;

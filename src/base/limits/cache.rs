@@ -25,11 +25,11 @@ pub const DISCONNECTED: Duration = Duration::from_secs(24 * 3600);
 /// Variants of one URL that are kept: encodings and languages, not one per player.
 pub const VARIANTS: usize = 8;
 
-/// Responses in the index: at 700 bytes of metadata each, 22 MiB of a gateway's memory.
+/// Responses in the index: at 1.8 KB of metadata each, 58 MB of a gateway's memory.
 pub const ENTRIES: usize = 32 * 1024;
 
-/// Bytes of metadata in the index, which count toward the memory cap.
-pub const METADATA: usize = 16 * 1024 * 1024;
+/// Bytes of metadata in the index, which count toward the memory cap: at most half of that.
+pub const METADATA: usize = 64 * 1024 * 1024;
 
 /// Places that one search for a victim looks at before it takes the next best one.
 pub const VICTIM_STEPS: usize = 512;

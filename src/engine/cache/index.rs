@@ -49,11 +49,12 @@ impl Entry {
         self.fields.first("last-modified")
     }
 
-    /// Bytes that its metadata takes, about.
+    /// Bytes that its metadata takes, about, wherever it lies: its fields lie beside it once more,
+    /// as the lines of its answers.
     fn size(&self) -> usize {
         let ranges = self.present.iter().count() + self.on_disk.iter().count();
-        let fields = self.fields.size() + self.fields.len() * size_of::<(u32, u32)>();
-        size_of::<Slot>() + LINKS + fields + self.selecting.size() + ranges * RANGE
+        let fields = 2 * self.fields.size() + self.fields.len() * size_of::<(u32, u32)>();
+        size_of::<Slot>() + LINKS + ROW + fields + self.selecting.size() + ranges * RANGE
     }
 }
 
@@ -188,6 +189,16 @@ impl Index {
         out
     }
 
+    /// Changes how many bytes of metadata there may be; see [`Index::shed`].
+    pub const fn bound(&mut self, metadata: usize) {
+        self.bounds.metadata = metadata;
+    }
+
+    /// Takes an unused entry out if a bound is passed; its row.
+    pub fn shed(&mut self, pinned: impl Fn(RowId) -> bool) -> Option<RowId> {
+        if self.is_over() { self.spare(pinned) } else { None }
+    }
+
     /// Takes a row out of the index.
     pub fn remove(&mut self, row: RowId) -> Option<Entry> {
         let place = self.rows.remove(&row)?;
@@ -303,6 +314,10 @@ const RANGE: usize = 32;
 
 /// Bytes of the two map entries and the list of places that lead to a slot, about.
 const LINKS: usize = 96;
+
+/// Bytes of its row in the store and in the machine's books, and of its slices' places in those of
+/// the tiers (100,000 objects of 1 KB: 1.8 KB each, of which 0.7 were counted).
+const ROW: usize = 700;
 
 #[cfg(test)]
 mod tests {
@@ -430,11 +445,11 @@ mod tests {
 
     #[test]
     fn metadata_is_counted_bounded_and_given_back() {
-        let mut index = Index::new(Bounds { entries: 1000, metadata: 20_000 }, 1);
+        let mut index = Index::new(Bounds { entries: 1000, metadata: 60_000 }, 1);
         for row in 0..200 {
             let long = "x".repeat(400);
             put(&mut index, &format!("/{row}"), entry(row, &[], &[("X", &long)]));
-            assert!(index.metadata_bytes() <= 20_000);
+            assert!(index.metadata_bytes() <= 60_000);
         }
         assert!(index.len() > 10);
         let row = index.iter().map(|(_, entry)| entry.row).next().expect("some");
