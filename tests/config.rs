@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use neap::base::limits;
 use neap::base::peer::{NodeKey, Role};
+use neap::base::time::Date;
 use neap::base::units::Size;
 use neap::base::url::Url;
 use neap::config::file::Text;
@@ -401,6 +402,32 @@ fn a_network_is_read_with_its_secret() {
     assert!(!outcome.out.contains("0123456789abcdef"), "{}", outcome.out);
     let line = format!("role = \"gateway\"  # {}/{LOCAL}:4\n", root.0.display());
     assert!(outcome.out.contains(&line), "{}", outcome.out);
+}
+
+#[test]
+fn what_of_the_networks_files_would_end_a_start_is_found_by_check() {
+    let root = Root::new();
+    let (state, admission) = (root.0.join("state"), root.0.join("admission"));
+    let more =
+        format!("state = '{}'\nadmission-file = '{}'\n", state.display(), admission.display());
+    root.write(LOCAL, with_network(&root, &more)).write("secret", "0123456789abcdef");
+    set_mode(&root.0.join("secret"), 0o600);
+    let checked = || check(&root.paths(), &Flags::default(), true);
+    root.write("admission", "garbage");
+    let outcome = checked();
+    assert_eq!(outcome.code, 78, "{}", outcome.err);
+    assert!(
+        outcome.err.contains("it holds no admission as 'neap admit' prints it"),
+        "{}",
+        outcome.err
+    );
+    let identity = Identity::open(&state).expect("a key");
+    root.write("admission", identity.admit(identity.key, Date(4_000_000_000)).to_string());
+    assert_eq!(checked().code, 0, "{}", checked().err);
+    fs::write(state.join("node.key"), "damaged").expect("own file");
+    let outcome = checked();
+    assert_eq!(outcome.code, 78, "{}", outcome.err);
+    assert!(outcome.err.contains("node.key is damaged"), "{}", outcome.err);
 }
 
 #[test]

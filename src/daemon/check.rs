@@ -1,6 +1,7 @@
 //! `neap check`: what is configured, where each value came from, and what is odd about it.
 
 use core::fmt::Write;
+use std::io;
 
 use crate::config::keys::key::Sources;
 use crate::config::keys::origin::ORIGIN;
@@ -9,6 +10,8 @@ use crate::config::layers::{Flags, Loaded, Paths};
 use crate::config::model::{Config, Origin};
 use crate::config::problem::exit_code;
 use crate::config::show;
+use crate::net::peer::identity::{self, Identity};
+use crate::net::peer::settings::Settings;
 
 /// What a command prints and how it ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +30,10 @@ pub fn check(paths: &Paths, flags: &Flags, quiet: bool) -> Outcome {
         Err(outcome) => outcome,
         Ok(loaded) => {
             let out = if quiet { String::new() } else { listing(&loaded.config, &loaded.sources) };
-            Outcome { out, err: remarks(&loaded), code: 0 }
+            let fault = network_fault(&loaded.config);
+            let code = fault.as_ref().map_or(0, code_of);
+            let fault = fault.map(|fault| format!("neap: {fault}\n")).unwrap_or_default();
+            Outcome { out, err: remarks(&loaded) + &fault, code }
         }
     }
 }
@@ -41,6 +47,25 @@ pub fn configured(paths: &Paths, flags: &Flags) -> Result<Loaded, Outcome> {
         let err = problems.iter().map(|problem| format!("neap: {problem}\n")).collect();
         Outcome { err, code: exit_code(&problems), ..Outcome::default() }
     })
+}
+
+/// What of the files of the network would end a start: the admission, or the node's own key.
+fn network_fault(config: &Config) -> Option<io::Error> {
+    if !config.network.exists() {
+        return None;
+    }
+    let key = config.network.state.join(identity::FILE);
+    let key = || Some(Identity::read(&key).err().filter(|_| key.exists())?.into());
+    Settings::of(&config.network).err().or_else(key)
+}
+
+/// The exit code of a start that failed.
+pub(super) fn code_of(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => 77,
+        io::ErrorKind::InvalidData => 78,
+        _ => 70,
+    }
 }
 
 fn remarks(loaded: &Loaded) -> String {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use ring::rand::SecureRandom;
 use smol::{LocalExecutor, Task, Timer, future};
 
-use super::check::{Outcome, configured};
+use super::check::{Outcome, code_of, configured};
 use super::disk::{self, Shelf};
 use super::network::Network;
 use super::notes::Notes;
@@ -43,7 +43,7 @@ pub fn run(paths: &Paths, flags: &Flags) -> Outcome {
         Ok(node) => node.serve(paths, flags),
         Err(error) => {
             log::error!("cannot start: {error}");
-            if error.kind() == io::ErrorKind::PermissionDenied { 77 } else { 70 }
+            code_of(&error)
         }
     };
     host_log::logger::flush();
