@@ -1,7 +1,7 @@
 //! What is stored: bytes as they come, slices to disk and back, responses out of the index.
 
 use super::event::Output;
-use super::machine::Machine;
+use super::machine::{Machine, Row};
 use super::memo::{self, Memo};
 use super::report::Counter;
 use crate::base::digest::Digest;
@@ -219,7 +219,7 @@ impl Machine {
                 stream.keep = false;
             }
         }
-        if self.rows.get(&row).is_some_and(|row| row.readers > 0 || row.writers > 0) {
+        if self.rows.get(&row).is_some_and(Row::is_busy) {
             self.put(Output::Pass { row });
         }
         self.change_row(row, |row| row.stored = false);
@@ -230,7 +230,7 @@ impl Machine {
         let empty = self.index.entry(row).is_some_and(|entry| {
             entry.present.is_empty() && entry.on_disk.is_empty() && entry.length != Some(0)
         });
-        let busy = self.rows.get(&row).is_some_and(|row| row.readers > 0 || row.writers > 0);
+        let busy = self.rows.get(&row).is_some_and(Row::is_busy);
         if empty && !busy {
             self.drop_entry(row);
         }

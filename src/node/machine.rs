@@ -101,6 +101,13 @@ pub(super) struct Row {
     pub(super) stored: bool,
 }
 
+impl Row {
+    /// Whether somebody reads or writes it.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.readers > 0 || self.writers > 0
+    }
+}
+
 /// Why the machine wants to be called again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -315,7 +322,7 @@ impl Machine {
     pub(super) fn change_row(&mut self, id: RowId, change: impl FnOnce(&mut Row)) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         change(row);
-        if row.readers == 0 && row.writers == 0 && !row.stored {
+        if !row.is_busy() && !row.stored {
             self.rows.remove(&id);
             self.put(Output::Close { row: id });
         }

@@ -3,7 +3,7 @@
 use super::event::Output;
 use super::exchange::Exchange;
 use super::keep::{range_of, window};
-use super::machine::Machine;
+use super::machine::{Machine, Row};
 use super::report::Counter;
 use super::serve::if_range;
 use crate::base::id::RowId;
@@ -22,16 +22,14 @@ impl Machine {
         self.index.bound(metadata.clamp(LEAST_METADATA, limits::cache::METADATA));
         loop {
             let rows = &self.rows;
-            let in_use = |row| rows.get(&row).is_some_and(|row| row.readers + row.writers > 0);
-            let Some(row) = self.index.shed(in_use) else { break };
+            let busy = |row| rows.get(&row).is_some_and(Row::is_busy);
+            let Some(row) = self.index.shed(busy) else { break };
             self.unstore(row);
         }
         let bound = self.memory_bound(limit);
         while self.memory.used() > bound {
             let rows = &self.rows;
-            let busy = |slice: Slice| {
-                rows.get(&slice.row).is_some_and(|row| row.readers > 0 || row.writers > 0)
-            };
+            let busy = |slice: Slice| rows.get(&slice.row).is_some_and(Row::is_busy);
             let (index, exchanges) = (&self.index, &self.exchanges);
             let needed = |slice: Slice| is_needed(slice, index, exchanges.values());
             // What players come to next stays, and what is fetched waits until they have. What

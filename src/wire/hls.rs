@@ -313,11 +313,11 @@ impl<'a> Scan<'a> {
     }
 
     fn finish(self, body: &[u8]) -> Read {
-        // What is odd in its numbers costs the plan; its URLs are put right all the same.
-        let warning = self.broken.map(|_| Fault::Plan);
         if self.broken == Some(Fault::Count) {
             return Read::untouched(Fault::Count);
         }
+        // What is odd in its numbers costs the plan; its URLs are put right all the same.
+        let warning = self.broken.map(|_| Fault::Plan);
         // Without a target duration it is a list of channels or songs, which nobody plays in a row.
         let plan = if self.broken.is_some() {
             None

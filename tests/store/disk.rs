@@ -134,6 +134,13 @@ fn evict_all(store: &Store, seed: u64, slices: u32) {
     assert_eq!(store.memory(), 0);
 }
 
+/// The first slice of row 1, whole in memory and on the disk.
+fn on_disk(store: &Store) {
+    fill(store, 1, 700);
+    store.persist(persist(1, 0, 700), NOW).unwrap();
+    working(store, store.drained());
+}
+
 #[test]
 fn what_was_written_is_read_back_block_by_block() {
     let (place, length) = (Place::new(), SLICE + 100_000);
@@ -197,9 +204,7 @@ fn a_new_file_of_the_same_name_survives_the_removal_of_the_old_one() {
     let place = Place::new();
     let store = place.store();
     scan(&store).unwrap();
-    fill(&store, 1, 700);
-    store.persist(persist(1, 0, 700), NOW).unwrap();
-    working(&store, store.drained());
+    on_disk(&store);
     store.unlink(RowId(1), 0);
     store.persist(persist(1, 0, 700), NOW).unwrap();
     working(&store, store.drained());
@@ -269,9 +274,7 @@ fn foreign_files_stay_and_leftovers_of_ours_go() {
     let place = Place::new();
     let store = place.store();
     scan(&store).unwrap();
-    fill(&store, 1, 700);
-    store.persist(persist(1, 0, 700), NOW).unwrap();
-    working(&store, store.drained());
+    on_disk(&store);
     drop(store);
     let ours = place.files().remove(0);
     let mut other = fs::read(&ours).unwrap();
@@ -330,9 +333,7 @@ fn what_lies_in_a_folder_that_was_not_there_at_first_is_found_before_anything_is
     let place = Place::new();
     let first = place.store();
     scan(&first).unwrap();
-    fill(&first, 1, 700);
-    first.persist(persist(1, 0, 700), NOW).unwrap();
-    working(&first, first.drained());
+    on_disk(&first);
     let second = place.store();
     assert_eq!(scan(&second).unwrap_err(), Fault::Locked);
     drop(first);
@@ -350,9 +351,7 @@ fn a_file_that_cannot_be_read_now_is_a_gap_now_and_is_read_later() {
     let place = Place::new();
     let store = place.store();
     scan(&store).unwrap();
-    fill(&store, 1, 700);
-    store.persist(persist(1, 0, 700), NOW).unwrap();
-    working(&store, store.drained());
+    on_disk(&store);
     evict_all(&store, 1, 1);
     notices(&store);
     let (path, aside) = (place.files().remove(0), place.0.join("aside"));

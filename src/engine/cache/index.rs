@@ -39,16 +39,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Its entity tag as sent.
-    pub fn etag(&self) -> Option<&str> {
-        self.fields.first("etag")
-    }
-
-    /// Its `Last-Modified` as sent.
-    pub fn last_modified(&self) -> Option<&str> {
-        self.fields.first("last-modified")
-    }
-
     /// Bytes that its metadata takes, about, wherever it lies: its fields lie beside it once more,
     /// as the lines of its answers.
     fn size(&self) -> usize {

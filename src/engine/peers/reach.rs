@@ -403,6 +403,10 @@ mod tests {
         reach
     }
 
+    fn punched(reach: &mut Reach, peer: PeerId, punch: Punch, now: Instant) {
+        reach.on_punch(peer, punch, (&Near::default(), now));
+    }
+
     #[test]
     fn an_address_is_believed_when_several_prefixes_say_it() {
         let mut reach = linked(&["198.51.100.1:1", "198.51.100.2:1", "203.0.113.1:1"]);
@@ -426,7 +430,7 @@ mod tests {
         assert_eq!((reach.address(), reach.mapping()), (None, Mapping::Dependent));
         // And two of those are not sent against each other.
         let (address, mapping) = (at("192.0.2.99:1"), Mapping::Dependent);
-        reach.on_punch(PeerId(1), Punch::Go { address, mapping }, (&Near::default(), second(1)));
+        punched(&mut reach, PeerId(1), Punch::Go { address, mapping }, second(1));
         assert_eq!(reach.poll(second(1)), None);
     }
 
@@ -508,20 +512,12 @@ mod tests {
         let ask = Punch::Ask { address: there, mapping };
         assert_eq!(reach.poll(second(2)), Some(Move::Tell(PeerId(1), ask)));
         assert_eq!((reach.poll(second(2)), reach.poll_timeout()), (None, None));
-        reach.on_punch(
-            PeerId(1),
-            Punch::Go { address: there, mapping },
-            (&Near::default(), second(2)),
-        );
+        punched(&mut reach, PeerId(1), Punch::Go { address: there, mapping }, second(2));
         assert_eq!(reach.poll(second(2)), None, "it is being dialled already");
         // In vain: it is remembered and left alone.
         reach.on_dial_over(there, false, second(6));
         assert!(reach.is_hopeless(there, second(7)));
-        reach.on_punch(
-            PeerId(1),
-            Punch::Go { address: there, mapping },
-            (&Near::default(), second(8)),
-        );
+        punched(&mut reach, PeerId(1), Punch::Go { address: there, mapping }, second(8));
         assert_eq!(reach.poll(second(8)), None);
         assert!(!reach.is_hopeless(there, second(8) + limits::meeting::HOPELESS));
     }
@@ -532,7 +528,7 @@ mod tests {
         let there = at("203.0.113.9:5000");
         reach.on_dialled(there, second(1));
         reach.poll(second(2));
-        reach.on_punch(PeerId(1), Punch::Cannot { address: there }, (&Near::default(), second(2)));
+        punched(&mut reach, PeerId(1), Punch::Cannot { address: there }, second(2));
         reach.on_dial_over(there, false, second(6));
         assert!(!reach.is_hopeless(there, second(6)));
     }
@@ -542,21 +538,13 @@ mod tests {
         let (one, two) = ("198.51.100.1:1", "203.0.113.1:9");
         let mut reach = linked(&[one, two]);
         let mapping = Mapping::Independent;
-        reach.on_punch(
-            PeerId(1),
-            Punch::Ask { address: at(two), mapping },
-            (&Near::default(), second(1)),
-        );
+        punched(&mut reach, PeerId(1), Punch::Ask { address: at(two), mapping }, second(1));
         let told = [reach.poll(second(1)), reach.poll(second(1)), reach.poll(second(1))];
         let there = Move::Tell(PeerId(2), Punch::Go { address: at(one), mapping });
         let here = Punch::Go { address: at(two), mapping: Mapping::Unknown };
         assert_eq!(told, [Some(there), Some(Move::Tell(PeerId(1), here)), None]);
         let nobody = at("203.0.113.77:9");
-        reach.on_punch(
-            PeerId(1),
-            Punch::Ask { address: nobody, mapping },
-            (&Near::default(), second(1)),
-        );
+        punched(&mut reach, PeerId(1), Punch::Ask { address: nobody, mapping }, second(1));
         let cannot = Punch::Cannot { address: nobody };
         assert_eq!(reach.poll(second(1)), Some(Move::Tell(PeerId(1), cannot)));
     }
@@ -574,21 +562,13 @@ mod tests {
             "[64:ff9b::c0a8:101]:9000",
             "203.0.113.9:53",
         ] {
-            reach.on_punch(
-                PeerId(1),
-                Punch::Go { address: at(inside), mapping },
-                (&Near::default(), second(1)),
-            );
+            punched(&mut reach, PeerId(1), Punch::Go { address: at(inside), mapping }, second(1));
             assert_eq!(reach.poll(second(1)), None, "{inside}");
         }
         let dials = |reach: &mut Reach, address: fn(u8) -> String| {
             let is_dialled = |number: &u8| {
                 let address = at(&address(*number));
-                reach.on_punch(
-                    PeerId(1),
-                    Punch::Go { address, mapping },
-                    (&Near::default(), second(1)),
-                );
+                punched(reach, PeerId(1), Punch::Go { address, mapping }, second(1));
                 reach.poll(second(1)) == Some(Move::Dial(address))
             };
             (1..250).filter(is_dialled).count()
@@ -603,7 +583,7 @@ mod tests {
         assert_eq!(dials(&mut reach, |net| format!("203.0.{net}.1:9000")), most, "one peer");
         let stranger = PeerId(77);
         let address = at("203.0.113.2:9000");
-        reach.on_punch(stranger, Punch::Go { address, mapping }, (&Near::default(), second(90)));
+        punched(&mut reach, stranger, Punch::Go { address, mapping }, second(90));
         assert_eq!(reach.poll(second(90)), None);
     }
 }
