@@ -47,6 +47,15 @@ fn settled(node: &Node, slices: u64) {
     until("the disk", || (node.metric("neap_disk_writes_total") >= slices).then_some(()));
 }
 
+/// Has a node fetch and write objects, no faster than its disk takes them: a few slices may wait
+/// for it, and not any number.
+fn fill(node: &Node, bodies: &[Vec<u8>]) {
+    for (number, body) in bodies.iter().enumerate() {
+        node.get(&path(number)).is(body);
+        settled(node, 2 * (number as u64 + 1));
+    }
+}
+
 /// Every file below a folder that holds a slice.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -65,10 +74,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn what_is_on_disk_is_served_after_a_kill_without_the_origin() {
     let ((origin, bodies), folder) = (shop(), Folder::new());
     let first = node(&origin, &folder.0, "");
-    for (number, body) in bodies.iter().enumerate() {
-        first.get(&path(number)).is(body);
-    }
-    settled(&first, 2 * OBJECTS as u64);
+    fill(&first, &bodies);
     first.kill();
     let (asked, sent) = (origin.asked().len(), origin.sent());
     let second = node(&origin, &folder.0, "");
@@ -137,10 +143,7 @@ fn a_kill_at_any_moment_costs_no_byte_that_is_right() {
 fn bytes_that_rotted_on_disk_reach_nobody() {
     let ((origin, bodies), folder) = (shop(), Folder::new());
     let first = node(&origin, &folder.0, "");
-    for number in 0..6 {
-        first.get(&path(number)).is(&bodies[number]);
-    }
-    settled(&first, 12);
+    fill(&first, &bodies[..6]);
     first.kill();
     let files = files(&folder.0);
     assert_eq!(files.len(), 12);
@@ -169,10 +172,7 @@ fn a_folder_that_is_deleted_costs_the_player_nothing() {
     let cache = folder.join("cache");
     std::fs::create_dir(&cache).expect("a folder");
     let node = node(&origin, &cache, "memory = \"4 MiB\"");
-    for number in 0..8 {
-        node.get(&path(number)).is(&bodies[number]);
-    }
-    settled(&node, 12);
+    fill(&node, &bodies[..8]);
     remove_under(&cache);
     for _ in 0..2 {
         for (number, body) in bodies.iter().enumerate() {
