@@ -10,7 +10,8 @@ use core::time::Duration;
 use std::io;
 
 use mdns_sd::{
-    IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo,
+    HostnameResolutionEvent, IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon,
+    ServiceEvent, ServiceInfo,
 };
 use ring::hmac;
 use smol::{Timer, future};
@@ -18,6 +19,7 @@ use smol::{Timer, future};
 use super::links::{Change, Changes, links, on_link};
 use super::sightings::{Announcement, Sightings};
 use crate::base::limits;
+use crate::base::map::Map;
 use crate::base::peer::NodeKey;
 use crate::config::model::Network;
 use crate::node::peering::Peering;
@@ -100,6 +102,7 @@ impl Lan {
             let _ = daemon.set_ip_check_interval(LOOK);
         });
         let mut events = daemon.browse(SERVICE).map_err(io::Error::other)?;
+        let mut halves = Halves::default();
         let mut heard = 0;
         loop {
             let event = async { Ok(Step::Event(events.recv_async().await.ok())) };
@@ -115,6 +118,7 @@ impl Lan {
                     return self.leaving.get().then_some(End::Left).ok_or_else(fault);
                 }
                 Step::Event(Some(event)) => {
+                    halves.on_event(&event, &daemon);
                     self.on_event(event, seen).into_iter().for_each(&mut *tell);
                     heard += 1;
                     if heard % LOOKED_AFTER == 0 {
@@ -173,6 +177,37 @@ impl Lan {
             }
             ServiceEvent::ServiceRemoved(_, name) => seen.on_gone(&name),
             _ => Vec::new(),
+        }
+    }
+}
+
+/// Nodes of whose addresses those of one IP version alone were heard, and what is still asked
+/// about them.
+///
+/// What was said within the last second is not said again (RFC 6762, 6), for each version alone,
+/// and an interface that just came up loses what is said: of devices that begin together one in
+/// ten hears a half. The library asks for the other when the first grows old, a minute and a half
+/// later.
+#[derive(Default)]
+struct Halves(Map<String, Receiver<HostnameResolutionEvent>>);
+
+impl Halves {
+    /// Asks twice for all addresses of a node that is new and came by halves.
+    fn on_event(&mut self, event: &ServiceEvent, daemon: &ServiceDaemon) {
+        match event {
+            ServiceEvent::ServiceResolved(service) => {
+                let Self(known) = self;
+                let fours = service.addresses.iter().filter(|address| address.is_ipv4()).count();
+                let half = fours == 0 || fours == service.addresses.len();
+                let room = known.len() < limits::meeting::LAN_NODES;
+                if half && room && !known.contains_key(&service.fullname) {
+                    // Its answer comes as news of the node.
+                    let asked = daemon.resolve_hostname(&service.host, Some(ASKED)).ok();
+                    known.extend(asked.map(|asked| (service.fullname.clone(), asked)));
+                }
+            }
+            ServiceEvent::ServiceRemoved(_, name) => drop(self.0.remove(name)),
+            _ => {}
         }
     }
 }
@@ -258,6 +293,9 @@ const SHOWN: usize = 8;
 
 /// Characters of a property that are looked at.
 const WORD: usize = 32;
+
+/// Milliseconds in which the addresses of a node are asked for: at once, and a second later.
+const ASKED: u64 = 2500;
 
 /// Events after which the library's memory is looked at.
 const LOOKED_AFTER: u32 = 64;
