@@ -101,7 +101,7 @@ impl World {
         let place = self.open.iter().position(|(_, asked)| asked == target).unwrap();
         let fetch = self.open.remove(place).0;
         let upto = if target.ends_with(".m3u8") { playlist().len() as u64 } else { SEGMENT };
-        self.turn(Input::Received { fetch, upto });
+        self.turn(Input::Received { fetch, upto, waited: false });
         self.turn(Input::Ended { fetch, end: Ok(()) });
     }
 

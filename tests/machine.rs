@@ -311,7 +311,7 @@ impl World {
             self.downloads.get_mut(&fetch).unwrap().sent += more;
             let known = self.rows.get_mut(&row).expect("a row that is written to is open");
             known.present.insert(ByteRange::new(from, from + more));
-            self.turn(Input::Received { fetch, upto: from + more });
+            self.turn(Input::Received { fetch, upto: from + more, waited: false });
         } else {
             self.downloads.remove(&fetch);
             self.turn(Input::Ended { fetch, end: Ok(()) });

@@ -111,7 +111,7 @@ impl World {
         };
         let first = self.turn(Input::Head(Box::new(arrival)));
         self.now += Duration::from_micros(length * 1_000_000 / self.speed);
-        let then = self.turn(Input::Received { fetch: order.fetch, upto: length });
+        let then = self.turn(Input::Received { fetch: order.fetch, upto: length, waited: false });
         let last = self.turn(Input::Ended { fetch: order.fetch, end: Ok(()) });
         first.or(then).or(last)
     }

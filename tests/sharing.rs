@@ -163,7 +163,7 @@ impl World {
         let mut arrival = Arrival::vouched(fetch, (head, length), self.now);
         arrival.plan = plan;
         follows.push(Input::Head(Box::new(arrival)));
-        follows.push(Input::Received { fetch, upto: length });
+        follows.push(Input::Received { fetch, upto: length, waited: false });
         follows.push(Input::Ended { fetch, end: Ok(()) });
     }
 

@@ -62,6 +62,8 @@ pub enum Input {
         fetch: FetchId,
         /// Its row holds the bytes from where the fetch began up to here.
         upto: u64,
+        /// Whether they had to wait for the row's readers, or for memory.
+        waited: bool,
     },
     /// A whole block of a fetch that is held is here: it is placed if the answer is
     /// [`Output::Place`], else dropped.

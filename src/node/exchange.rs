@@ -2,6 +2,7 @@
 
 use crate::base::id::{FetchId, RowId};
 use crate::base::range::ByteRange;
+use crate::base::time::Instant;
 use crate::engine::cache::index::Key;
 use crate::engine::cache::vary::Selecting;
 use crate::node::event::Request;
@@ -17,6 +18,8 @@ use crate::wire::playlist;
 pub(super) struct Exchange {
     /// What was asked.
     pub(super) request: Request,
+    /// When.
+    pub(super) asked: Instant,
     /// What it is kept under.
     pub(super) key: Key,
     /// What the player demands of a cache.
@@ -39,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) begun: bool,
     /// How far it has read in its row, by the slice.
     pub(super) at: u64,
+    /// Whether what it reads had to wait for it.
+    pub(super) holds_up: bool,
     /// How often nothing that is stored was of use to it.
     pub(super) misses: u8,
     /// Whether the origin gave all where a part far into it was asked for, and so do we.
@@ -47,10 +52,11 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// The exchange of a request for a resource that is kept under `key`.
-    pub(super) fn new(request: Request, key: Key) -> Self {
+    pub(super) fn new(request: Request, key: Key, asked: Instant) -> Self {
         let directives = RequestDirectives::of(&request.fields);
         Self {
             request,
+            asked,
             key,
             directives,
             fetch: None,
@@ -62,6 +68,7 @@ impl Exchange {
             anew: false,
             begun: true,
             at: 0,
+            holds_up: false,
             misses: 0,
             is_whole: false,
         }

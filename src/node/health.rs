@@ -17,6 +17,8 @@ pub(super) struct Health {
     /// Segments in a row that players asked for and were denied.
     denied: u8,
     denial: Option<Denial>,
+    /// When a segment last came slower than it plays, where others before it had.
+    late: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +43,15 @@ impl Health {
     /// An origin with so many base URLs that was not asked yet.
     pub(super) fn new(bases: usize) -> Self {
         let bases = vec![Base::default(); bases];
-        Self { bases, last_error: None, tried: false, unkept: 0, denied: 0, denial: None }
+        Self {
+            bases,
+            last_error: None,
+            tried: false,
+            unkept: 0,
+            denied: 0,
+            denial: None,
+            late: None,
+        }
     }
 
     /// The base URL to ask: the first that works or may be tried again, else the first that
@@ -122,6 +132,16 @@ impl Health {
         self.denied >= DENIED
     }
 
+    /// Segments come slower than they play, now; or one came in time.
+    pub(super) const fn on_late(&mut self, late: Option<Instant>) {
+        self.late = late;
+    }
+
+    /// Whether players lately got segment after segment slower than it plays.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.late.is_some_and(|late| now - late < limits::operator::LATE)
+    }
+
     /// A base URL did not answer, or badly; it is spared for a while, longer each time.
     pub(super) fn on_bad(&mut self, base: usize, cause: &str, now: Instant) {
         self.tried = true;
@@ -143,12 +163,13 @@ impl Health {
     }
 
     /// The word for the status.
-    pub(super) fn word(&self) -> Word {
+    pub(super) fn word(&self, now: Instant) -> Word {
         let failing = self.bases.iter().filter(|base| base.failing_since.is_some()).count();
         match (self.tried, failing) {
             (false, _) => Word::Untried,
             (true, n) if n == self.bases.len() => Word::Failing,
             (true, _) if self.is_denying() => Word::Denying,
+            (true, _) if self.is_late(now) => Word::Slow,
             (true, 0) => Word::Good,
             (true, _) => Word::Degraded,
         }
@@ -183,19 +204,22 @@ mod tests {
     fn it_fails_over_and_comes_back() {
         let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
         let mut health = Health::new(2);
-        assert_eq!((health.choose(at(0)), health.word()), (0, Word::Untried));
+        assert_eq!((health.choose(at(0)), health.word(Instant::default())), (0, Word::Untried));
         health.on_bad(0, "refused", at(0));
         assert_eq!((health.choose(at(0)), health.other(1, at(0))), (1, Some(1)));
         health.on_good(1);
-        assert_eq!(health.word(), Word::Degraded);
+        assert_eq!(health.word(Instant::default()), Word::Degraded);
         assert_eq!(health.failing_since(), None);
         assert_eq!(health.choose(at(2)), 0);
         health.on_bad(0, "refused", at(2));
         assert_eq!((health.choose(at(3)), health.choose(at(4))), (1, 0));
         health.on_bad(1, "refused", at(3));
-        assert_eq!((health.word(), health.failing_since()), (Word::Failing, Some(at(3))));
+        assert_eq!(
+            (health.word(Instant::default()), health.failing_since()),
+            (Word::Failing, Some(at(3)))
+        );
         health.on_good(0);
-        assert_eq!((health.choose(at(3)), health.word()), (0, Word::Degraded));
+        assert_eq!((health.choose(at(3)), health.word(Instant::default())), (0, Word::Degraded));
         assert_eq!(health.other(3, at(3)), None);
     }
 
@@ -208,9 +232,12 @@ mod tests {
         }
         health.on_good(0);
         health.on_whole(0, false);
-        assert_eq!(health.word(), Word::Failing);
+        assert_eq!(health.word(Instant::default()), Word::Failing);
         health.on_whole(0, true);
-        assert_eq!((health.word(), health.last_error()), (Word::Good, Some("it ended")));
+        assert_eq!(
+            (health.word(Instant::default()), health.last_error()),
+            (Word::Good, Some("it ended"))
+        );
     }
 
     #[test]
@@ -227,15 +254,18 @@ mod tests {
         for second in 10..13 {
             assert_eq!(deny(&mut health, true, &format!("tv/{second}"), second), "tv/10");
         }
-        assert_eq!(health.word(), Word::Good);
+        assert_eq!(health.word(Instant::default()), Word::Good);
         health.on_given();
         assert_eq!(deny(&mut health, true, "tv/last", 80), "tv/last");
-        assert_eq!((health.word(), health.last_error()), (Word::Good, None));
+        assert_eq!((health.word(Instant::default()), health.last_error()), (Word::Good, None));
         for second in 81..84 {
             deny(&mut health, true, "tv/more", second);
         }
-        assert_eq!((health.word(), health.last_error()), (Word::Denying, Some("it answers 404")));
+        assert_eq!(
+            (health.word(Instant::default()), health.last_error()),
+            (Word::Denying, Some("it answers 404"))
+        );
         health.on_given();
-        assert_eq!(health.word(), Word::Good);
+        assert_eq!(health.word(Instant::default()), Word::Good);
     }
 }

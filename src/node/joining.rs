@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::event::Output;
 use super::fetch::Ask;
 use super::machine::Machine;
-use super::report::Counter;
+use super::report::{Counter, Source};
 use super::serve::{Bring, if_range};
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
@@ -171,7 +171,7 @@ impl Machine {
             swarm.scheduler.on_block(segment, Arrival { block, from: None, bytes }, self.now);
             self.put(Output::Place { fetch: id });
             self.on_placed(row, range);
-            self.change_row(row, |row| row.origin += range.len());
+            self.note_came(row, Source::Origin, range.len());
             self.settle_doubt(segment, block);
             self.announce(segment);
             self.resume(resource, range);

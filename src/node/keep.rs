@@ -3,7 +3,7 @@
 use super::event::Output;
 use super::machine::{Machine, Row};
 use super::memo::{self, Memo};
-use super::report::Counter;
+use super::report::{Counter, Source};
 use crate::base::digest::Digest;
 use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
@@ -26,6 +26,7 @@ impl Machine {
         stream.upto = upto;
         self.report.add(Counter::OriginBytes, bytes);
         self.came += bytes;
+        self.note_came(row, Source::Origin, bytes);
         if !keep || bytes == 0 {
             return;
         }

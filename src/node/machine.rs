@@ -15,6 +15,7 @@ use super::exchange::Exchange;
 use super::fetch::Fetch;
 use super::governor::Rule;
 use super::health::Health;
+use super::late::Lates;
 use super::pace::Paces;
 use super::reload::ignored;
 use super::report::{Counter, FaultKind, Report, Source};
@@ -68,6 +69,7 @@ pub struct Machine {
     pub(super) consent: Consent,
     pub(super) rng: Rng,
     pub(super) paces: Paces,
+    pub(super) lates: Lates,
     pub(super) own: Option<(NodeKey, NodeKey)>,
     /// Whether a player waited for the origin at the last input.
     pub(super) awaited: bool,
@@ -97,6 +99,8 @@ pub(super) struct Row {
     /// Bytes that came into it of peers and of the origin.
     pub(super) peers: u64,
     pub(super) origin: u64,
+    /// When the last of them came.
+    pub(super) came: Instant,
     /// Whether the index knows it.
     pub(super) stored: bool,
 }
@@ -141,6 +145,7 @@ impl Machine {
             health: health.collect(),
             timeline: Timeline::new(ignored(&config)),
             paces: Paces::default(),
+            lates: Lates::default(),
             ignored: ignored(&config),
             report: Report::new(now),
             swarm: None,
@@ -175,7 +180,12 @@ impl Machine {
             Input::Connections { count } => self.on_connections(count),
             Input::Refused(refusal) => self.on_refused(refusal),
             Input::Head(arrival) => self.on_head(&arrival),
-            Input::Received { fetch, upto } => self.on_received(fetch, upto),
+            Input::Received { fetch, upto, waited } => {
+                if waited {
+                    self.note_held_up(fetch);
+                }
+                self.on_received(fetch, upto);
+            }
             Input::Held { fetch, range, digest } => self.on_held(fetch, (range, digest)),
             Input::Ended { fetch, end } => self.on_ended(fetch, end),
             Input::Disk(disk) => self.on_disk(disk),
@@ -243,6 +253,7 @@ impl Machine {
         self.leave_holes(id);
         self.note_hung_up(&exchange, sent);
         self.note_sent(&exchange, sent);
+        self.note_in_time(&exchange, sent);
         self.note_work(Work { played: sent, ..Work::default() });
         if let Some(fetch) = exchange.fetch {
             self.leave_fetch(fetch, id);
@@ -375,7 +386,7 @@ mod tests {
         let key = Key { origin: OriginId(0), identity: "/a".into() };
         let (method, fields) = ("GET".into(), Fields::new());
         let request = Request { exchange: ExchangeId(1), method, locator, fields, body: None };
-        let mut exchange = Exchange::new(request, key);
+        let mut exchange = Exchange::new(request, key, Instant::default());
         machine.note_sent(&exchange, 7);
         let row = RowId(1);
         machine.rows.insert(row, Row { peers: 300, origin: 100, ..Row::default() });

@@ -18,6 +18,7 @@ pub mod health;
 mod hearsay;
 mod joining;
 pub mod keep;
+mod late;
 mod listed;
 pub mod machine;
 mod meeting;

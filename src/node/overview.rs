@@ -73,7 +73,9 @@ impl Machine {
     }
 
     fn state(&self, now: Instant, figures: Figures) -> State {
-        let bad = |health: &Health| health.failing_since().is_some() || health.is_denying();
+        let bad = |health: &Health| {
+            health.failing_since().is_some() || health.is_denying() || health.is_late(now)
+        };
         let failing = self.health.iter().any(bad);
         if figures.stopping {
             State::Stopping
@@ -107,7 +109,7 @@ impl Machine {
     fn origins(&self, now: Instant) -> Vec<Origin> {
         let origin = |(place, health): (&crate::base::url::Place, &Health)| Origin {
             name: place.name.clone(),
-            health: health.word(),
+            health: health.word(now),
             last_error: health.last_error().map(str::to_owned),
             failing_seconds: health.failing_since().map(|since| (now - since).as_secs()),
         };

@@ -81,7 +81,6 @@ impl Proving {
 impl Machine {
     /// Bytes of a row came from the origin: those who may be given them are to be told.
     pub(super) fn on_origin_bytes(&mut self, row: RowId, range: ByteRange) {
-        self.change_row(row, |row| row.origin += range.len());
         let Some(swarm) = &mut self.swarm else { return };
         let Some(resource) = swarm.rows.get(&row).copied() else { return };
         let length = self.index.entry(row).and_then(|entry| entry.length);

@@ -54,6 +54,8 @@ counters! {
     PlayerErrors, "player_errors", Count, "Requests that ended in an error of the 5xx kind.";
     PlayerDenials, "player_denials", Count, "Requests that the origin answered by a 4xx error.";
     AnswersCut, "answers_cut", Count, "Answers to players that broke off before their end.";
+    SegmentsLate, "segments_late", Count, "Segments that came slower than they play.";
+    PlayerStalls, "player_stalls", Count, "Times that players said their picture stood still.";
     Malformed, "malformed", Count, "Requests refused because they break HTTP.";
     ForbiddenHost, "forbidden_host", Count, "Requests refused because of their Host field.";
     NotAllowed, "not_allowed", Count, "Connections refused because of their address.";

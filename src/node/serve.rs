@@ -24,10 +24,11 @@ impl Machine {
         self.wake();
         let id = request.exchange;
         let key = Key { origin: request.locator.origin, identity: self.identity(&request.locator) };
-        let mut exchange = Exchange::new(request, key);
+        let mut exchange = Exchange::new(request, key, self.now);
         if matches!(&*exchange.request.method, "GET" | "HEAD") {
             let (locator, range) = (exchange.request.locator.clone(), exchange.span());
             exchange.is_media = self.timeline.on_request(&locator, range, self.now);
+            self.note_starved(&exchange);
             if exchange.is_media && exchange.may_share() {
                 let fields = forwarded(&exchange.request.fields);
                 self.manners.insert(locator.origin, fields);

@@ -134,6 +134,8 @@ pub enum Health {
     Degraded,
     /// It answers, but segment after segment with an error of the 4xx kind.
     Denying,
+    /// It works, but segment after segment comes slower than it plays.
+    Slow,
     /// None of its base URLs answers.
     Failing,
 }
@@ -304,6 +306,7 @@ impl Health {
             Self::Good => "works",
             Self::Degraded => "works, on a spare URL",
             Self::Denying => "answers, but denies what players ask",
+            Self::Slow => "works, but slower than the picture plays",
             Self::Failing => "fails",
         }
     }

@@ -5,7 +5,7 @@ use super::event::Output;
 use super::fetch::By;
 use super::machine::Machine;
 use super::peering::{Parting, PeerOrder};
-use super::report::Counter;
+use super::report::{Counter, Source};
 use super::serve::{Bring, if_range};
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, FetchId, RowId};
@@ -224,7 +224,7 @@ impl Machine {
         self.order(PeerOrder::Place { row, range });
         self.paces.on_block(range.len(), self.now);
         self.on_placed(row, range);
-        self.change_row(row, |row| row.peers += range.len());
+        self.note_came(row, Source::Peers, range.len());
         self.announce(segment);
         self.resume(segment.resource, range);
         self.settle(segment.resource);

@@ -5,7 +5,7 @@ use super::event::{Arrival, Output};
 use super::fetch::Ask;
 use super::machine::Machine;
 use super::peering::{Parting, PeerOrder};
-use super::report::{Counter, FaultKind};
+use super::report::{Counter, FaultKind, Source};
 use crate::base::digest::{Digest, Sum};
 use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
@@ -254,7 +254,7 @@ impl Machine {
         self.forget(id);
         if self.row_of(resource) == Some(row) {
             self.on_placed(row, ByteRange::new(0, length));
-            self.change_row(row, |row| row.peers += length);
+            self.note_came(row, Source::Peers, length);
             if let Some(swarm) = &mut self.swarm {
                 swarm.sums.on_proven(resource, sum);
             }

@@ -26,6 +26,7 @@ pub struct Writer {
     id: u64,
     position: u64,
     until: Option<u64>,
+    waited: bool,
     /// What is left of the room for the current block.
     spare: BytesMut,
     /// Room for the blocks behind it, of the same allocation.
@@ -69,12 +70,17 @@ impl Writer {
         row.borrow_mut().wake_writers();
         let (inner, id) = (inner.clone(), inner.next_id());
         let (spare, rest) = (BytesMut::new(), BytesMut::new());
-        Self { inner, row, seat, id, position: at, until, spare, rest, charge: None }
+        Self { inner, row, seat, id, position: at, until, waited: false, spare, rest, charge: None }
     }
 
     /// Where the next byte goes.
     pub const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Whether it had to wait for the row's readers, or for memory.
+    pub const fn has_waited(&self) -> bool {
+        self.waited
     }
 
     /// Room for the next bytes, up to the block border at most; empty when `until` or the
@@ -136,6 +142,7 @@ impl Writer {
                 memory.wait(self.id, context.waker());
             }
             row.seats.writers.at(self.seat).waker = Some(context.waker().clone());
+            self.waited = true;
             return Poll::Pending;
         }
         if !here {

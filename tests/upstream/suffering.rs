@@ -8,8 +8,13 @@ const HLS: &str = "Content-Type: application/vnd.apple.mpegurl\r\n";
 
 /// An origin with a playlist of ten segments, which `segments` answers.
 fn channel(segments: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static) -> Origin {
-    let mut list = String::from("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n");
-    (0..10).for_each(|number| list += &format!("#EXTINF:4.0,\ns{number}.ts?token=1\n"));
+    film(4, segments)
+}
+
+/// The same with segments of so many seconds.
+fn film(seconds: u32, segments: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static) -> Origin {
+    let mut list = format!("#EXTM3U\n#EXT-X-TARGETDURATION:{seconds}\n#EXT-X-PLAYLIST-TYPE:VOD\n");
+    (0..10).for_each(|number| list += &format!("#EXTINF:{seconds}.0,\ns{number}.ts?token=1\n"));
     list += "#EXT-X-ENDLIST\n";
     Origin::new(move |asked, reply| match asked.path() {
         "/hls/p.m3u8" => reply.answer("200 OK", HLS, &list),
@@ -90,4 +95,59 @@ fn an_origin_whose_bodies_break_off_does_not_work_until_one_is_whole() {
     assert!(status["counters"]["answers_cut"].as_u64() >= Some(3), "{status}");
     node.get("/tv/hls/s9.ts?token=1").is(pattern(5000));
     assert_eq!(health(&node).1, "good");
+}
+
+/// Sends a segment in so many twentieths of a second.
+fn trickle(reply: &mut Reply<'_>, bytes: usize, steps: usize) {
+    reply.send(format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: {bytes}\r\n\r\n"));
+    for part in pattern(bytes).chunks(bytes.div_ceil(steps)) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        reply.send(part);
+    }
+}
+
+#[test]
+fn segments_that_come_slower_than_they_play_are_told_and_the_picture_says_so_too() {
+    let origin = film(1, |asked, reply| match asked.path() {
+        "/hls/s9.ts" => reply.answer("200 OK", "", pattern(100_000)),
+        _ => trickle(reply, 100_000, 30),
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    for number in 0..4 {
+        assert_eq!(health(&node), ("playing".into(), "good".into()), "{number}");
+        node.get(&format!("/tv/hls/s{}.ts?token=1", 2 * number)).is(pattern(100_000));
+        if number == 2 {
+            break;
+        }
+    }
+    assert_eq!(health(&node), ("impaired".into(), "slow".into()));
+    let text = "tv: segments come slower than they play, so the picture stalls: the line, or the \
+                origin, is too slow for this rendition. Last: /hls/s4.ts";
+    assert_eq!(node.status()["faults"][0]["text"], text);
+    node.logged(&[
+        "<4>",
+        "tv/hls/s4.ts: the last 3 segments came at ",
+        " kbit/s, and play at 800 kbit/s or more",
+    ]);
+    assert_eq!(node.metric("neap_segments_late_total"), 3);
+    node.get_with("/tv/hls/s9.ts?token=1", "CMCD-Status: bs\r\n").is(pattern(100_000));
+    assert_eq!(health(&node), ("playing".into(), "good".into()));
+    assert_eq!(node.metric("neap_player_stalls_total"), 1);
+    let text = "tv: a player says that its picture stood still. Last: /hls/s9.ts";
+    assert_eq!(node.status()["faults"][0]["text"], text);
+}
+
+#[test]
+fn a_player_that_takes_its_time_is_no_slow_origin() {
+    let origin = film(1, |_, reply| reply.answer("200 OK", "ETag: \"1\"\r\n", pattern(12_000_000)));
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    for number in 0..3 {
+        let path = format!("/tv/hls/s{}.ts?token=1", 2 * number);
+        let coming = crate::player::open(node.port, ("GET", &path), "", &[]);
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        coming.rest().is(pattern(12_000_000));
+    }
+    assert_eq!(health(&node), ("playing".into(), "good".into()));
 }

@@ -18,6 +18,9 @@ pub const LOG_KINDS: usize = 32;
 /// The same log line is written once in this time and counted else.
 pub const LOG_REPEAT: Duration = Duration::from_secs(60);
 
+/// An origin is called slow for so long after the last segment that came slower than it plays.
+pub const LATE: Duration = Duration::from_secs(60);
+
 /// Lines of one minute on peers that come, go or are banned: each link of a node once. Members
 /// may come and go as they like; the rest is for `debug`.
 pub const PEER_LINES: u32 = 24;

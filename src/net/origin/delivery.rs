@@ -203,7 +203,7 @@ impl Inner {
             left = &left[count..];
             writer.filled(count);
         }
-        self.submit(Input::Received { fetch, upto: writer.position() });
+        self.submit(received(fetch, &writer));
         Ok(())
     }
 
@@ -218,7 +218,7 @@ impl Inner {
         let mut writer = self.door.store.writer(row, at, until);
         let end = self.pour(fetch, answered, &mut writer).await;
         // What came before a fault is here too: what resumes begins behind it.
-        self.submit(Input::Received { fetch, upto: writer.position() });
+        self.submit(received(fetch, &writer));
         end
     }
 
@@ -282,9 +282,8 @@ impl Inner {
                     more => count += more,
                 }
             }
-            let progress = writer.filled(count);
-            if progress.block_completed {
-                self.submit(Input::Received { fetch, upto: progress.upto });
+            if writer.filled(count).block_completed {
+                self.submit(received(fetch, writer));
             }
             if body.step() != Step::End {
                 // Those who wait go on with these bytes before more are read.
@@ -293,6 +292,11 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// How far the hand that fills a row has come.
+fn received(fetch: FetchId, writer: &Writer) -> Input {
+    Input::Received { fetch, upto: writer.position(), waited: writer.has_waited() }
 }
 
 /// A playlist, read whole and made fit for our endpoint, or the beginning of what is too large;

@@ -323,7 +323,7 @@ impl World {
         self.nodes[node].wakes.insert(row);
         self.note_complete(node, row);
         if complete {
-            self.submit(node, Input::Received { fetch, upto: range.end });
+            self.submit(node, Input::Received { fetch, upto: range.end, waited: false });
         } else {
             self.stir(node);
         }
@@ -439,7 +439,7 @@ impl World {
         if let Some((_, at)) = download.taken {
             let upto = at + download.came;
             if !download.collects && !download.held {
-                self.submit(node, Input::Received { fetch, upto });
+                self.submit(node, Input::Received { fetch, upto, waited: false });
             }
         }
         let end = match trouble {
