@@ -579,6 +579,47 @@ fn a_folder_of_drop_ins_is_bounded() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_no_file_that_is_missing() {
+    let root = Root::new();
+    root.write(LOCAL, "").write("etc/neap/neap.toml.d/50-log.toml", "");
+    assert!(root.load(&Flags::default()).is_ok());
+    for path in [LOCAL, VENDOR, "etc/neap/neap.toml.d/60-more.toml", "etc/neap/neap.toml.d"] {
+        let place = root.0.join(path);
+        let kept = place.with_extension("kept");
+        let was = place.exists();
+        fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
+        if was {
+            fs::rename(&place, &kept).expect("moved");
+        }
+        std::os::unix::fs::symlink("/none/such", &place).expect("a link");
+        let problems = root.problems(&Flags::default());
+        assert_eq!(problems, [format!("/{path}: it is a link that leads nowhere")]);
+        fs::remove_file(&place).expect("removed");
+        if was {
+            fs::rename(&kept, &place).expect("moved");
+        }
+    }
+}
+
+#[test]
+fn a_control_socket_that_cannot_be_made_is_pointed_out() {
+    let root = Root::new();
+    root.write("in-its-place", "");
+    let at = |name: &str| {
+        let path = root.0.join(name);
+        root.write(LOCAL, format!("[admin]\ncontrol = '{}'\n", path.display()));
+        let outcome = check(&root.paths(), &Flags::default(), true);
+        assert_eq!(outcome.code, 0);
+        outcome.err.replace(&format!("{}", path.display()), "IT")
+    };
+    assert!(!at("run/neap/control.sock").contains("admin.control"));
+    let words = "admin.control: IT exists and is no socket, so 'neap status' will not work";
+    assert!(at("in-its-place").contains(words));
+    let words = "admin.control: IT cannot be made: its folder may not be written by this user";
+    assert!(at("in-its-place/control.sock").contains(words));
+}
+
+#[test]
 fn origins_and_complaints_are_bounded() {
     let origins = |count: usize| -> String {
         (0..count).map(|n| format!("[[origin]]\nname='{n}'\nurl='https://a/{n}'\n")).collect()

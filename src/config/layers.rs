@@ -98,6 +98,7 @@ fn merged(paths: &Paths, flags: &Flags) -> Merge {
 fn read_file(merge: &mut Merge, path: &Path, must_exist: bool) {
     match Text::read(path) {
         Ok(Some(text)) => merge.file(&text),
+        Ok(None) if path.is_symlink() => merge.problem(nowhere(path)),
         Ok(None) if must_exist => {
             merge.problem(unreadable(path, &io::ErrorKind::NotFound.into()));
         }
@@ -106,13 +107,20 @@ fn read_file(merge: &mut Merge, path: &Path, must_exist: bool) {
     }
 }
 
+/// What somebody has put there is not what holds.
+fn nowhere(path: &Path) -> Problem {
+    Problem::new(Source::File(path.into()), "it is a link that leads nowhere")
+}
+
 /// The files `*.toml` in `FILE.d/`, sorted by name; those that begin with `.` are an editor's.
 fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, Problem> {
     let mut folder = file.as_os_str().to_owned();
     folder.push(".d");
     let folder = PathBuf::from(folder);
     let names = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return if folder.is_symlink() { Err(nowhere(&folder)) } else { Ok(Vec::new()) };
+        }
         Err(error) => return Err(unreadable(&folder, &error)),
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())),
     };

@@ -8,13 +8,13 @@ use crate::base::url::Scheme;
 use super::keys::key::Sources;
 use super::keys::table::keys;
 use super::model::{Config, Origin, Rung};
-use super::problem::Warning;
+use super::problem::{Source, Warning};
 use super::site::Site;
 
 /// Everything that is odd about `config` on a machine such as `site`.
 pub fn odd(config: &Config, sources: &Sources, site: &Site) -> Vec<Warning> {
     let mut odd = Odd { sources, warnings: Vec::new() };
-    odd.player(config);
+    odd.player(config, site);
     odd.ports(config);
     odd.origins(config, site);
     odd.cache(config, site);
@@ -38,7 +38,7 @@ impl Odd<'_> {
         self.warnings.push(Warning { source, key, text: text.into() });
     }
 
-    fn player(&mut self, config: &Config) {
+    fn player(&mut self, config: &Config, site: &Site) {
         let player = &config.player;
         let far = player.listen.iter().find(|address| !address.ip().is_loopback());
         if let Some(address) = far {
@@ -56,6 +56,13 @@ impl Odd<'_> {
         }
         for network in player.allow.iter().filter(|network| network.bits == 0) {
             self.warn("player.allow", format!("{network} lets every device in the world in"));
+        }
+        let control = config.admin.control.as_ref().zip(site.control);
+        // The built-in place is made by the service's manager.
+        let control = control.filter(|_| self.sources.of("admin.control") != Source::Default);
+        if let Some((path, why)) = control {
+            let text = format!("{} {why}, so 'neap status' will not work", path.display());
+            self.warn("admin.control", text);
         }
         if config.admin.listen.is_some_and(|address| !address.ip().is_loopback()) {
             let text = "the status page has no password and is reached from other devices";

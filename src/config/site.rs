@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
@@ -26,6 +27,8 @@ pub struct Site {
     pub bad_files: Vec<(&'static str, PathBuf, String)>,
     /// The folder of what the network needs to outlive a start.
     pub state: Folder,
+    /// What keeps us from making the control socket.
+    pub control: Option<&'static str>,
     /// Names of its network interfaces.
     pub interfaces: Vec<String>,
     /// This node's own key, once it has one.
@@ -55,6 +58,7 @@ impl Site {
             bad_certificates: certificates.filter_map(bad).collect(),
             bad_files: if network { bad_files(&config.network) } else { Vec::new() },
             state: if network { state(&config.network.state) } else { Folder::default() },
+            control: config.admin.control.as_deref().and_then(control_fault),
             interfaces: interfaces(&config.caps.sysfs),
             own_key: own_key(&config.network.state).filter(|_| network),
         }
@@ -84,6 +88,15 @@ impl Folder {
             room: Some(Size(free.saturating_add(held(path)))),
         }
     }
+}
+
+/// A socket that an earlier start left is replaced, and its folder is made where it can be.
+fn control_fault(path: &Path) -> Option<&'static str> {
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+        return Some("exists and is no socket");
+    }
+    let near = path.ancestors().skip(1).find(|path| path.exists())?;
+    Folder::look(near).fault.map(|_| "cannot be made: its folder may not be written by this user")
 }
 
 /// Bytes of the files in a folder, not below it; the disk tier has no more than a few there.
@@ -185,6 +198,17 @@ mod tests {
         assert!(Folder::look(Path::new("/proc/none/such")).fault.is_some());
         assert_eq!(Folder::look(Path::new("/proc/meminfo")).fault, Some("is not a folder"));
         assert_eq!(Folder::look(&std::env::temp_dir()).fault, None);
+    }
+
+    #[test]
+    fn a_control_socket_needs_a_folder_and_no_file_in_its_place() {
+        let here = std::env::temp_dir().join("neap-site-none/folder/control.sock");
+        assert_eq!(control_fault(&here), None);
+        let words = ["exists and is no socket", "cannot be made: its folder"];
+        for (path, words) in ["/proc/meminfo", "/proc/meminfo/control.sock"].iter().zip(words) {
+            let fault = control_fault(Path::new(path));
+            assert!(fault.is_some_and(|fault| fault.starts_with(words)), "{path}: {fault:?}");
+        }
     }
 
     #[test]

@@ -39,13 +39,14 @@ impl Notes {
         })
     }
 
-    /// Hands in every page as it was written last.
+    /// Hands in every page as it was written last. Where the owner's word cannot be read, that
+    /// there was one is.
     pub fn read(&self, run: &Run) {
         for page in Page::ALL {
             let text = self.notebook.read(page).unwrap_or_else(|error| {
                 let path = self.notebook.path(page);
-                log::warn!("{} begins anew: {}: {error}", page.words(), path.display());
-                None
+                log::warn!("{} is not known: {}: {error}", page.words(), path.display());
+                (page == Page::Switch).then(String::new)
             });
             run.submit(Input::Noted { page, text });
         }

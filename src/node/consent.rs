@@ -15,6 +15,8 @@ use crate::wire::switch::Switch;
 pub(super) struct Consent {
     /// The owner switched sharing off by a call.
     pub(super) refused: bool,
+    /// What was noted of it cannot be read: it may have been switched off.
+    pub(super) is_lost: bool,
     /// The operator's last word.
     switch: Option<Switch>,
 }
@@ -27,13 +29,17 @@ impl Consent {
         format!("{HEAD}\n{owner}\n{}", switch.unwrap_or_default())
     }
 
+    /// The owner's word is the second line in every version.
     fn of(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        if lines.next() != Some(HEAD) {
-            return None;
-        }
-        let refused = lines.next()? == "off";
-        Some(Self { refused, switch: lines.next().and_then(Switch::parse) })
+        let head = lines.next().filter(|head| head.starts_with(NAME))?;
+        let refused = match lines.next()? {
+            "off" => true,
+            "on" => false,
+            _ => return None,
+        };
+        let switch = lines.next().filter(|_| head == HEAD).and_then(Switch::parse);
+        Some(Self { refused, is_lost: false, switch })
     }
 }
 
@@ -42,13 +48,13 @@ impl Machine {
     /// switched sharing off.
     pub fn may_share_at_all(&self) -> bool {
         let on = self.config.network.exists() && self.config.sharing.enabled;
-        on && !self.resting && !self.consent.refused
+        on && !self.resting && !self.consent.refused && !self.consent.is_lost
     }
 
     /// The owner switches sharing on or off.
     pub(super) fn set_sharing(&mut self, on: bool) {
-        if self.consent.refused == on {
-            self.consent.refused = !on;
+        if self.consent.refused == on || self.consent.is_lost {
+            (self.consent.refused, self.consent.is_lost) = (!on, false);
             let words = if on { "on" } else { "off" };
             self.say(log::Level::Info, format!("sharing was switched {words} by a call"));
             self.note_consent();
@@ -148,11 +154,12 @@ impl Machine {
 
     /// What an earlier run wrote down.
     pub(super) fn on_switch_page(&mut self, text: Option<&str>) {
-        let Some(noted) = text.and_then(Consent::of) else { return };
+        let Some(text) = text else { return };
+        let noted = Consent::of(text).unwrap_or(Consent { is_lost: true, ..Consent::default() });
         let network = &self.config.network;
         let holds = |switch: &Switch| switch.holds(&network.operators, &network.name);
         self.consent.switch = noted.switch.filter(holds);
-        self.consent.refused = noted.refused;
+        (self.consent.refused, self.consent.is_lost) = (noted.refused, noted.is_lost);
         self.configure_swarm();
     }
 
@@ -165,5 +172,6 @@ impl Machine {
 /// Nobody who may has signed it.
 struct Forged;
 
-/// The first line, with the version of what follows.
+/// How the first line begins, and that line with the version of what follows.
+const NAME: &str = "neap switch ";
 const HEAD: &str = "neap switch 1";

@@ -55,6 +55,7 @@ impl Machine {
                 "switched off in the configuration (sharing.enabled)"
             }
             () if self.consent.refused => "switched off by 'neap sharing off'",
+            () if self.consent.is_lost => "off: switch.note cannot be read; see 'neap sharing on'",
             () if self.is_muted() => "the operator's switch leaves this node out",
             () => return self.rule.governor.headline(now),
         };
@@ -128,6 +129,7 @@ const STREAMS: usize = 16;
 mod tests {
     use super::*;
     use crate::base::control::Control;
+    use crate::base::page::Page;
     use crate::base::units::{Rate, Share, Size};
     use crate::config::model::Config;
     use crate::node::event::Input;
@@ -156,6 +158,27 @@ mod tests {
         let mut machine = machine(|_| {});
         machine.handle(Input::Control(Control::Sharing { on: false }), Instant::default());
         assert_eq!(said(&machine).sharing.as_deref(), Some("switched off by 'neap sharing off'"));
+    }
+
+    #[test]
+    fn an_owners_word_that_cannot_be_read_is_no_consent() {
+        let shares = |text: Option<&str>| {
+            let mut machine = machine(|_| {});
+            let input = Input::Noted { page: Page::Switch, text: text.map(str::to_owned) };
+            machine.handle(input, Instant::default());
+            machine
+        };
+        for text in [None, Some("neap switch 1\non\n"), Some("neap switch 2\non\nmore\n")] {
+            assert!(shares(text).may_share_at_all(), "{text:?}");
+        }
+        for text in ["", "\0\0\0", "neap switch 1\n", "neap switch 1\no", "neap switch 2\noff\n"] {
+            assert!(!shares(Some(text)).may_share_at_all(), "{text:?}");
+        }
+        let mut machine = shares(Some(""));
+        let held = "off: switch.note cannot be read; see 'neap sharing on'";
+        assert_eq!(said(&machine).sharing.as_deref(), Some(held));
+        machine.handle(Input::Control(Control::Sharing { on: true }), Instant::default());
+        assert!(machine.may_share_at_all());
     }
 
     #[test]
