@@ -12,6 +12,8 @@ from node import Node
 # Bit/s: a seventh more than the film's high rendition, and what is left when the player turns to the low one.
 NARROW, CUT, WIDE, UP = 3.0e6, 1.0e6, 12e6, 5e6
 SEGMENTS = 4
+# Milliseconds of a round trip to a far origin.
+FAR = 200
 # Of what direct play takes, and a jitter of the machine.
 WORSE, JITTER = 1.15, 0.3
 MASTER = ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2600000\nhigh/index.m3u8\n"
@@ -78,6 +80,18 @@ def seeks(home, player):
     return player.get(f"low/s{SEGMENTS + 1:03}.ts")
 
 
+def leaves(home, player):
+    """On a long line a player leaves a segment in the middle and asks for another: seconds of that one."""
+    home.rates(WIDE, UP)
+    home.far(FAR)
+    try:
+        player.begin("high/index.m3u8", "low/index.m3u8")
+        player.get(f"high/s{SEGMENTS + 2:03}.ts", leaves=0.8)
+        return player.get(f"low/s{SEGMENTS + 6:03}.ts")
+    finally:
+        home.far(home.delay_ms)
+
+
 def alone(report, home, origin, line):
     """All trials; the line is as before after them."""
     device = home.devices[0]
@@ -106,6 +120,19 @@ def alone(report, home, origin, line):
         report.case("narrow line: what is turned away from takes nothing",
                     no_slower(turns, "the low rendition's first segment"))
         report.case("narrow line: a seek is as quick as directly", no_slower(seeks, "the segment"))
+
+        def left():
+            bare = leaves(home, direct)
+            node.process.kill()
+            node.process.wait()
+            node.again()
+            ours = leaves(home, through)
+            said = f"the next segment after {ours:.2f} s; directly, on a new connection, {bare:.2f} s"
+            if ours > bare - FAR / 2000:
+                raise AssertionError(said)
+            return said
+
+        report.case("long line: who leaves a segment finds another connection made", left)
     finally:
         home.rates(line["down"], line["up"])
         node.process.kill()

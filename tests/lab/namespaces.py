@@ -129,7 +129,7 @@ class Home:
 
     def __init__(self, devices, down=0, up=0, delay_ms=0):
         self.count, self.down, self.up, self.delay_ms = devices, down, up, delay_ms
-        self.hosts, self.children, self.devices = [], [], []
+        self.hosts, self.children, self.devices, self.relay = [], [], [], None
 
     def __enter__(self):
         sweep()
@@ -176,13 +176,20 @@ class Home:
             for host, device in ((self.gateway, "wan0"), (self.internet, "net0"),
                                  (self.line, "home0"), (self.line, "far0")):
                 host.within(lambda: plain(device))
-            self.line.start([sys.executable, HERE / "delay.py", "home0", "far0", self.delay_ms])
+            self.far(self.delay_ms)
         else:
             self.line.ip("link", "add", "name", "br0", "type", "bridge", "mcast_snooping", "0")
             self.line.ip("link", "set", "br0", "up")
             for device in ("home0", "far0"):
                 self.line.ip("link", "set", device, "master", "br0")
         self.rates(self.down, self.up)
+
+    def far(self, delay_ms):
+        """Sets how long a round trip over the line takes, where it has a delay at all."""
+        if self.relay:
+            stop(self.relay, 5)
+            self.children.remove(self.relay)
+        self.relay = self.line.start([sys.executable, HERE / "delay.py", "home0", "far0", delay_ms])
 
     def rates(self, down, up):
         """Sets the line's rates anew, in the middle of what goes on."""

@@ -134,6 +134,8 @@ struct State {
     sent: AtomicU64,
     stopped: AtomicBool,
     secure: Option<Server>,
+    /// Milliseconds that a new connection waits before anything is read from it.
+    far: AtomicU64,
     script: Box<Script>,
 }
 
@@ -164,6 +166,7 @@ impl Origin {
             sent: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             secure,
+            far: AtomicU64::new(0),
             script,
         });
         let inner = Arc::clone(&state);
@@ -174,6 +177,11 @@ impl Origin {
     pub fn url(&self) -> String {
         let scheme = if self.state.secure.is_some() { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}/", self.port)
+    }
+
+    /// New connections wait so many milliseconds before anything is read from them.
+    pub fn set_far(&self, milliseconds: u64) {
+        self.state.far.store(milliseconds, Ordering::SeqCst);
     }
 
     /// Every request so far.
@@ -322,6 +330,7 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
         lock(&state.sockets).insert(number, copy);
         let state = Arc::clone(state);
         thread::spawn(move || {
+            thread::sleep(Duration::from_millis(state.far.load(Ordering::SeqCst)));
             let _ = match &state.secure {
                 None => converse(socket, number, &state),
                 Some(server) => ServerConnection::new(Arc::clone(server))

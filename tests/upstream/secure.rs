@@ -6,7 +6,8 @@ use neap::net::origin::tls::Trust;
 
 use crate::certificate::{Authority, Server, Wanted, self_signed};
 use crate::node::{Folder, Node};
-use crate::origin::Origin;
+use crate::origin::{Gate, Origin, pattern, until};
+use crate::player;
 
 /// A node that trusts `authority` for the origin.
 fn trusting(folder: &Folder, authority: &Authority, url: &str) -> Node {
@@ -52,6 +53,41 @@ fn the_second_certificate_of_a_bundle_counts_as_well() {
     std::fs::write(folder.join("ca.pem"), bundle).expect("a file in the temp folder");
     let ca = format!("ca = \"{}\"", folder.join("ca.pem").display());
     Node::with(&origin.url(), &ca).get("/tv/a").is("/a");
+}
+
+/// A far origin, whose second object never comes to its end, and how many connections it has seen
+/// once a player has left that in the middle and asked for the third.
+fn connections_of_a_seek(far: u64) -> (u64, usize) {
+    let (folder, authority, gate) = (Folder::new(), Authority::new("root"), Gate::default());
+    let server = authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
+    let door = gate.clone();
+    let origin = Origin::secure(server, move |asked, reply| {
+        if asked.path() != "/2" {
+            return reply.answer("200 OK", "", pattern(1000));
+        }
+        reply.send("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n");
+        reply.send(pattern(200_000));
+        door.wait();
+    });
+    origin.set_far(far);
+    let node = trusting(&folder, &authority, &origin.url());
+    node.get("/tv/1").is(pattern(1000));
+    let mut left = player::open(node.port, ("GET", "/tv/2"), "", b"");
+    left.at_least(200_000);
+    std::thread::sleep(std::time::Duration::from_millis(3 * far));
+    let before = origin.connections();
+    drop(left);
+    origin.set_far(0);
+    node.get("/tv/3").is(pattern(1000));
+    let third = until("the third", || origin.about("/3").pop());
+    gate.open();
+    (before, third.connection)
+}
+
+#[test]
+fn who_leaves_a_body_of_a_far_server_finds_another_connection_made() {
+    assert_eq!(connections_of_a_seek(0), (1, 1), "one more as it is needed");
+    assert_eq!(connections_of_a_seek(150), (2, 1), "it was made before");
 }
 
 const CERTIFICATE: &str = "The origin's certificate is refused: neap's log says why.";

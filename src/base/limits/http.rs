@@ -61,6 +61,13 @@ pub const POOL_IDLE: Duration = Duration::from_secs(55);
 /// after it was sent: several times the slowest round trip, and several repetitions.
 pub const DELIVERY: Duration = Duration::from_secs(2);
 
+/// A server is far that takes so long to connect to: then a second connection waits for who leaves
+/// a body in the middle. A CDN near the viewer takes a third of it.
+pub const FAR: Duration = Duration::from_millis(100);
+
+/// Bodies shorter than this are left so seldom that none is made for them.
+pub const SPARE_BODY: u64 = 128 * 1024;
+
 /// A body that nobody wants is read to its end up to this size, so that its connection stays.
 pub const DRAIN: u64 = 64 * 1024;
 

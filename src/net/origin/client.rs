@@ -39,6 +39,8 @@ pub(super) struct Inner {
     pub(super) pool: Pool,
     pub(super) origins: RefCell<Rc<Origins>>,
     pub(super) running: RefCell<Map<FetchId, Running>>,
+    /// Connections that are made before anybody needs them.
+    pub(super) spares: RefCell<Map<Server, Task<()>>>,
     /// Memory for playlists on their way: small ones, and the others.
     pub(super) budgets: [Budget; 2],
 }
@@ -83,18 +85,19 @@ impl Client {
         let (dialer, pool) = (Dialer::new(door.now), Pool::default());
         let origins = RefCell::new(Rc::new(Origins::new(config)));
         let budgets = [limits::stream::COLLECTED_SMALL, limits::stream::COLLECTED].map(Budget::new);
-        let running = RefCell::default();
-        Self(Rc::new(Inner { door, dialer, pool, origins, running, budgets }))
+        let (running, spares) = (RefCell::default(), RefCell::default());
+        Self(Rc::new(Inner { door, dialer, pool, origins, running, spares, budgets }))
     }
 
     /// Takes over changed origins; what runs goes on as it began.
     pub fn configure(&self, config: &Config) {
         *self.0.origins.borrow_mut() = Rc::new(Origins::new(config));
-        self.0.pool.clear();
+        self.0.drop_idle();
     }
 
     /// Closes what is open and not in use, and keeps nothing open, until the node wakes.
     pub fn rest(&self, resting: bool) {
+        self.0.drop_idle();
         self.0.pool.rest(resting);
     }
 
@@ -182,12 +185,22 @@ impl Inner {
         (self.door.submit)(input);
     }
 
-    async fn carry_out(&self, order: Order) {
+    /// Closes what is open or being opened, and not in use.
+    fn drop_idle(&self) {
+        let spares = self.spares.take();
+        drop(spares);
+        self.pool.clear();
+    }
+
+    async fn carry_out(self: &Rc<Self>, order: Order) {
         let fetch = order.fetch;
         let origins = Rc::clone(&self.origins.borrow());
         let requested = (self.door.now)();
         let end = match self.ask(&order, &origins).await {
-            Ok(answered) => self.deliver(&order, &origins, (answered, requested)).await,
+            Ok(answered) => {
+                self.make_spare(order.locator.origin, &origins, &answered);
+                self.deliver(&order, &origins, (answered, requested)).await
+            }
             Err(trouble) => Some(Err(trouble)),
         };
         if let Some(end) = end {
@@ -249,24 +262,28 @@ impl Inner {
             }
             log::debug!("{} asks again on a new connection: {trouble}", order.fetch);
         }
-        let mut connection = self.connect(order, &outgoing.url, origins).await?;
+        let mut connection = self.connect(order.locator.origin, &outgoing.url, origins).await?;
         let (head, body) = self.exchange(order, outgoing, &mut connection).await?;
         Ok(Answered { head, body, connection, server, url: outgoing.url.clone() })
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
-        order: &Order,
+        origin: OriginId,
         url: &Url,
         origins: &Origins,
     ) -> Result<Connection, Trouble> {
-        let origin = order.locator.origin;
+        let begun = (self.door.now)();
+        let made = |mut connection: Connection| {
+            connection.effort = (self.door.now)().since(begun);
+            connection
+        };
         let limit = origins.list[usize::from(origin.0)].timeout;
         let stream = self.dialer.dial(&url.host, url.port, limit).await?;
         let source = self.door.reactor.source(stream).map_err(|error| broken(&error))?;
         let now = self.door.now;
         if url.scheme == Scheme::Http {
-            return Ok(Connection::plain(source, now, limit));
+            return Ok(made(Connection::plain(source, now, limit)));
         }
         let trust = origins.trust(origin, &self.door).map_err(|error| Trouble {
             kind: TroubleKind::Certificate,
@@ -278,7 +295,7 @@ impl Inner {
             kind: TroubleKind::Silent,
             cause: format!("no TLS handshake with {} within {} s", url.host, limit.as_secs()),
         };
-        Ok(Connection::secure(secured.map_err(late)??, now, limit))
+        Ok(made(Connection::secure(secured.map_err(late)??, now, limit)))
     }
 
     /// Sends a request with its body, and reads the head of the answer.

@@ -27,6 +27,8 @@ pub struct Connection {
     patience: Patience,
     /// How long the server may say nothing.
     limit: Duration,
+    /// How long it took to make.
+    pub effort: Duration,
     /// Whether anything of the answer to the last request has come.
     pub heard: bool,
     /// Whether a request was left unfinished: no other can follow.
@@ -59,6 +61,7 @@ impl Connection {
             ahead: Vec::new(),
             patience: Patience::new(now),
             limit,
+            effort: Duration::ZERO,
             heard: false,
             cut_short: false,
         }

@@ -8,4 +8,5 @@ pub mod dial;
 pub mod pool;
 mod redirect;
 pub mod request;
+mod spare;
 pub mod tls;

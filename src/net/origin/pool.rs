@@ -35,6 +35,14 @@ impl Pool {
         None
     }
 
+    /// Whether a connection to the server waits that can still be used, or none is to be kept.
+    pub fn has(&self, server: &Server, now: Instant) -> bool {
+        let usable = |(since, connection): &(Instant, Connection)| {
+            now.since(*since) < limits::http::POOL_IDLE && !connection.is_spent()
+        };
+        self.1.get() || self.0.borrow().get(server).is_some_and(|row| row.iter().any(usable))
+    }
+
     /// Closes every idle connection to a server: what one of them died of, others did.
     pub fn drop_all(&self, server: &Server) {
         self.0.borrow_mut().remove(server);
