@@ -273,29 +273,27 @@ impl Inner {
         url: &Url,
         origins: &Origins,
     ) -> Result<Connection, Trouble> {
-        let begun = (self.door.now)();
-        let made = |mut connection: Connection| {
-            connection.effort = (self.door.now)().since(begun);
-            connection
-        };
         let limit = origins.list[usize::from(origin.0)].timeout;
-        let stream = self.dialer.dial(&url.host, url.port, limit).await?;
-        let source = self.door.reactor.source(stream).map_err(|error| broken(&error))?;
         let now = self.door.now;
+        let begun = now();
+        let stream = self.dialer.dial(&url.host, url.port, limit).await?;
+        let dialled = now().since(begun);
+        let source = self.door.reactor.source(stream).map_err(|error| broken(&error))?;
         if url.scheme == Scheme::Http {
-            return Ok(made(Connection::plain(source, now, limit)));
+            return Ok(Connection::plain(source, now, limit).after(dialled));
         }
         let trust = origins.trust(origin, &self.door).map_err(|error| Trouble {
             kind: TroubleKind::Certificate,
             cause: format!("the certificates to trust cannot be read: {error}"),
         })?;
-        let mut patience = Patience::new(now);
+        let (mut patience, begun) = (Patience::new(now), now());
         let secured = patience.bound(limit, trust.secure(&url.host, source)).await;
         let late = |Elapsed| Trouble {
             kind: TroubleKind::Silent,
             cause: format!("no TLS handshake with {} within {} s", url.host, limit.as_secs()),
         };
-        Ok(made(Connection::secure(secured.map_err(late)??, now, limit)))
+        let effort = dialled + now().since(begun);
+        Ok(Connection::secure(secured.map_err(late)??, now, limit).after(effort))
     }
 
     /// Sends a request with its body, and reads the head of the answer.

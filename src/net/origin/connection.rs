@@ -67,6 +67,11 @@ impl Connection {
         }
     }
 
+    /// The same, which it took so long to make.
+    pub fn after(self, effort: Duration) -> Self {
+        Self { effort, ..self }
+    }
+
     /// Whether the server has said or closed anything since the last answer: then it is of no
     /// use for another request.
     pub fn is_spent(&self) -> bool {
