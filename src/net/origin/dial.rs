@@ -5,9 +5,10 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use smol::lock::Semaphore;
+use smol::lock::{Mutex, Semaphore};
 use smol::{Task, Timer, future};
 
 use crate::base::limits;
@@ -22,6 +23,8 @@ pub struct Dialer {
     known: RefCell<Map<String, (Instant, Vec<IpAddr>)>>,
     /// Look-ups that nobody waited for to their end.
     left: RefCell<Map<String, LookUp>>,
+    /// Who asks for a name: the others wait for what it learns.
+    asking: RefCell<Map<String, Rc<Mutex<()>>>>,
     lookups: Arc<Semaphore>,
 }
 
@@ -30,34 +33,45 @@ type LookUp = Task<io::Result<Vec<IpAddr>>>;
 impl Dialer {
     /// A dialer by the given clock.
     pub fn new(now: fn() -> Instant) -> Self {
-        // getaddrinfo holds a thread while it waits; two at once is as many as a box should pay.
-        let lookups = Arc::new(Semaphore::new(2));
-        Self { now, known: RefCell::default(), left: RefCell::default(), lookups }
+        let lookups = Arc::new(Semaphore::new(LOOKUPS));
+        let (known, left, asking) = Default::default();
+        Self { now, known, left, asking, lookups }
     }
 
     /// A connected socket, within `limit`.
     pub async fn dial(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, Trouble> {
         let mut late = Timer::after(limit);
         let patience = limits::http::NAME_WAIT.min(limit / 2);
-        let found = until(&mut late, self.resolve(host, patience)).await;
-        let addresses = found.unwrap_or_else(|| Err(silence())).map_err(|error| {
-            let cause = format!("cannot resolve {host}: {error}");
-            Trouble { kind: TroubleKind::Name, cause }
-        })?;
-        let targets = interleaved(&addresses).into_iter().map(|ip| SocketAddr::new(ip, port));
-        let (kind, cause) = match until(&mut late, race(targets.collect())).await {
-            Some(Ok(stream)) => return Ok(stream),
-            Some(Err(error)) => {
-                (TroubleKind::Connect, format!("cannot connect to {host} port {port}: {error}"))
-            }
-            None => {
-                let cause = format!("no connection to {host} within {} s", limit.as_secs());
-                (TroubleKind::Silent, cause)
-            }
-        };
-        // An address that stopped answering may have moved.
-        self.known.borrow_mut().remove(host);
-        Err(Trouble { kind, cause })
+        let begun = (self.now)();
+        loop {
+            let found = until(&mut late, self.resolve(host, patience)).await;
+            let addresses = found.unwrap_or_else(|| Err(silence())).map_err(|error| {
+                let cause = format!("cannot resolve {host}: {error}");
+                Trouble { kind: TroubleKind::Name, cause }
+            })?;
+            let targets = interleaved(&addresses).into_iter().map(|ip| SocketAddr::new(ip, port));
+            let raced = until(&mut late, race(targets.collect())).await;
+            let raced = match raced {
+                Some(Ok(stream)) => return Ok(stream),
+                Some(Err(error)) => Some(error),
+                None => None,
+            };
+            // An address that stopped answering may have moved: DNS is asked anew, and at once
+            // where the address was known from before.
+            let known = self.known.borrow_mut().remove(host);
+            let is_old = known.is_some_and(|(when, _)| when < begun);
+            let (kind, cause) = match raced {
+                Some(_) if is_old => continue,
+                Some(error) => {
+                    (TroubleKind::Connect, format!("cannot connect to {host} port {port}: {error}"))
+                }
+                None => {
+                    let cause = format!("no connection to {host} within {} s", limit.as_secs());
+                    (TroubleKind::Silent, cause)
+                }
+            };
+            return Err(Trouble { kind, cause });
+        }
     }
 
     /// The addresses of a name; `patience` is for a look-up where an older answer is known.
@@ -86,6 +100,19 @@ impl Dialer {
     /// Asks the resolver. What it says when nobody waits any more is for who asks next; that it had
     /// no address then is no reason not to ask again.
     async fn look_up(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let begun = (self.now)();
+        let turn = {
+            let mut asking = self.asking.borrow_mut();
+            if asking.len() >= limits::http::NAMES {
+                asking.clear();
+            }
+            Rc::clone(asking.entry(host.to_owned()).or_default())
+        };
+        let _turn = turn.lock().await;
+        let known = self.known.borrow().get(host).cloned();
+        if let Some((_, found)) = known.filter(|(when, _)| *when > begun) {
+            return Ok(found);
+        }
         let left = self.left.borrow_mut().remove(host);
         if let Some(task) = left {
             if let Ok(found) = self.wait(host, task).await {
@@ -123,6 +150,10 @@ impl Dialer {
         addresses
     }
 }
+
+/// Look-ups at once: getaddrinfo holds a thread while it waits, and a name that nobody knows must
+/// not keep the others waiting.
+const LOOKUPS: usize = 4;
 
 /// A look-up as long as somebody waits for it; then it is left to end by itself.
 struct Waited<'a> {
@@ -248,7 +279,7 @@ mod tests {
         let port = listener.local_addr().expect("bound").port();
         let dialer = long_after("cdn.example");
         // No look-up gets its turn, as while two wait for a resolver that is away.
-        let _turns = [dialer.lookups.try_acquire(), dialer.lookups.try_acquire()];
+        let _turns = [(); LOOKUPS].map(|()| dialer.lookups.try_acquire());
         let limit = limits::http::NAME_WAIT;
         smol::block_on(dialer.dial("cdn.example", port, limit)).expect("connected");
         // For the next minute nobody waits for it.
@@ -291,7 +322,7 @@ mod tests {
     #[test]
     fn a_silent_resolver_and_a_silent_address_are_told_apart() {
         let dialer = long_after("cdn.example");
-        let _turns = [dialer.lookups.try_acquire(), dialer.lookups.try_acquire()];
+        let _turns = [(); LOOKUPS].map(|()| dialer.lookups.try_acquire());
         let limit = Duration::from_millis(10);
         let trouble = smol::block_on(dialer.dial("other.example", 1, limit)).expect_err("no name");
         assert_eq!(trouble.kind, TroubleKind::Name);
