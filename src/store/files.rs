@@ -1,10 +1,10 @@
 //! The few things that the disk tier asks of a folder, and the real folder that does them.
 
 use core::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
@@ -128,7 +128,9 @@ impl Folder {
 
 impl Files for Folder {
     fn prepare(&self) -> Result<Medium, Fault> {
-        fs::create_dir_all(&self.path).map_err(|error| Fault::of(&error))?;
+        // The names of files and what they hold say what was watched.
+        let made = DirBuilder::new().recursive(true).mode(0o750).create(&self.path);
+        made.map_err(|error| Fault::of(&error))?;
         self.lock()?;
         let kind = statfs(&self.path).map_err(|error| Fault::of(&error.into()))?.filesystem_type();
         let ram = kind == TMPFS_MAGIC || i128::from(kind.0) & 0xffff_ffff == RAMFS_MAGIC;
@@ -137,11 +139,15 @@ impl Files for Folder {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Write + Send>> {
         let path = self.path.join(name);
-        let file = match File::create(&path) {
+        let open = |path: &Path| {
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path)
+        };
+        let file = match open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Only the sub-folder: that the folder itself is gone must be seen.
-                path.parent().map_or(Ok(()), fs::create_dir)?;
-                File::create(&path)?
+                let folder = |path| DirBuilder::new().mode(0o750).create(path);
+                path.parent().map_or(Ok(()), folder)?;
+                open(&path)?
             }
             other => other?,
         };
