@@ -109,7 +109,8 @@ impl Machine {
         };
         let content = exchange.wants_content();
         let Some(lines) = self.lines.get(&row) else { return };
-        let making = Making { lines, age: entry.policy.age(self.now).as_secs(), note, content };
+        let making =
+            Making { lines, age: entry.policy.told_age(self.now).as_secs(), note, content };
         let mut answer = answer::from_entry(entry, part, &making);
         if let Some(wanted) = part.bytes().filter(|_| content) {
             (exchange.row, exchange.at) = (Some(row), wanted.start);
@@ -211,7 +212,7 @@ impl Machine {
         let Some(exchange) = self.exchanges.get(&id) else { return };
         let mut ask = Ask::new(exchange, forwarded(&exchange.request.fields));
         ask.method = "GET".into();
-        ask.shared = true;
+        ask.shared = exchange.may_share();
         ask.validates = Some(row);
         self.begin(ask, None);
     }

@@ -13,7 +13,10 @@ pub const BATCH: u64 = 4 * block::BLOCK;
 
 /// How long an answer such as 404 is kept when the origin states no lifetime: long enough to
 /// spare the origin a burst, short enough that nobody waits for what has come since.
-pub const NEGATIVE: Duration = Duration::from_secs(10);
+pub const NEGATIVE: Duration = Duration::from_secs(1);
+
+/// The same of a playlist that is not live.
+pub const HEURISTIC_PLAYLIST: Duration = Duration::from_secs(5);
 
 /// The longest lifetime by heuristics (above it RFC 7234, 5.5.4 wanted a warning).
 pub const HEURISTIC: Duration = Duration::from_secs(24 * 3600);

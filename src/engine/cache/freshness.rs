@@ -101,6 +101,8 @@ pub struct Policy {
     pub(super) since: Instant,
     /// Its age at `since` (RFC 9111, 4.2.3: corrected_initial_age).
     pub(super) initial_age: Duration,
+    /// How much of that is known by this machine's clock alone, which may be wrong.
+    pub(super) apparent: Duration,
     /// How long it had been here at `since`: zero unless it was read from a record.
     pub(super) held: Duration,
     /// Freshness lifetime (RFC 9111, 4.2.1).
@@ -224,7 +226,9 @@ fn heuristic(exchange: &Exchange<'_>) -> Duration {
     let unchanged = modified.zip(date).map(|(modified, date)| date.since(modified));
     let tenth = unchanged.map_or(Duration::ZERO, |time| (time / 10).min(limits::cache::HEURISTIC));
     match exchange.media {
-        MediaRule::None | MediaRule::Playlist => tenth,
+        MediaRule::None => tenth,
+        // A slate makes way for the channel; players of their own ask each time.
+        MediaRule::Playlist => tenth.min(limits::cache::HEURISTIC_PLAYLIST),
         // Several players of a channel reload together: they share one answer.
         MediaRule::LivePlaylist(cap) => tenth.max(cap),
         MediaRule::Segment { lifetime } => tenth.max(lifetime),
@@ -234,7 +238,7 @@ fn heuristic(exchange: &Exchange<'_>) -> Duration {
 }
 
 fn policy(exchange: &Exchange<'_>, held: &ResponseDirectives, lifetime: Duration) -> Policy {
-    let times = exchange.times;
+    let (times, initial_age) = (exchange.times, initial_age(exchange));
     // RFC 9111, 5.2.2.10: s-maxage forbids stale use as proxy-revalidate does.
     let strict = held.must_revalidate || held.proxy_revalidate || held.s_maxage.is_some();
     let hold_cap = match exchange.media {
@@ -243,7 +247,8 @@ fn policy(exchange: &Exchange<'_>, held: &ResponseDirectives, lifetime: Duration
     };
     Policy {
         since: times.response_at,
-        initial_age: initial_age(exchange),
+        initial_age,
+        apparent: initial_age - counted_age(exchange),
         held: Duration::ZERO,
         lifetime,
         hold_cap,
@@ -262,8 +267,12 @@ fn initial_age(exchange: &Exchange<'_>) -> Duration {
     let times = exchange.times;
     let date = date_of(exchange.response, "date");
     let apparent = times.date.zip(date).map_or(Duration::ZERO, |(now, date)| now.since(date));
-    let delay = times.response_at - times.request_at;
-    apparent.max(stated_age(exchange.response) + delay)
+    apparent.max(counted_age(exchange))
+}
+
+/// corrected_age_value (RFC 9111, 4.2.3): what the origin states, and the time on the way.
+fn counted_age(exchange: &Exchange<'_>) -> Duration {
+    stated_age(exchange.response) + (exchange.times.response_at - exchange.times.request_at)
 }
 
 /// The first member of `Age`, zero where it is unreadable (RFC 9111, 5.1).

@@ -46,7 +46,14 @@ impl Policy {
         self.may_be_stale_for(request) && near
     }
 
-    /// current_age (RFC 9111, 4.2.3), of which the field `Age` gives the whole seconds.
+    /// What the field `Age` tells a player: the time that this machine's clock alone knows of is
+    /// left out, since players compare it with what they do themselves (a box whose clock is five
+    /// seconds ahead would put hls.js off blocking reloads).
+    pub fn told_age(&self, now: Instant) -> Duration {
+        self.age(now) - self.apparent
+    }
+
+    /// current_age (RFC 9111, 4.2.3).
     pub fn age(&self, now: Instant) -> Duration {
         self.initial_age + (now - self.since)
     }
