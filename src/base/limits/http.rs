@@ -36,8 +36,15 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// A request head must be complete this long after its first byte (slow clients).
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// A player that takes no byte for this long is gone.
-pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// A player that takes no byte for this long is gone: one that is paused takes none, and has
+/// nobody to ask again for it. What is dead, the kernel tells sooner.
+pub const WRITE_TIME: Duration = Duration::from_secs(30 * 60);
+
+/// A player that sends a body may pause this long in it.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Interim answers (1xx) before the answer itself; two are usual.
+pub const INTERIM: u8 = 16;
 
 /// What still runs is cut this long after SIGTERM.
 pub const SHUTDOWN: Duration = Duration::from_secs(5);

@@ -244,9 +244,10 @@ impl Inner {
         origins: &Origins,
     ) -> Result<Answered, Trouble> {
         let server = Pool::server(order.locator.origin, &outgoing.url);
-        let pooled = self.pool.take(&server, (self.door.now)());
+        // What may not be sent twice goes where nothing has idled: such a connection may be dead.
+        let may_repeat = outgoing.is_idempotent() && order.body.is_none();
+        let pooled = may_repeat.then(|| self.pool.take(&server, (self.door.now)())).flatten();
         if let Some(mut connection) = pooled {
-            let may_repeat = outgoing.is_idempotent() && order.body.is_none();
             connection.bound_delivery(may_repeat);
             let trouble = match self.exchange(order, outgoing, &mut connection).await {
                 Ok((head, body)) => {

@@ -125,13 +125,16 @@ impl Connection {
     pub async fn head(&mut self, hold: Duration) -> Result<ResponseHead, Trouble> {
         self.heard = false;
         let mut limit = self.limit + hold;
-        let mut seen = 0;
+        let (mut seen, mut interim) = (0, 0);
         loop {
             let end = head::end_of_answer(&self.ahead, seen).map_err(protocol)?;
             if let Some(end) = end {
                 let head = ResponseHead::parse(&self.ahead[..end]).map_err(protocol)?;
                 self.ahead.drain(..end);
-                seen = 0;
+                (seen, interim) = (0, interim + 1);
+                if interim > limits::http::INTERIM {
+                    return Err(broken("it sends interim answers without end".into()));
+                }
                 if head.status >= 200 || head.status == 101 {
                     return Ok(head);
                 }

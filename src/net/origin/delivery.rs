@@ -99,8 +99,8 @@ impl Inner {
         let packed = coding.is_some_and(gzip::is_named);
         let plain = (coding.is_none() || packed) && order.method == "GET";
         let path = without_query(&order.locator.target);
-        let format = playlist::recognise(head.fields.first("content-type"), path);
-        let Some(format) = format.filter(|_| plain && head.status == 200) else {
+        let Some(format) = recognised(path, answered).filter(|_| plain && head.status == 200)
+        else {
             return Ok(None);
         };
         let (mut text, mut claim) = (Vec::new(), None);
@@ -292,6 +292,14 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// What an answer is by its type, by the name that was asked for, or by the one that a redirect led
+/// to from a name that says nothing.
+fn recognised(path: &str, answered: &Answered) -> Option<playlist::Format> {
+    let stated = answered.head.fields.first("content-type");
+    let last = without_query(&answered.url.target);
+    playlist::recognise(stated, path).or_else(|| playlist::recognise(stated, last))
 }
 
 /// How far the hand that fills a row has come.

@@ -164,7 +164,7 @@ impl Connection {
     }
 
     async fn need_more(&mut self) -> io::Result<()> {
-        match self.more(limits::http::WRITE_TIME).await {
+        match self.more(limits::http::BODY_TIME).await {
             Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(done) => done.map(drop),
             Err(Elapsed) => Err(io::ErrorKind::TimedOut.into()),
