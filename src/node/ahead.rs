@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::download::Due;
+use super::event::Output;
 use super::exchange::Exchange;
 use super::fetch::{Ask, By, Fetch};
 use super::machine::Machine;
@@ -29,6 +30,7 @@ impl Machine {
             self.ahead_from = self.now + limits::stream::TURN;
         }
         self.awaited = awaited;
+        self.end_endless();
         while self.may_fetch_ahead() {
             let Some(wanted) = self.timeline.poll_wanted(self.now) else { return };
             let origin = usize::from(wanted.locator.origin.0);
@@ -96,6 +98,19 @@ impl Machine {
         let kin = listed.as_ref().and_then(|listed| self.kin_of(listed));
         let shared = listed.filter(|_| kin.is_some_and(|kin| self.is_shared(kin)));
         shared.zip(left()).is_none_or(|(listed, left)| left > listed.target / 4)
+    }
+
+    /// Ends what was fetched ahead and does not come: it would keep all else from being fetched.
+    fn end_endless(&mut self) {
+        let late = |fetch: &Fetch| {
+            let is_alone = fetch.ask.ahead && fetch.followers.is_empty();
+            is_alone && fetch.by == By::Origin && self.now - fetch.begun > limits::stream::ENDLESS
+        };
+        let late = self.fetches.iter().filter(|(_, fetch)| late(fetch)).map(|(id, _)| *id);
+        for id in late.collect::<Vec<_>>() {
+            self.put(Output::Cancel { fetch: id });
+            self.forget(id);
+        }
     }
 
     /// Ends what is on its way of renditions that their players have turned away from, unless

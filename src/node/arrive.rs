@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use super::answer::{self, Note};
 use super::event::{Arrival, Output};
-use super::exchange::selecting;
+use super::exchange::{Exchange, forwarded, selecting};
 use super::fetch::{Ask, Stream};
 use super::machine::Machine;
 use super::report::{Counter, Source};
-use crate::base::id::{FetchId, RowId};
+use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 use crate::base::url::{Locator, without_query};
@@ -81,8 +81,21 @@ impl Machine {
             self.drop_entry(row);
             return fetch.waiting.into_iter().for_each(|exchange| self.miss(exchange));
         }
-        self.refresh(row, &fetch.ask, arrival);
+        let is_kept = self.refresh(row, &fetch.ask, arrival);
         for exchange in fetch.waiting {
+            let fits = |exchange: &Exchange| {
+                let entry = self.index.entry(row);
+                let chosen = entry.is_some_and(|entry| {
+                    entry.selecting.matches(&forwarded(&exchange.request.fields))
+                });
+                let personal = !is_kept || entry.is_some_and(|e| e.policy.needs_validation());
+                let own = fetch.ask.asker == Some(exchange.request.exchange);
+                own || chosen && is_kept && (!personal || fetch.ask.speaks_for(exchange))
+            };
+            if !self.exchanges.get(&exchange).is_none_or(fits) {
+                self.ask_alone(exchange, id);
+                continue;
+            }
             let note = Note { status: Some(304), stored: true, ..Note::asked("stale") };
             self.report.add(Counter::Hits, 1);
             self.set_source(exchange, Source::Cache);
@@ -90,10 +103,11 @@ impl Machine {
         }
     }
 
-    /// Brings a stored response's fields and freshness up to date.
-    pub(super) fn refresh(&mut self, row: RowId, ask: &Ask, arrival: &Arrival) {
+    /// Brings a stored response's fields and freshness up to date; false where it may be stored no
+    /// more, and is for the one alone who asked.
+    pub(super) fn refresh(&mut self, row: RowId, ask: &Ask, arrival: &Arrival) -> bool {
         let date = self.date();
-        let Some(entry) = self.index.entry(row) else { return };
+        let Some(entry) = self.index.entry(row) else { return false };
         let mut fields = entry.fields.clone();
         merge::update(&mut fields, &arrival.head.fields, date);
         let status = entry.status;
@@ -112,17 +126,21 @@ impl Machine {
             media: self.media_rule(&ask.locator),
         });
         let lines = answer::lines(&fields, &ask.locator, &self.places);
-        match verdict {
-            Verdict::Keep(policy) | Verdict::Share(policy) => {
-                self.lines.insert(row, lines);
-                self.index.change(row, |entry| (entry.fields, entry.policy) = (fields, policy));
-            }
-            // What was stored may no longer be; those who wait still get what was confirmed.
-            Verdict::Pass(_) => {
-                self.lines.insert(row, lines);
-                self.index.change(row, |entry| entry.policy.spoil());
-            }
+        self.lines.insert(row, lines);
+        let (Verdict::Keep(policy) | Verdict::Share(policy)) = verdict else {
+            // Who asked reads it; whoever asks next has the origin's word first, or its answer.
+            self.index.change(row, |entry| entry.policy.spoil());
+            self.forget_shareable(row);
+            return false;
+        };
+        let selecting = selecting(&ask.fields, &fields);
+        if selecting.is_selective() || policy.needs_validation() {
+            self.forget_shareable(row);
         }
+        self.index.change(row, |entry| {
+            (entry.fields, entry.policy, entry.selecting) = (fields, policy, selecting);
+        });
+        true
     }
 
     /// The part that fills a hole, or proof that the whole has changed.
@@ -133,6 +151,9 @@ impl Machine {
         if head.status >= 400 && head.status != 416 {
             // An error says nothing about what is stored (RFC 9111, 4.3.3).
             self.put(Output::Cancel { fetch: id });
+            if head.status < 500 {
+                self.resume_others(id);
+            }
             return self.tell_failed(id, (head.status, "The origin answers with an error."));
         }
         let fits = match range {
@@ -204,6 +225,25 @@ impl Machine {
         }
     }
 
+    /// What one player is denied, others may be given: those whose cookies were not sent go on, and
+    /// ask for themselves.
+    fn resume_others(&mut self, id: FetchId) {
+        let Some(fetch) = self.fetches.get(&id) else { return };
+        let own = |id: &ExchangeId| self.exchanges.get(id).is_none_or(|e| fetch.ask.speaks_for(e));
+        let waits = |id: &ExchangeId| !fetch.waiting.contains(id) && !own(id);
+        let others: Vec<_> = fetch.followers.iter().copied().filter(waits).collect();
+        for exchange in others {
+            if let Some(fetch) = self.fetches.get_mut(&id) {
+                fetch.followers.remove(&exchange);
+                fetch.holes.retain(|waiting| *waiting != exchange);
+            }
+            if let Some(exchange) = self.exchanges.get_mut(&exchange) {
+                exchange.fetch = None;
+            }
+            self.put(Output::Resume { exchange });
+        }
+    }
+
     /// Lets the body come into its row.
     pub(super) fn take(&mut self, id: FetchId, stream: Stream) {
         self.change_row(stream.row, |row| row.writers += 1);
@@ -258,7 +298,11 @@ impl Machine {
         // Of what an origin chooses by the asker's fields, no peer's answer is one's own.
         let is_chosen = selecting(&fetch.ask.fields, &arrival.head.fields).is_selective();
         let waits = fetch.ask.shared && fetch.waiting.len() > 1;
+        let is_page = arrival.head.status == 200
+            && !matches!(media, MediaRule::None)
+            && arrival.head.fields.first("content-type").is_some_and(is_web_page);
         let keep = match verdict {
+            _ if is_page => None,
             Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),
             Verdict::Share(policy) if fits && waits && !arrival.to_close => Some(policy),
             _ => None,
@@ -269,11 +313,21 @@ impl Machine {
                 health.on_stored(keep.is_some());
             }
         }
+        if is_page {
+            let text = "a web page comes in place of media: a portal that wants a login?";
+            let line = format!("{}: {text}", self.place_of(&locator));
+            self.say(log::Level::Warn, line);
+            let text = format!("{}: {text}", self.name_of(&locator));
+            self.origin_fault(&locator, &text);
+        }
+        let Some(fetch) = self.fetches.get(&id) else { return };
         // A server's error says nothing about what is stored (RFC 9111, 4.3.3).
-        if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500) {
+        if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500 && !is_page) {
             self.drop_entry(old);
         }
-        self.note_kept(id, (keep.is_some() && !is_chosen) || arrival.head.status != 200);
+        // Nor is what the origin denies this player.
+        let (status, is_kept) = (arrival.head.status, keep.is_some() && !is_chosen);
+        self.note_kept(id, is_kept || !matches!(status, 200 | 401 | 403));
         match keep {
             Some(policy) => self.store(id, (key, policy), arrival),
             None if ahead => self.give_up(id),
@@ -316,6 +370,12 @@ impl Machine {
             Some(Life::Key) => MediaRule::Key,
         }
     }
+}
+
+/// Whether a content type is that of a page for people (RFC 9110, 8.3.1).
+fn is_web_page(stated: &str) -> bool {
+    let essence = stated.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("text/html")
 }
 
 /// How long a segment of a live window counts as fresh at most where its origin says nothing; it is

@@ -53,7 +53,11 @@ pub(super) struct Exchange {
 impl Exchange {
     /// The exchange of a request for a resource that is kept under `key`.
     pub(super) fn new(request: Request, key: Key, asked: Instant) -> Self {
-        let directives = RequestDirectives::of(&request.fields);
+        let mut directives = RequestDirectives::of(&request.fields);
+        if request.fields.has("origin") {
+            // Any web page could ask what was watched here, and the origin would not see it.
+            directives.only_if_cached = false;
+        }
         Self {
             request,
             asked,

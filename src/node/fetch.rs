@@ -29,6 +29,8 @@ pub(super) struct Ask {
     pub(super) method: String,
     /// The player's fields, as they go to the origin.
     pub(super) fields: Fields,
+    /// Whose fields they are; none's who waits, where it is fetched before a player asks.
+    pub(super) asker: Option<ExchangeId>,
     /// The range that is asked for.
     pub(super) spec: Option<Spec>,
     /// The row whose hole the answer fills.
@@ -110,6 +112,7 @@ impl Ask {
             locator: exchange.request.locator.clone(),
             method: exchange.request.method.clone(),
             fields,
+            asker: Some(exchange.request.exchange),
             spec: None,
             fills: None,
             validates: None,
@@ -138,6 +141,13 @@ impl Ask {
         self.spec.and_then(Spec::span)
     }
 
+    /// Whether an answer to this that is no stored one may serve an exchange: to the origin both
+    /// are the same player.
+    pub(super) fn speaks_for(&self, exchange: &Exchange) -> bool {
+        let cookies = || exchange.request.fields.all("cookie").eq(self.fields.all("cookie"));
+        self.asker == Some(exchange.request.exchange) || cookies()
+    }
+
     /// What no player has asked for.
     pub(super) fn alone(key: Key, locator: Locator, fields: Fields) -> Self {
         Self {
@@ -145,6 +155,7 @@ impl Ask {
             locator,
             method: "GET".into(),
             fields,
+            asker: None,
             spec: None,
             fills: None,
             validates: None,
@@ -289,7 +300,11 @@ impl Machine {
             (None, Some(_)) => fetch.ask.shared,
             (None, None) => false,
         };
-        if !worth_ending {
+        // Nobody waits for those that run on: with memory short they would wait for ever.
+        let alone = |fetch: &&Fetch| fetch.followers.is_empty() && fetch.stream.is_some();
+        let few = self.fetches.values().filter(alone).count() <= RUN_ON;
+        let room = self.memory.used() + limits::cache::AHEAD < self.limit;
+        if !worth_ending || !few || !(room || fetch.stream.is_none()) {
             self.put(Output::Cancel { fetch: id });
             self.forget(id);
         }
@@ -357,6 +372,9 @@ impl Machine {
         Some(fetch)
     }
 }
+
+/// Bodies that run on to their end though nobody follows them any more.
+const RUN_ON: usize = 8;
 
 /// How long a server may hold a blocking playlist reload: three target durations of six
 /// seconds (RFC 8216bis, 6.2.5.2).

@@ -29,7 +29,8 @@ impl Machine {
         let listed = self.timeline.listed(&ask.locator, None).filter(|_| shares);
         let Some(kin) = listed.and_then(|listed| self.kin_of(&listed)) else { return };
         let plain = self.index.entry(row).is_some_and(|entry| {
-            entry.status == 200 && !entry.selecting.is_selective() && length.is_some()
+            let is_open = !entry.selecting.is_selective() && !entry.policy.needs_validation();
+            entry.status == 200 && is_open && length.is_some()
         });
         let Some(resource) = self.resource_of(&ask.key).filter(|_| plain) else { return };
         self.listed.insert(row, Row { kin, words: Vec::new() });

@@ -77,14 +77,28 @@ impl Machine {
         if by == By::Origin {
             self.take(id, Stream { row, at, upto: at, until, keep: true, held: false });
         }
+        self.answer_waiting(id, row, (&ask, arrival));
+    }
+
+    /// Answers those who wait with what has just been stored.
+    fn answer_waiting(&mut self, id: FetchId, row: RowId, (ask, arrival): (&Ask, &Arrival)) {
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
-        let waiting = core::mem::take(&mut fetch.waiting);
+        let (waiting, by) = (core::mem::take(&mut fetch.waiting), fetch.by);
+        let first = waiting.first().copied();
+        // Nobody else may have it without the origin's word (RFC 9111, 5.2.2.4).
+        let is_personal = self.index.entry(row).is_some_and(|entry| {
+            entry.policy.needs_validation() || entry.policy.fresh_until() <= self.now
+        });
         for exchange in waiting {
-            let collapsed = first != Some(exchange);
-            if by == By::Origin && ask.spec.is_some() && head.status == 200 {
+            let speaks = |other| self.exchanges.get(other).is_none_or(|it| ask.speaks_for(it));
+            if is_personal && !speaks(&exchange) {
+                self.ask_alone(exchange, id);
+                continue;
+            }
+            if by == By::Origin && ask.spec.is_some() && arrival.head.status == 200 {
                 self.give_all(exchange, row);
             }
-            self.answer_stored(exchange, row, (&ask, arrival, collapsed));
+            self.answer_stored(exchange, row, (ask, arrival, first != Some(exchange)));
         }
     }
 
@@ -155,14 +169,19 @@ impl Machine {
         exchange.is_whole = hole.is_some_and(|hole| hole.start > limits::cache::AHEAD);
     }
 
-    /// Passes a response on to the one who asked first; the others ask for themselves, or are
-    /// told of a server's error.
+    /// Passes a response on to the one whose fields were sent; the others ask for themselves, or
+    /// are told of a server's error.
     pub(super) fn pass_on(&mut self, id: FetchId, arrival: &Arrival) {
         let Some(fetch) = self.fetches.get_mut(&id) else { return };
         let waiting = core::mem::take(&mut fetch.waiting);
         let ask = fetch.ask.clone();
-        let mut waiting = waiting.into_iter();
-        let Some(first) = waiting.next() else { return self.give_up(id) };
+        let status = arrival.head.status;
+        let (first, others): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|exchange| ask.asker == Some(*exchange));
+        let Some(first) = first.first().copied() else {
+            self.ask_for_themselves(id, (others, status));
+            return self.give_up(id);
+        };
         let head = &arrival.head;
         let bodiless = ask.method == "HEAD" || matches!(head.status, 204 | 304);
         let mut fields = head.fields.clone();
@@ -191,12 +210,16 @@ impl Machine {
                 self.forget(id);
             }
         }
-        let status = arrival.head.status;
         if status >= 500 {
             self.report.add(Counter::PlayerErrors, 1);
         }
         self.put(Output::Answer { exchange: first, answer });
-        for exchange in waiting {
+        self.ask_for_themselves(id, (others, status));
+    }
+
+    /// Those who hoped for an answer that is another's.
+    fn ask_for_themselves(&mut self, id: FetchId, (others, status): (Vec<ExchangeId>, u16)) {
+        for exchange in others {
             if status >= 500 {
                 // An origin in trouble is not asked once for each who waited.
                 self.depart(exchange);
@@ -208,7 +231,7 @@ impl Machine {
     }
 
     /// An exchange that hoped for another's answer asks for itself.
-    fn ask_alone(&mut self, id: ExchangeId, hoped: FetchId) {
+    pub(super) fn ask_alone(&mut self, id: ExchangeId, hoped: FetchId) {
         if let Some(fetch) = self.fetches.get_mut(&hoped) {
             fetch.followers.remove(&id);
         }
@@ -231,7 +254,7 @@ impl Machine {
             let found = self.index.find(ask.key.origin, &ask.key.identity, &ask.fields).map(about);
             match found {
                 Some((row, Bearing::Updates)) if head.status == 200 => {
-                    self.refresh(row, &ask, arrival);
+                    let _kept = self.refresh(row, &ask, arrival);
                 }
                 Some((row, Bearing::Contradicts)) if head.status == 200 => {
                     self.index.change(row, |entry| entry.policy.spoil());

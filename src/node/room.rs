@@ -77,10 +77,11 @@ impl Machine {
 
     /// Bytes that finished parts may take: the cap less the metadata and what is under way.
     fn memory_bound(&self, cap: u64) -> u64 {
+        // The store takes room for a run of blocks at once, where memory is not scarce.
+        let ahead = limits::block::RUN.min(cap / 64).max(2 * limits::block::BLOCK);
         let passing = self.fetches.values().filter_map(|fetch| fetch.stream);
-        let under_way: u64 = passing
-            .map(|stream| if stream.keep { 2 * limits::block::BLOCK } else { limits::http::PASS })
-            .sum();
+        let under_way: u64 =
+            passing.map(|stream| if stream.keep { ahead } else { limits::http::PASS }).sum();
         let apart = self.swarm.as_ref().map_or(0, super::swarm::Swarm::pending_bytes);
         let metadata = self.index.metadata_bytes() as u64 + apart;
         cap.saturating_sub(metadata + under_way + limits::block::RUN).max(cap / 4)

@@ -10,6 +10,7 @@ use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
 use crate::engine::timeline::answer::Listed;
+use crate::wire::http::directives::RequestDirectives;
 
 impl Machine {
     /// The stream that a listed segment belongs to, as peers name it; none where names come back
@@ -37,7 +38,10 @@ impl Machine {
         let fresh = ask.fills.is_none() && ask.validates.is_none();
         // Whom nothing may be taken of would be waited for in vain.
         let may_give = |link: &Link| self.rule.governor.may_take(link.tier);
-        if !plain || !fresh || !swarm.links.values().any(may_give) {
+        // The origin's own word is what such a player wants (RFC 9111, 5.2.1).
+        let said = RequestDirectives::of(&ask.fields);
+        let wants_origin = said.no_cache || said.max_age.is_some() || said.min_fresh.is_some();
+        if !plain || !fresh || wants_origin || !swarm.links.values().any(may_give) {
             return None;
         }
         let range = match ask.spec {

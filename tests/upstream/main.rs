@@ -14,6 +14,7 @@ mod player;
 mod bodies;
 mod connections;
 mod disk;
+mod entitled;
 mod failover;
 mod faults;
 mod identity;

@@ -1,6 +1,9 @@
 //! What makes a picture stall although each connection works: the log, the status and the counters
 //! say so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::node::Node;
 use crate::origin::{Asked, Origin, Reply, pattern};
 
@@ -150,4 +153,34 @@ fn a_player_that_takes_its_time_is_no_slow_origin() {
         coming.rest().is(pattern(12_000_000));
     }
     assert_eq!(health(&node), ("playing".into(), "good".into()));
+}
+
+#[test]
+fn the_page_of_a_portal_is_no_segment_and_is_gone_with_it() {
+    let portal = Arc::new(AtomicBool::new(true));
+    let open = Arc::clone(&portal);
+    let origin = channel(move |_, reply| match open.load(Ordering::SeqCst) {
+        true => reply.answer("200 OK", "Content-Type: text/html; charset=utf-8\r\n", "log in"),
+        false => reply.answer("200 OK", "", "media"),
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    node.get("/tv/hls/s0.ts?token=1").is("log in");
+    node.logged(&["<4>", "tv/hls/s0.ts: a web page comes in place of media"]);
+    let text = node.status()["faults"][0]["text"].to_string();
+    assert!(text.contains("a portal that wants a login?"), "{text}");
+    portal.store(false, Ordering::SeqCst);
+    node.get("/tv/hls/s0.ts?token=1").is("media");
+}
+
+#[test]
+fn what_is_fetched_ahead_and_never_comes_does_not_answer_without_end() {
+    let origin = channel(|asked, reply| match asked.path() {
+        "/hls/s1.ts" => while reply.send("HTTP/1.1 103 Early Hints\r\n\r\n") {},
+        _ => reply.answer("200 OK", "", "media"),
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    node.get("/tv/hls/s0.ts?token=1").is("media");
+    node.get("/tv/hls/s1.ts?token=1").is_trouble(502, "broke the connection");
 }

@@ -65,6 +65,9 @@ pub const LISTED: usize = 40_000;
 /// Segments that left a live window and wait for the moment when no player may ask for them.
 pub const LEAVING: usize = 4_000;
 
+/// What is fetched ahead and has not come after this is given up.
+pub const ENDLESS: Duration = Duration::from_secs(60);
+
 /// Segments fetched ahead of a player for each live rendition in use.
 pub const AHEAD_LIVE: usize = 3;
 
