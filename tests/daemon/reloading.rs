@@ -159,6 +159,7 @@ fn what_is_on_disk_is_of_the_server_that_it_came_from() {
     let first = Origin::with("/a", ok(LASTING, "the first server's"));
     let second = Origin::with("/a", ok(LASTING, "the second server's"));
     let mut daemon = on_disk(&folder, "8 MiB").start(&first);
+    daemon.wait_log("disk cache: 0 slices found");
     daemon.get("/o/a").expect(200);
     is_written(&daemon);
     let end = |daemon: &mut Daemon| {

@@ -50,6 +50,7 @@ fn settled(node: &Node, slices: u64) {
 /// Has a node fetch and write objects, no faster than its disk takes them: a few slices may wait
 /// for it, and not any number.
 fn fill(node: &Node, bodies: &[Vec<u8>]) {
+    node.logged(&["disk cache:", "slices found"]);
     for (number, body) in bodies.iter().enumerate() {
         node.get(&path(number)).is(body);
         settled(node, 2 * (number as u64 + 1));

@@ -101,8 +101,9 @@ pub struct Policy {
     pub(super) since: Instant,
     /// Its age at `since` (RFC 9111, 4.2.3: corrected_initial_age).
     pub(super) initial_age: Duration,
-    /// How much of that is known by this machine's clock alone, which may be wrong.
-    pub(super) apparent: Duration,
+    /// How much of that the origin did not state: this machine's clock says so, which may be wrong,
+    /// or it waited with its answer, as for a blocking reload.
+    pub(super) untold: Duration,
     /// How long it had been here at `since`: zero unless it was read from a record.
     pub(super) held: Duration,
     /// Freshness lifetime (RFC 9111, 4.2.1).
@@ -248,7 +249,7 @@ fn policy(exchange: &Exchange<'_>, held: &ResponseDirectives, lifetime: Duration
     Policy {
         since: times.response_at,
         initial_age,
-        apparent: initial_age - counted_age(exchange),
+        untold: initial_age - stated_age(exchange.response),
         held: Duration::ZERO,
         lifetime,
         hold_cap,
@@ -267,12 +268,8 @@ fn initial_age(exchange: &Exchange<'_>) -> Duration {
     let times = exchange.times;
     let date = date_of(exchange.response, "date");
     let apparent = times.date.zip(date).map_or(Duration::ZERO, |(now, date)| now.since(date));
-    apparent.max(counted_age(exchange))
-}
-
-/// corrected_age_value (RFC 9111, 4.2.3): what the origin states, and the time on the way.
-fn counted_age(exchange: &Exchange<'_>) -> Duration {
-    stated_age(exchange.response) + (exchange.times.response_at - exchange.times.request_at)
+    let delay = times.response_at - times.request_at;
+    apparent.max(stated_age(exchange.response) + delay)
 }
 
 /// The first member of `Age`, zero where it is unreadable (RFC 9111, 5.1).

@@ -52,7 +52,7 @@ impl Policy {
         Some(Self {
             since: now,
             initial_age: some(age)? + unseen,
-            apparent: Duration::ZERO,
+            untold: Duration::ZERO,
             held: some(held)? + unseen,
             lifetime: some(lifetime)?,
             hold_cap: some(cap),
@@ -109,7 +109,7 @@ mod tests {
         Policy {
             since: Instant::from_micros(5_000_000),
             initial_age: seconds(3),
-            apparent: Duration::ZERO,
+            untold: Duration::ZERO,
             held: Duration::ZERO,
             lifetime: seconds(60),
             hold_cap: Some(seconds(40)),

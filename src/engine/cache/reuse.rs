@@ -46,11 +46,11 @@ impl Policy {
         self.may_be_stale_for(request) && near
     }
 
-    /// What the field `Age` tells a player: the time that this machine's clock alone knows of is
-    /// left out, since players compare it with what they do themselves (a box whose clock is five
-    /// seconds ahead would put hls.js off blocking reloads).
+    /// What the field `Age` tells a player: what the origin states, and the time here. What else
+    /// age may be is left out, since players compare it with what they do themselves (a box whose
+    /// clock is five seconds ahead would put hls.js off blocking reloads).
     pub fn told_age(&self, now: Instant) -> Duration {
-        self.age(now) - self.apparent
+        self.age(now) - self.untold
     }
 
     /// current_age (RFC 9111, 4.2.3).
