@@ -157,7 +157,7 @@ events {{ worker_connections 1024; }}
 http {{
     log_format json escape=json '{{"at":$msec,"from":"$remote_addr","scheme":"$scheme","method":"$request_method",'
         '"path":"$uri","query":"$args","status":$status,"bytes":$body_bytes_sent,'
-        '"range":"$http_range","if_none_match":"$http_if_none_match","via":"$http_via",'
+        '"range":"$http_range","if_none_match":"$http_if_none_match","via":"$http_via","coding":"$http_accept_encoding",'
         '"forwarded":"$http_x_forwarded_for","host":"$http_host","agent":"$http_user_agent",'
         '"origin":"$http_origin","connection":$connection}}';
     access_log access.log json;
