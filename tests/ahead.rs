@@ -119,6 +119,12 @@ impl World {
         self.leave(player);
     }
 
+    /// Some bytes of what the origin has begun to give come.
+    fn brings(&mut self, target: &str, upto: u64) {
+        let fetch = self.open.iter().find(|(_, asked)| asked == target).unwrap().0;
+        self.turn(Input::Received { fetch, upto, waited: false });
+    }
+
     /// Nothing comes for so long; the machine is called when it wants to be.
     fn pass(&mut self, ms: u64) {
         let end = self.now + Duration::from_millis(ms);
@@ -210,4 +216,38 @@ fn a_reload_does_not_forget_what_is_played() {
     world.plays("/high/2.ts");
     world.pass(1000);
     assert_eq!(world.asked(), [""; 0]);
+}
+
+#[test]
+fn what_never_comes_to_its_end_does_not_keep_all_else_from_being_fetched() {
+    let mut world = World::new();
+    world.plays("/high/0.ts");
+    world.pass(1000);
+    world.begin("/high/1.ts");
+    for part in 1..=13 {
+        world.pass(5000);
+        assert_eq!(world.ended, [""; 0], "{part}");
+        world.brings("/high/1.ts", part);
+        if world.ended == ["/high/1.ts"] {
+            assert_eq!(part, 13, "a minute and more");
+            break;
+        }
+    }
+    assert_eq!(world.ended, ["/high/1.ts"]);
+    world.plays("/low/40.ts");
+    world.pass(1000);
+    assert_eq!(world.asked(), ["/low/41.ts"]);
+}
+
+#[test]
+fn of_bodies_that_players_have_left_a_few_run_on_to_their_ends() {
+    let mut world = World::new();
+    for number in 10..30 {
+        let target = format!("/high/{number}.ts");
+        let player = world.ask(&target);
+        world.begin(&target);
+        world.brings(&target, SEGMENT * 3 / 4);
+        world.turn(Input::Left { exchange: player, sent: SEGMENT / 2 });
+    }
+    assert_eq!(world.ended.len(), 20 - 8, "{:?}", world.ended);
 }

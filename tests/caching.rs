@@ -655,3 +655,12 @@ fn a_key_lives_as_long_as_its_origin_says_and_is_never_stale() {
     assert_eq!(stated.reuse("max-stale", 6), Reuse::Validate);
     assert!(!stated.policy().may_serve_disconnected(&asked(""), at(6)));
 }
+
+#[test]
+fn what_a_wrong_clock_makes_of_age_counts_here_and_is_told_to_nobody() {
+    let policy = Case { date: Some(Date(SENT.0 + 20)), ..control("max-age=60") }.policy();
+    assert_eq!((policy.age(at(0)).as_secs(), policy.told_age(at(0)).as_secs()), (20, 0));
+    assert_eq!(policy.told_age(at(3)).as_secs(), 3);
+    let stated = case(&[DATE, ("Cache-Control", "max-age=60"), ("Age", "7")]).policy();
+    assert_eq!(stated.told_age(at(1)).as_secs(), 8);
+}

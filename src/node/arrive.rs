@@ -8,11 +8,12 @@ use super::exchange::{Exchange, forwarded, selecting};
 use super::fetch::{Ask, Stream};
 use super::machine::Machine;
 use super::report::{Counter, Source};
-use crate::base::id::{ExchangeId, FetchId, RowId};
+use crate::base::id::{FetchId, RowId};
 use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 use crate::base::url::{Locator, without_query};
 use crate::engine::cache::freshness::{self, MediaRule, Times, Verdict};
+use crate::engine::cache::index::Entry;
 use crate::engine::cache::merge::{self, Bearing};
 use crate::engine::timeline::answer::{self as stream_of, Life};
 use crate::wire::http::conditions;
@@ -83,16 +84,13 @@ impl Machine {
         }
         let is_kept = self.refresh(row, &fetch.ask, arrival);
         for exchange in fetch.waiting {
-            let fits = |exchange: &Exchange| {
-                let entry = self.index.entry(row);
-                let chosen = entry.is_some_and(|entry| {
-                    entry.selecting.matches(&forwarded(&exchange.request.fields))
-                });
-                let personal = !is_kept || entry.is_some_and(|e| e.policy.needs_validation());
-                let own = fetch.ask.asker == Some(exchange.request.exchange);
-                own || chosen && is_kept && (!personal || fetch.ask.speaks_for(exchange))
+            let fits = |entry: &Entry, exchange: &Exchange| {
+                let chosen = entry.selecting.matches(&forwarded(&exchange.request.fields));
+                chosen && (!entry.policy.needs_validation() || fetch.ask.speaks_for(exchange))
             };
-            if !self.exchanges.get(&exchange).is_none_or(fits) {
+            let both = self.index.entry(row).zip(self.exchanges.get(&exchange));
+            let fits = is_kept && both.is_some_and(|(entry, exchange)| fits(entry, exchange));
+            if !fits && fetch.ask.asker != Some(exchange) {
                 self.ask_alone(exchange, id);
                 continue;
             }
@@ -229,9 +227,11 @@ impl Machine {
     /// ask for themselves.
     fn resume_others(&mut self, id: FetchId) {
         let Some(fetch) = self.fetches.get(&id) else { return };
-        let own = |id: &ExchangeId| self.exchanges.get(id).is_none_or(|e| fetch.ask.speaks_for(e));
-        let waits = |id: &ExchangeId| !fetch.waiting.contains(id) && !own(id);
-        let others: Vec<_> = fetch.followers.iter().copied().filter(waits).collect();
+        let others = fetch.followers.iter().copied().filter(|id| {
+            let is_other = self.exchanges.get(id).is_some_and(|other| !fetch.ask.speaks_for(other));
+            is_other && !fetch.waiting.contains(id)
+        });
+        let others: Vec<_> = others.collect();
         for exchange in others {
             if let Some(fetch) = self.fetches.get_mut(&id) {
                 fetch.followers.remove(&exchange);
@@ -325,7 +325,7 @@ impl Machine {
         if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500 && !is_page) {
             self.drop_entry(old);
         }
-        // Nor is what the origin denies this player.
+        // Peers are not asked for what cannot be kept, nor for what the origin denies this player.
         let (status, is_kept) = (arrival.head.status, keep.is_some() && !is_chosen);
         self.note_kept(id, is_kept || !matches!(status, 200 | 401 | 403));
         match keep {

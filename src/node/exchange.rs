@@ -42,7 +42,7 @@ pub(super) struct Exchange {
     pub(super) begun: bool,
     /// How far it has read in its row, by the slice.
     pub(super) at: u64,
-    /// Whether what it reads had to wait for it.
+    /// Whether what it reads had to wait, for it or for memory.
     pub(super) holds_up: bool,
     /// How often nothing that is stored was of use to it.
     pub(super) misses: u8,

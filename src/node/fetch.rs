@@ -304,7 +304,8 @@ impl Machine {
         let alone = |fetch: &&Fetch| fetch.followers.is_empty() && fetch.stream.is_some();
         let few = self.fetches.values().filter(alone).count() <= RUN_ON;
         let room = self.memory.used() + limits::cache::AHEAD < self.limit;
-        if !worth_ending || !few || !(room || fetch.stream.is_none()) {
+        let may_run_on = worth_ending && few && (room || fetch.stream.is_none());
+        if !may_run_on {
             self.put(Output::Cancel { fetch: id });
             self.forget(id);
         }

@@ -51,8 +51,8 @@ impl Machine {
     /// A player says that its picture stood still before it asked for this.
     pub(super) fn note_starved(&mut self, exchange: &Exchange) {
         let locator = &exchange.request.locator;
-        let said = Cmcd::of(&locator.target, &exchange.request.fields);
-        if exchange.is_media && said.starved {
+        let said = || Cmcd::of(&locator.target, &exchange.request.fields);
+        if exchange.is_media && said().starved {
             self.report.add(Counter::PlayerStalls, 1);
             let text =
                 format!("{}: a player says that its picture stood still.", self.name_of(locator));
@@ -126,6 +126,7 @@ impl Machine {
     }
 }
 
+/// What the log and the faults say.
 const TEXT: &str = "segments come slower than they play, so the picture stalls: the line, or the \
                     origin, is too slow for this rendition.";
 

@@ -90,8 +90,8 @@ impl Machine {
             entry.policy.needs_validation() || entry.policy.fresh_until() <= self.now
         });
         for exchange in waiting {
-            let speaks = |other| self.exchanges.get(other).is_none_or(|it| ask.speaks_for(it));
-            if is_personal && !speaks(&exchange) {
+            let other = self.exchanges.get(&exchange).is_some_and(|it| !ask.speaks_for(it));
+            if is_personal && other {
                 self.ask_alone(exchange, id);
                 continue;
             }

@@ -61,20 +61,21 @@ fn what_is_fetched_beside_a_stale_answer_is_for_nobody_else() {
     got.is("nobody");
 }
 
-#[test]
-fn a_confirmation_that_says_private_is_for_who_asked_and_nothing_is_kept() {
-    let origin = Origin::new(|asked, reply| {
+/// An origin that says who asked, and confirms it to anybody with these fields.
+fn confirms(wait: u64, fields: &'static str) -> Origin {
+    Origin::new(move |asked, reply| {
         if asked.field("if-none-match").is_none() {
-            return reply.answer(
-                "200 OK",
-                "Cache-Control: no-cache\r\nETag: \"1\"\r\n",
-                viewer(asked),
-            );
+            let fields = "Cache-Control: no-cache\r\nETag: \"1\"\r\n";
+            return reply.answer("200 OK", fields, viewer(asked));
         }
-        thread::sleep(Duration::from_millis(400));
-        let fields = format!("X-User: {}\r\n", viewer(asked));
-        reply.send(format!("HTTP/1.1 304 Not Modified\r\nCache-Control: private\r\n{fields}\r\n"));
-    });
+        thread::sleep(Duration::from_millis(wait));
+        reply.send(format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n"));
+    })
+}
+
+#[test]
+fn a_confirmation_that_says_private_is_for_who_asked() {
+    let origin = confirms(400, "Cache-Control: private\r\nX-User: A\r\n");
     let node = Node::with(&origin.url(), "");
     node.get("/tv/list").is("nobody");
     assert_eq!(both(&node, "/tv/list"), ["nobody", "s=B"]);
@@ -82,22 +83,21 @@ fn a_confirmation_that_says_private_is_for_who_asked_and_nothing_is_kept() {
 
 #[test]
 fn rfc_9111_4_3_4_a_confirmation_may_say_that_it_varies() {
-    let origin = Origin::new(|asked, reply| {
-        if asked.field("if-none-match").is_none() {
-            return reply.answer(
-                "200 OK",
-                "Cache-Control: no-cache\r\nETag: \"1\"\r\n",
-                viewer(asked),
-            );
-        }
-        let fields = "Vary: Cookie\r\nCache-Control: max-age=60\r\n";
-        reply.send(format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n"));
-    });
+    let origin = confirms(0, "Vary: Cookie\r\nCache-Control: max-age=60\r\n");
     let node = Node::with(&origin.url(), "");
     for _ in 0..2 {
         node.get_with("/tv/list", "Cookie: s=A\r\n").is("s=A");
     }
     node.get_with("/tv/list", "Cookie: s=B\r\n").is("s=B");
+}
+
+#[test]
+fn a_page_is_not_told_what_is_stored_by_only_if_cached() {
+    let origin = Origin::new(|_, reply| reply.answer("200 OK", "", "new"));
+    let node = Node::with(&origin.url(), "");
+    node.get_with("/tv/a", "Cache-Control: only-if-cached\r\n").is_trouble(504, "not");
+    let page = "Cache-Control: only-if-cached\r\nOrigin: https://page.example\r\n";
+    node.get_with("/tv/a", page).is("new");
 }
 
 #[test]

@@ -174,6 +174,23 @@ fn a_redirect_out_of_tls_is_a_502() {
 }
 
 #[test]
+fn a_list_behind_a_name_that_says_nothing_is_known_by_the_one_that_it_led_to() {
+    let origin = Origin::new(|asked, reply| match asked.path() {
+        "/play" => reply.answer("302 Found", "Location: /vod/5/list.m3u8\r\n", ""),
+        "/vod/5/s1.ts" => reply.answer("200 OK", "", "media"),
+        _ => {
+            let kind = "Content-Type: binary/octet-stream\r\n";
+            reply.answer("200 OK", kind, "#EXTM3U\n#EXTINF:4,\ns1.ts\n#EXT-X-ENDLIST\n");
+        }
+    });
+    let node = Node::with(&origin.url(), "");
+    let list = node.get("/tv/play?id=5").text();
+    let segment = list.lines().find(|line| line.ends_with("s1.ts")).expect("a segment");
+    assert_eq!(segment, "/tv/vod/5/s1.ts", "{list}");
+    node.get(segment).is("media");
+}
+
+#[test]
 fn a_redirect_into_tls_is_followed() {
     let (folder, authority) = (Folder::new(), Authority::new("root"));
     let server = authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);

@@ -92,12 +92,13 @@ impl Client {
     /// Takes over changed origins; what runs goes on as it began.
     pub fn configure(&self, config: &Config) {
         *self.0.origins.borrow_mut() = Rc::new(Origins::new(config));
-        self.0.drop_idle();
+        drop(self.0.spares.take());
+        self.0.pool.clear();
     }
 
     /// Closes what is open and not in use, and keeps nothing open, until the node wakes.
     pub fn rest(&self, resting: bool) {
-        self.0.drop_idle();
+        drop(self.0.spares.take());
         self.0.pool.rest(resting);
     }
 
@@ -183,13 +184,6 @@ impl Inner {
 
     pub(super) fn submit(&self, input: Input) {
         (self.door.submit)(input);
-    }
-
-    /// Closes what is open or being opened, and not in use.
-    fn drop_idle(&self) {
-        let spares = self.spares.take();
-        drop(spares);
-        self.pool.clear();
     }
 
     async fn carry_out(self: &Rc<Self>, order: Order) {

@@ -131,12 +131,13 @@ impl Connection {
             if let Some(end) = end {
                 let head = ResponseHead::parse(&self.ahead[..end]).map_err(protocol)?;
                 self.ahead.drain(..end);
-                (seen, interim) = (0, interim + 1);
-                if interim > limits::http::INTERIM {
-                    return Err(broken("it sends interim answers without end".into()));
-                }
+                seen = 0;
                 if head.status >= 200 || head.status == 101 {
                     return Ok(head);
+                }
+                interim += 1;
+                if interim > limits::http::INTERIM {
+                    return Err(broken("it sends interim answers without end".into()));
                 }
                 continue;
             }

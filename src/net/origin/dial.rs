@@ -51,16 +51,14 @@ impl Dialer {
             })?;
             let targets = interleaved(&addresses).into_iter().map(|ip| SocketAddr::new(ip, port));
             let raced = until(&mut late, race(targets.collect())).await;
-            let raced = match raced {
-                Some(Ok(stream)) => return Ok(stream),
-                Some(Err(error)) => Some(error),
-                None => None,
-            };
+            if let Some(Ok(stream)) = raced {
+                return Ok(stream);
+            }
             // An address that stopped answering may have moved: DNS is asked anew, and at once
             // where the address was known from before.
             let known = self.known.borrow_mut().remove(host);
             let is_old = known.is_some_and(|(when, _)| when < begun);
-            let (kind, cause) = match raced {
+            let (kind, cause) = match raced.and_then(Result::err) {
                 Some(_) if is_old => continue,
                 Some(error) => {
                     (TroubleKind::Connect, format!("cannot connect to {host} port {port}: {error}"))
@@ -284,6 +282,19 @@ mod tests {
         smol::block_on(dialer.dial("cdn.example", port, limit)).expect("connected");
         // For the next minute nobody waits for it.
         smol::block_on(dialer.dial("cdn.example", port, limit / 10)).expect("connected");
+    }
+
+    #[test]
+    fn an_address_that_moved_is_asked_for_at_once() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+        let port = listener.local_addr().expect("bound").port();
+        let dialer = long_after("localhost");
+        // It is fresh, and nobody listens there any more.
+        let (now, gone) = ((dialer.now)(), vec![IpAddr::from([127, 0, 0, 9])]);
+        let before = Instant::from_micros((now - Instant::default()).as_micros() as u64 - 1);
+        dialer.known.borrow_mut().insert("localhost".into(), (before, gone));
+        let stream = smol::block_on(dialer.dial("localhost", port, Duration::from_secs(5)));
+        assert_eq!(stream.expect("connected").peer_addr().expect("connected").port(), port);
     }
 
     #[test]

@@ -126,26 +126,29 @@ mod tests {
         (origin, base)
     }
 
-    fn outgoing(base: &str) -> Outgoing {
-        let (origin, base) = origin(base);
-        let locator = Locator { origin: OriginId(0), target: "/a.ts?t=1".into() };
+    fn order(target: &str) -> Order {
         let fields = [
             ("Cookie", "c"),
             ("Authorization", "a"),
-            ("Range", "bytes=0-1"),
             ("Referer", "https://page.example/x?s=1"),
             ("CMCD-Request", "bl=1"),
         ];
-        let order = Order {
+        Order {
             fetch: FetchId(1),
-            locator,
+            locator: Locator { origin: OriginId(0), target: target.into() },
             base: 0,
             method: "GET".into(),
             fields: fields.into_iter().collect(),
             body: None,
             hold: Duration::ZERO,
             records: false,
-        };
+        }
+    }
+
+    fn outgoing(base: &str) -> Outgoing {
+        let (origin, base) = origin(base);
+        let mut order = order("/a.ts?t=1");
+        order.fields.set("Range", "bytes=0-1");
         Outgoing::new(&order, &origin, &base)
     }
 
@@ -153,6 +156,20 @@ mod tests {
         let url = Url::parse(to).expect("a URL");
         let next = outgoing(base).redirected(302, url, &origin(base).0);
         String::from_utf8(next.head(None)).expect("text")
+    }
+
+    #[test]
+    fn a_list_is_asked_for_packed_and_without_saying_to_be_a_proxy() {
+        let (mut origin, base) = origin("https://cdn.example/");
+        let head = |origin: &Origin, target: &str| {
+            let outgoing = Outgoing::new(&order(target), origin, &base);
+            String::from_utf8(outgoing.head(None)).expect("text")
+        };
+        let list = head(&origin, "/p.m3u8");
+        assert!(list.contains("Accept-Encoding: gzip\r\n") && !list.contains("Via"), "{list}");
+        assert!(head(&origin, "/a.ts").contains("Via: 1.1 neap\r\n"));
+        origin.headers.push(("Accept-Encoding".into(), "identity".into()));
+        assert!(head(&origin, "/p.m3u8").contains("Via: 1.1 neap\r\n"));
     }
 
     #[test]
