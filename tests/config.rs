@@ -405,7 +405,7 @@ fn a_network_is_read_with_its_secret() {
 }
 
 #[test]
-fn what_of_the_networks_files_would_end_a_start_is_found_by_check() {
+fn what_of_the_networks_files_keeps_a_node_from_sharing_is_found_by_check() {
     let root = Root::new();
     let (state, admission) = (root.0.join("state"), root.0.join("admission"));
     let more =

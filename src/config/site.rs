@@ -141,7 +141,10 @@ fn bad_files(network: &Network) -> Vec<(&'static str, PathBuf, String)> {
 /// The public half of the node's key: it stands last in the file (RFC 8410, 10.3), and no more
 /// than that is read.
 fn own_key(state: &Path) -> Option<NodeKey> {
-    let mut file = fs::File::open(state.join(KEY_FILE)).ok()?;
+    let path = state.join(KEY_FILE);
+    // A pipe in its place would be waited for.
+    let is_file = fs::metadata(&path).is_ok_and(|found| found.is_file());
+    let mut file = if is_file { fs::File::open(path).ok()? } else { return None };
     file.seek(SeekFrom::End(-34)).ok()?;
     let mut end = Vec::new();
     file.take(34).read_to_end(&mut end).ok()?;

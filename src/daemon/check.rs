@@ -49,7 +49,7 @@ pub fn configured(paths: &Paths, flags: &Flags) -> Result<Loaded, Outcome> {
     })
 }
 
-/// What of the files of the network would end a start: the admission, or the node's own key.
+/// What of the files of the network keeps a node from sharing: the admission, or its own key.
 fn network_fault(config: &Config) -> Option<io::Error> {
     if !config.network.exists() {
         return None;

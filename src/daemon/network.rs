@@ -1,11 +1,12 @@
 //! The network as the daemon opens and closes it: the port to peers, and the search for them.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::io;
 use std::rc::Rc;
 
-use smol::{LocalExecutor, Task};
+use smol::{LocalExecutor, Task, Timer};
 
 use super::run::Run;
 use crate::config::model::{self as config, Config};
@@ -29,6 +30,7 @@ pub struct Network {
     search: RefCell<Option<(Rc<Lan>, Task<()>)>>,
     mappings: RefCell<Option<(Rc<Mappings>, Task<()>)>>,
     trackers: Option<Rc<Wan>>,
+    retry: Cell<Option<Task<()>>>,
 }
 
 impl Network {
@@ -51,6 +53,7 @@ impl Network {
             search: RefCell::default(),
             mappings: RefCell::default(),
             trackers,
+            retry: Cell::default(),
         }))
     }
 
@@ -65,21 +68,20 @@ impl Network {
     }
 
     /// Tells the machine who this node is, and opens what the configuration opens.
-    pub fn begin(&self, config: &Config) -> io::Result<()> {
-        // A port that is taken ends the start; later on it is only said.
-        let may_share = self.run.may_share();
-        if may_share {
-            self.share(true)?;
+    pub fn begin(self: &Rc<Self>, config: &Config) {
+        if self.run.may_share() {
+            self.share(true);
         } else if config.sharing.enabled {
             log::info!("sharing is switched off by a call: 'neap sharing on' ends that");
         }
         self.run.know(self.port.key(), self.port.signer());
         log::info!("this node is {}", self.port.key());
-        Ok(())
     }
 
-    /// Lets peers connect and looks for them while sharing is on; neither while it is off.
-    pub fn share(&self, on: bool) -> io::Result<()> {
+    /// Lets peers connect and looks for them while sharing is on; neither while it is off. A port
+    /// that is taken is tried again.
+    pub fn share(self: &Rc<Self>, on: bool) {
+        self.retry.take();
         if !on {
             self.port.close();
             if let Some((mappings, task)) = self.mappings.borrow_mut().take() {
@@ -93,9 +95,12 @@ impl Network {
                 };
                 tasks::spawn(&self.executor, goodbye).detach();
             }
-            return Ok(());
+            return;
         }
-        let bound = self.port.listen()?;
+        let bound = match self.port.listen() {
+            Ok(bound) => bound,
+            Err(error) => return self.listen_later(&error),
+        };
         bound.iter().for_each(|address| log::info!("peers connect to {address}"));
         if let (Some(trackers), Some(address)) = (&self.trackers, bound.first()) {
             trackers.open(address.port());
@@ -112,7 +117,16 @@ impl Network {
             });
             *self.search.borrow_mut() = Some((lan, task));
         }
-        Ok(())
+    }
+
+    fn listen_later(self: &Rc<Self>, error: &io::Error) {
+        log::error!("peers cannot connect: {error}");
+        let network = Rc::clone(self);
+        let retry = tasks::spawn(&self.executor, async move {
+            Timer::after(RETRY).await;
+            network.share(true);
+        });
+        self.retry.set(Some(retry));
     }
 
     /// Asks the home's router for the port on which others connect.
@@ -154,3 +168,6 @@ impl Network {
         smol::future::zip(self.port.ended(), smol::future::zip(lan, trackers)).await;
     }
 }
+
+/// How long a port that is taken is left alone.
+const RETRY: Duration = Duration::from_secs(60);

@@ -120,7 +120,11 @@ impl Ports {
             }
             Output::Note { page, text } => self.notes.write(page, text),
             Output::Sense(rhythm) => self.sensing.ask(rhythm),
-            Output::Share { on } => self.share(on),
+            Output::Share { on } => {
+                if let Some(network) = &self.network {
+                    network.share(on);
+                }
+            }
             Output::Announce(call) => {
                 let trackers = self.network.as_ref().and_then(|network| network.trackers());
                 if let Some(trackers) = trackers {
@@ -139,14 +143,6 @@ impl Ports {
         self.players.rest(resting);
         self.watchdog.rest(resting);
         self.settling.rest(resting);
-    }
-
-    /// Opens or closes the doors to peers; a port that is taken is said and tried again with the
-    /// next change.
-    fn share(&self, on: bool) {
-        if let Some(Err(error)) = self.network.as_ref().map(|network| network.share(on)) {
-            log::error!("peers cannot connect: {error}");
-        }
     }
 
     /// Lets a row go in both tiers.

@@ -51,6 +51,11 @@ impl Run {
         self.submit(Input::Tick);
     }
 
+    /// Notes why the node can have no peers.
+    pub fn cannot_share(&self, why: String) {
+        self.machine.borrow_mut().cannot_share(why);
+    }
+
     /// Whether there may be peers.
     pub fn may_share(&self) -> bool {
         self.machine.borrow().may_share_at_all()

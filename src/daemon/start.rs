@@ -1,5 +1,6 @@
 //! From the command line to a running node, and down again in order.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 use std::net::TcpListener;
@@ -23,11 +24,12 @@ use crate::host::signals::{Signal, Watch};
 use crate::host::{clock, log as host_log};
 use crate::net::admin::listener as admin;
 use crate::net::admin::window::Window;
+use crate::net::ground::bind;
 use crate::net::ground::door::Door;
 use crate::net::ground::reactor::Reactor;
 use crate::net::ground::tasks;
 use crate::net::origin::client::Client;
-use crate::net::player::listener::{self, Port};
+use crate::net::player::listener::Port;
 use crate::node::event::Input;
 use crate::store::rows::{Options, Store};
 
@@ -70,12 +72,17 @@ impl Node {
         loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let (players, mut operators) = inherited()?;
         let players = if players.is_empty() {
-            config.player.listen.iter().map(|at| listener::bind(*at)).collect::<Result<_, _>>()?
+            let listen = |address: &SocketAddr| bind::listen("[player] listen", *address);
+            config.player.listen.iter().map(listen).collect::<Result<_, _>>()?
         } else {
             players
         };
         if let Some(address) = config.admin.listen.filter(|_| operators.is_empty()) {
-            operators.push(admin::Door::tcp(address)?);
+            // The page may be missing; the picture may not.
+            match admin::Door::tcp(address) {
+                Ok(door) => operators.push(door),
+                Err(error) => log::error!("there is no page: {error}"),
+            }
         }
         if let Some(path) = &config.admin.control {
             match admin::Door::control(path) {
@@ -100,7 +107,13 @@ impl Node {
         let shelf = Rc::new(Shelf::default());
         let port = Port::new(door.clone(), &config);
         let client = Client::new(door.clone(), &config);
-        let network = Network::open(door, &config, &run)?.map(Rc::new);
+        // What is wrong with a key or an admission must not take the picture away as well.
+        let network = Network::open(door, &config, &run).unwrap_or_else(|error| {
+            log::error!("nothing is shared: {error}; restart neap once that is mended");
+            run.cannot_share(error.to_string());
+            None
+        });
+        let network = network.map(Rc::new);
         let notes = Notes::new(&config.network.state, Rc::clone(&executor));
         let ports = Ports::new((&store, port), client, &shelf, &notes);
         ports.sensing().configure(&config);
@@ -136,7 +149,7 @@ impl Node {
         }
         let _background = self.background();
         if let Some(network) = &self.network {
-            network.begin(&self.config)?;
+            network.begin(&self.config);
         }
         notify::ready(&summary(&self.config));
         log::info!("neap {} is ready: {}", env!("CARGO_PKG_VERSION"), summary(&self.config));

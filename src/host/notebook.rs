@@ -1,9 +1,11 @@
 //! The notebook: small pages in the state folder, written whole or not at all.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use crate::base::limits;
 use crate::base::page::Page;
@@ -31,7 +33,9 @@ impl Notebook {
     ///
     /// The file cannot be read, is longer than [`limits::device::PAGE`], or is no text.
     pub fn read(&self, page: Page) -> io::Result<Option<String>> {
-        let file = match File::open(self.path(page)) {
+        // A pipe in its place has nothing to say, and would be waited for.
+        let open = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).clone();
+        let file = match open.open(self.path(page)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };

@@ -71,6 +71,8 @@ pub struct Machine {
     pub(super) paces: Paces,
     pub(super) lates: Lates,
     pub(super) own: Option<(NodeKey, NodeKey)>,
+    /// Why this node cannot meet peers at all.
+    pub(super) network_fault: Option<String>,
     /// Whether a player waited for the origin at the last input.
     pub(super) awaited: bool,
     /// When something may be fetched ahead again.
@@ -153,6 +155,7 @@ impl Machine {
             consent: Consent::default(),
             rng: Rng::new(seed),
             own: None,
+            network_fault: None,
             awaited: false,
             ahead_from: now,
             came: 0,
@@ -211,6 +214,11 @@ impl Machine {
         self.now = now;
         self.own = Some((own, signer));
         self.configure_swarm();
+    }
+
+    /// Notes why this node can have no peers before it is started anew.
+    pub fn cannot_share(&mut self, why: String) {
+        self.network_fault = Some(why);
     }
 
     /// What is to be done, in this order.

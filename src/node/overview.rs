@@ -49,6 +49,9 @@ impl Machine {
 
     /// What holds sharing back most: a word on it as a whole, else a cap.
     fn held_back(&self, now: Instant) -> Option<String> {
+        if let Some(fault) = self.network_fault.as_ref().filter(|_| self.config.sharing.enabled) {
+            return Some(format!("off: {fault}"));
+        }
         let words = match () {
             () if !self.config.network.exists() => return self.rule.governor.headline(now),
             () if !self.config.sharing.enabled => {
@@ -80,7 +83,7 @@ impl Machine {
         let failing = self.health.iter().any(bad);
         if figures.stopping {
             State::Stopping
-        } else if failing || self.disk_fault.is_some() {
+        } else if failing || self.disk_fault.is_some() || self.network_fault.is_some() {
             State::Impaired
         } else if self.resting {
             State::Standby

@@ -8,6 +8,7 @@ mod collapsing;
 mod daemon;
 mod memory;
 mod messages;
+mod network;
 mod operating;
 mod origin;
 mod pacing;

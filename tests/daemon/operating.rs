@@ -1,5 +1,6 @@
 //! Starting, stopping, changing the configuration, and what the operator sees.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Output;
@@ -45,14 +46,26 @@ fn a_port_that_is_taken_is_told_clearly() {
     assert_eq!(code, 70, "{said}");
     assert!(said.contains("another program listens there"), "{said}");
     assert!(said.contains(&format!("[player] listen {}", first.player)), "{said}");
+}
+
+#[test]
+fn without_its_page_it_plays_all_the_same() {
+    let origin = Origin::new();
     let page = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let page = page.local_addr().map(|at| (page, at.to_string())).unwrap();
     let file = Setup::default().file(&origin, "127.0.0.1:0");
     let own = "[admin]\nlisten = \"127.0.0.1:0\"";
-    let (code, said) = run(&file.replace(own, &own.replace("127.0.0.1:0", &page.1)));
-    assert_eq!(code, 70, "{said}");
+    let folder = Folder::new();
+    let file = file.replace(own, &own.replace("127.0.0.1:0", &page.1));
+    std::fs::write(folder.0.join("neap.toml"), file).unwrap();
+    let mut child = command(&folder.0).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said: Vec<_> = lines.take_while(|line| !line.contains(" is ready")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    said.retain(|line| line.contains("there is no page") || line.contains("players connect to"));
     let told = format!("[admin] listen {}: another program listens there", page.1);
-    assert!(said.contains(&told), "{said}");
+    assert!(said.len() == 2 && said[0].contains(&told), "{said:?}");
 }
 
 #[test]

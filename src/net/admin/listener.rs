@@ -55,8 +55,7 @@ impl Door {
     /// # Errors
     /// When the port is taken or not ours to take.
     pub fn tcp(address: SocketAddr) -> io::Result<Self> {
-        let door = Async::<TcpListener>::bind(address).map(Self::Tcp);
-        door.map_err(|error| bind::refused("[admin] listen", address, &error))
+        Self::inherited(bind::listen("[admin] listen", address)?)
     }
 
     /// Takes over a port that the service manager opened.

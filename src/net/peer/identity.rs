@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -33,6 +34,7 @@ pub struct KeyFault {
 #[derive(Debug)]
 enum What {
     Io(&'static str, io::Error),
+    NotMade(io::Error),
     Open(u32),
     NoFile,
     Damaged,
@@ -52,11 +54,25 @@ impl Identity {
         Self::read(&path)
     }
 
+    /// The key of a node that starts: where one can be neither found nor kept, as on a system that
+    /// is all read-only, one that is gone with the start.
+    pub fn start(folder: &Path) -> io::Result<Self> {
+        match Self::open(folder) {
+            Err(fault @ KeyFault { what: What::NotMade(_), .. }) => {
+                log::warn!("{fault}: this start has one that ends with it");
+                Self::passing()
+            }
+            key => Ok(key?),
+        }
+    }
+
     /// The key in a file.
     pub fn read(path: &Path) -> Result<Self, KeyFault> {
         let fault = |what| KeyFault { path: path.into(), what };
         let failed = |error| fault(What::Io("cannot be read", error));
-        let file = File::open(path).map_err(failed)?;
+        // A pipe in its place has nothing to say, and would be waited for.
+        let flags = OFlag::O_NONBLOCK.bits();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             return Err(fault(What::NoFile));
@@ -130,12 +146,14 @@ impl fmt::Debug for Identity {
 impl fmt::Display for KeyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
+        let mut failed = |what: &str, error: &io::Error| {
+            write!(f, "the node's key {path} {what}: {error}")?;
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            f.write_str(if denied { ": it must belong to the user of the service" } else { "" })
+        };
         match &self.what {
-            What::Io(what, error) => {
-                write!(f, "the node's key {path} {what}: {error}")?;
-                let denied = error.kind() == io::ErrorKind::PermissionDenied;
-                f.write_str(if denied { ": it must belong to the user of the service" } else { "" })
-            }
+            What::Io(what, error) => failed(what, error),
+            What::NotMade(error) => failed("cannot be made", error),
             What::Open(mode) => write!(
                 f,
                 "the node's key {path} has mode {mode:04o}, so others may have read it: make a \
@@ -156,7 +174,7 @@ impl KeyFault {
     /// The kind of the system's error under it, for the exit code.
     pub fn kind(&self) -> io::ErrorKind {
         match &self.what {
-            What::Io(_, error) => error.kind(),
+            What::Io(_, error) | What::NotMade(error) => error.kind(),
             What::Open(_) => io::ErrorKind::PermissionDenied,
             What::NoFile | What::Damaged => io::ErrorKind::InvalidData,
             What::NoRandom => io::ErrorKind::Other,
@@ -192,7 +210,7 @@ fn make(folder: &Path, path: &Path) -> Result<(), KeyFault> {
         linked?;
         File::open(folder)?.sync_all()
     };
-    made().map_err(|error| fault(What::Io("cannot be made", error)))
+    made().map_err(|error| fault(What::NotMade(error)))
 }
 
 /// Gives a finished file its name, unless another start was faster.

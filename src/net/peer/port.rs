@@ -58,7 +58,7 @@ impl Port {
     /// A port with the node's key, which is made where there is none.
     pub fn new(door: Door, settings: Settings) -> io::Result<Rc<Self>> {
         let identity = match &settings.state {
-            Some(folder) => Identity::open(folder)?,
+            Some(folder) => Identity::start(folder)?,
             None => Identity::passing()?,
         };
         let secure = match &settings.vendor {

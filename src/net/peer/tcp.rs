@@ -6,7 +6,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 
 use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::{SndBuf, TcpUserTimeout};
+use nix::sys::socket::sockopt::{Ipv6V6Only, SndBuf, TcpUserTimeout};
 use smol::{Timer, future};
 
 use crate::base::limits;
@@ -17,27 +17,12 @@ use crate::node::peering::Parting;
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = match address {
         SocketAddr::V4(_) => TcpListener::bind(address),
-        SocketAddr::V6(_) => six(address),
+        // IPv6 alone, so that the same port may be bound for IPv4 as well.
+        SocketAddr::V6(_) => bind::made(address, |socket| setsockopt(socket, Ipv6V6Only, &true)),
     };
     let listener = listener.map_err(|error| bind::refused("[network] listen", address, &error))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
-}
-
-/// IPv6 alone, so that the same port may be bound for IPv4 as well.
-fn six(address: SocketAddr) -> io::Result<TcpListener> {
-    use nix::sys::socket::{
-        AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, listen,
-        socket, sockopt,
-    };
-    use std::os::fd::AsRawFd;
-    let flags = SockFlag::SOCK_CLOEXEC;
-    let socket = socket(AddressFamily::Inet6, SockType::Stream, flags, SockProtocol::Tcp)?;
-    setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
-    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
-    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
-    listen(&socket, Backlog::new(128)?)?;
-    Ok(socket.into())
 }
 
 /// Connects within `limit`.

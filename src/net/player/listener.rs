@@ -18,7 +18,6 @@ use super::idle::Idle;
 use crate::base::id::ExchangeId;
 use crate::base::limits;
 use crate::config::model::Config;
-use crate::net::ground::bind;
 use crate::net::ground::door::Door;
 use crate::net::ground::reactor;
 use crate::node::event::{Input, Refusal};
@@ -151,14 +150,6 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.count(self.0.connections.get() - 1);
     }
-}
-
-/// Binds an address so that a restart does not have to wait for old connections.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)
-        .map_err(|error| bind::refused("[player] listen", address, &error))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 /// How long accepting rests when the system has nothing left to give.

@@ -1,0 +1,96 @@
+//! What is wrong with the network's files and ports keeps nobody from playing.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use super::daemon::{Daemon, Folder, Setup};
+use super::origin::{Origin, ok};
+
+/// A node in a network, with the folder of its state.
+struct Member {
+    origin: Origin,
+    folder: Folder,
+    state: PathBuf,
+    more: String,
+}
+
+impl Member {
+    fn new(more: &str) -> Self {
+        let origin = Origin::with("/a", ok("Cache-Control: max-age=60", "content"));
+        let folder = Folder::new();
+        let state = folder.0.join("state");
+        std::fs::create_dir(&state).unwrap();
+        let secret = folder.0.join("secret");
+        std::fs::write(&secret, "0123456789abcdef").unwrap();
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+        Self { origin, folder, state, more: more.into() }
+    }
+
+    /// It starts, and its player is served.
+    fn plays(&self) -> Daemon {
+        let folder = self.folder.0.display();
+        let origin = format!(
+            "[network]\nname = \"net\"\nsecret-file = \"{folder}/secret\"\n\
+             state = \"{}\"\ndiscovery = false\nport-mapping = false\n{}",
+            self.state.display(),
+            self.more
+        );
+        let daemon = Setup { origin, ..Setup::default() }.start(&self.origin);
+        assert_eq!(daemon.get("/o/a").expect(200).body, b"content");
+        daemon
+    }
+}
+
+fn status(daemon: &Daemon) -> String {
+    String::from_utf8(daemon.admin("/status.json").expect(200).body.clone()).unwrap()
+}
+
+#[test]
+fn with_a_damaged_key_it_plays_and_says_why_it_shares_nothing() {
+    let member = Member::new("listen = []\n");
+    let key = member.state.join("node.key");
+    std::fs::write(&key, "damaged").unwrap();
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    let daemon = member.plays();
+    let said = daemon.wait_log("nothing is shared: ");
+    assert!(said.contains("node.key is damaged") && said.contains("restart neap"), "{said}");
+    let status = status(&daemon);
+    assert!(status.contains("\"state\":\"impaired\""), "{status}");
+    assert!(status.contains("\"sharing\":\"off: the node's key "), "{status}");
+}
+
+#[test]
+fn with_a_wrong_admission_it_plays_as_well() {
+    let member = Member::new("listen = []\nadmission-file = \"/dev/null\"\n");
+    member.plays().wait_log("nothing is shared: network.admission-file: /dev/null");
+}
+
+#[test]
+fn where_no_key_can_be_kept_one_is_made_for_the_start() {
+    // Not even root makes a folder there.
+    let daemon = Member { state: "/proc/none".into(), ..Member::new("listen = []\n") }.plays();
+    daemon.wait_log("this start has one that ends with it");
+    daemon.wait_log("this node is ed25519:");
+    assert!(!status(&daemon).contains("\"sharing\":\"off"));
+}
+
+#[test]
+fn pipes_in_the_place_of_files_are_not_waited_for() {
+    let member = Member::new("listen = []\n");
+    for name in ["node.key", "caps.note", "switch.note"] {
+        mkfifo(&member.state.join(name), Mode::S_IRWXU).unwrap();
+    }
+    member.plays().wait_log("node.key is no file");
+}
+
+#[test]
+fn a_peers_port_that_is_taken_ends_no_start() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let daemon = Member::new(&format!("listen = [\"{at}\"]\n")).plays();
+    daemon.wait_log(&format!("peers cannot connect: [network] listen {at}: another program"));
+}
