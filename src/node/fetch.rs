@@ -247,6 +247,7 @@ impl Machine {
             fields,
             body: ask.body,
             records: ask.records,
+            player: ask.asker.is_some(),
             hold: if ask.locator.target.contains("_HLS_msn=") { HOLD } else { Duration::ZERO },
         };
         for exchange in fetch.waiting.iter().chain(&fetch.followers) {

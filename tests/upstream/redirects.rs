@@ -98,25 +98,43 @@ fn what_a_redirect_forbids_to_keep_is_not_kept() {
     }
 }
 
-#[test]
-fn a_playlist_behind_a_passing_redirect_is_each_viewers_own() {
-    let origin = Origin::new(|asked, reply| match asked.path() {
+/// A server that begins a session with each who asks for the playlist.
+fn sessions(place: impl Fn(usize) -> String + Send + Sync + 'static) -> Origin {
+    Origin::new(move |asked, reply| match asked.path() {
         "/a.m3u8" => {
-            let place = format!("Location: /{}.m3u8\r\n", asked.before);
-            reply.answer("302 Found", &place, "");
+            reply.answer("302 Found", &format!("Location: {}\r\n", place(asked.before)), "");
         }
         path => {
-            let text = format!(
-                "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{path}.ts\n#EXT-X-ENDLIST\n"
-            );
+            let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{path}.ts\n");
             let fields = "Cache-Control: max-age=60\r\nETag: \"a\"\r\n";
             reply.answer("200 OK", fields, text);
         }
-    });
+    })
+}
+
+#[test]
+fn a_player_is_sent_to_its_own_session_and_stays_there() {
+    let origin = sessions(|before| format!("/{before}/l.m3u8?s=1"));
+    let node = Node::with(&origin.url(), "");
+    for session in ["/tv/0/l.m3u8?s=1", "/tv/1/l.m3u8?s=1"] {
+        let got = node.get("/tv/a.m3u8");
+        got.is_status(302, "");
+        assert_eq!(got.field("location"), Some(session));
+        let text = node.get(session).text();
+        assert!(text.contains(&session.replace("/tv", "").replace("?s=1", ".ts")), "{text}");
+    }
+    assert_eq!(origin.asked().len(), 4);
+}
+
+#[test]
+fn a_session_at_a_server_that_is_not_asked_by_name_is_followed_here() {
+    let edge = sessions(|_| String::new());
+    let url = edge.url();
+    let origin = sessions(move |before| format!("{url}{before}.m3u8"));
     let node = Node::with(&origin.url(), "");
     for session in ["/0.m3u8.ts", "/1.m3u8.ts"] {
-        let text = node.get("/tv/a.m3u8").text();
-        assert!(text.contains(session), "{text}");
+        let got = node.get("/tv/a.m3u8");
+        assert_eq!((got.status, got.text().contains(session)), (200, true), "{}", got.text());
     }
 }
 
@@ -176,7 +194,7 @@ fn a_redirect_out_of_tls_is_a_502() {
 #[test]
 fn a_list_behind_a_name_that_says_nothing_is_known_by_the_one_that_it_led_to() {
     let origin = Origin::new(|asked, reply| match asked.path() {
-        "/play" => reply.answer("302 Found", "Location: /vod/5/list.m3u8\r\n", ""),
+        "/play" => reply.answer("301 Moved", "Location: /vod/5/list.m3u8\r\n", ""),
         "/vod/5/s1.ts" => reply.answer("200 OK", "", "media"),
         _ => {
             let kind = "Content-Type: binary/octet-stream\r\n";
@@ -270,7 +288,10 @@ fn a_playlist_behind_a_redirect_means_places_from_there() {
                     #EXTINF:4,\nhttps://foreign.example/3.ts\n#EXT-X-ENDLIST\n";
         reply.answer("200 OK", "Content-Type: application/vnd.apple.mpegurl\r\n", text);
     });
-    let origin = elsewhere(&other.url());
+    let url = other.url();
+    let origin = Origin::new(move |asked, reply| {
+        reply.answer("301 Moved", &format!("Location: {url}other{}\r\n", asked.path()), "");
+    });
     let node = Node::configured(&format!(
         "[[origin]]\nname = \"tv\"\nurl = \"{}\"\n[[origin]]\nname = \"edge\"\nurl = \"{}\"\n",
         origin.url(),

@@ -213,7 +213,7 @@ impl Inner {
             cause: "it is configured no more".into(),
         })?;
         let mut outgoing = Outgoing::new(order, origin, base);
-        let (mut trail, around) = (Trail::default(), (&order.locator, &origins.places));
+        let (mut trail, around) = (Trail::default(), (order, &origins.places));
         for _ in 0..=limits::http::REDIRECTS {
             let mut answered = self.ask_once(order, &outgoing, origins).await?;
             let Some(next) = redirect::next(&mut answered, &outgoing, origin, around)? else {

@@ -6,6 +6,7 @@ use super::client::Answered;
 use super::request::Outgoing;
 use crate::base::url::{Locator, Places, Scheme, has_scheme};
 use crate::config::model::Origin;
+use crate::node::event::Order;
 use crate::node::trouble::{Trouble, TroubleKind};
 use crate::wire::http::directives::ResponseDirectives;
 use crate::wire::http::fields::Fields;
@@ -29,7 +30,7 @@ impl Trail {
         let said = ResponseDirectives::of(&hop.fields);
         let lifetime = said.s_maxage.or(said.max_age);
         self.lifetime = self.lifetime.into_iter().chain(lifetime).min();
-        self.passing |= lifetime.is_none() && matches!(hop.status, 302 | 303 | 307);
+        self.passing |= is_passing(hop);
         let no_cache = said.no_cache || lifetime == Some(Duration::ZERO);
         for (word, holds) in
             [("no-store", said.no_store), ("private", said.private), ("no-cache", no_cache)]
@@ -68,7 +69,7 @@ pub(super) fn next(
     answered: &mut Answered,
     outgoing: &Outgoing,
     origin: &Origin,
-    (asked, places): (&Locator, &Places),
+    (order, places): (&Order, &Places),
 ) -> Result<Option<Outgoing>, Trouble> {
     let head = &mut answered.head;
     let safe = matches!(&*outgoing.method, "GET" | "HEAD");
@@ -81,12 +82,29 @@ pub(super) fn next(
     if outgoing.url.scheme == Scheme::Https && url.scheme == Scheme::Http {
         return Err(trouble("a redirect leaves TLS".into()));
     }
-    if head.fields.has("set-cookie") && places.find_from(asked.origin, &url).is_some() {
-        // The cookie is the player's, and what lies there may be for those who bring it.
+    let known = places.find_from(order.locator.origin, &url);
+    // A cookie is the player's, and what lies there may be for those who bring it. A playlist there
+    // is the player's as well: it asks for that one again, and each redirect might begin another
+    // session. Whoever has a host of its own is not asked by that name here, and no player is sent.
+    let there = || known.as_ref().and_then(|known| places.url_of(known)).as_ref() == Some(&url);
+    let is_list = || [&order.locator.target, &url.target].into_iter().any(|name| is_list(name));
+    let is_session = || order.player && is_passing(head) && is_list() && there();
+    if known.is_some() && (head.fields.has("set-cookie") || is_session()) {
         head.fields.set("Location", url.to_string());
         return Ok(None);
     }
     Ok(Some(outgoing.redirected(head.status, url, origin)))
+}
+
+/// Whether a redirect holds for this one request.
+fn is_passing(hop: &ResponseHead) -> bool {
+    let said = ResponseDirectives::of(&hop.fields);
+    let states = said.s_maxage.or(said.max_age).is_some();
+    !states && matches!(hop.status, 302 | 303 | 307)
+}
+
+fn is_list(target: &str) -> bool {
+    playlist::recognise(None, target).is_some()
 }
 
 /// A redirect that leads nowhere.

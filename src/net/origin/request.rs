@@ -142,6 +142,7 @@ mod tests {
             body: None,
             hold: Duration::ZERO,
             records: false,
+            player: true,
         }
     }
 
