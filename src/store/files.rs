@@ -54,6 +54,8 @@ pub enum Fault {
     Denied,
     /// Another process uses the folder.
     Locked,
+    /// It takes longer than a player can wait.
+    Slow,
     /// Anything else, by the standard library's name.
     Other(io::ErrorKind),
 }
@@ -81,6 +83,7 @@ impl fmt::Display for Fault {
             Self::Gone => f.write_str("the folder is not there any more"),
             Self::Denied => f.write_str("access to the folder is denied"),
             Self::Locked => f.write_str("another process uses the folder"),
+            Self::Slow => f.write_str("the disk is too slow"),
             Self::Other(kind) => write!(f, "the disk cannot be used: {kind}"),
         }
     }

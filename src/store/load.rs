@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use smol::{Timer, future};
 
 use crate::base::digest::Digest;
 use crate::base::limits;
@@ -94,6 +95,10 @@ impl Row {
         if !self.on_disk(at) {
             return None;
         }
+        if inner.disk.is_stuck() {
+            self.sheets.find_mut(slice_of(at))?.spared = true;
+            return None;
+        }
         let sheet = self.sheets.find(slice_of(at))?.clone();
         let end = at / limits::block::SLICE * limits::block::SLICE + u64::from(sheet.payload);
         let first = at / limits::block::BLOCK;
@@ -128,7 +133,18 @@ pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) 
     let _ticket = Ticket { row, blocks: plan.blocks.clone() };
     let files = inner.disk.files().expect("a row has slices on disk only when there is a disk");
     let (sheet, blocks) = (plan.sheet.clone(), plan.blocks.clone());
-    let result = smol::unblock(move || read(&*files, &sheet, blocks)).await;
+    let hold = Arc::new(());
+    let held = Arc::downgrade(&hold);
+    let reading = async {
+        let read = move || (read(&*files, &sheet, blocks), hold);
+        smol::unblock(read).await.0
+    };
+    let late = async {
+        Timer::after(limits::cache::DISK_PATIENCE).await;
+        inner.disk.stuck(held);
+        Err(Loss::Unreadable(Fault::Slow))
+    };
+    let result = future::or(reading, late).await;
     let mut row = row.borrow_mut();
     let slice = plan.sheet.name.slice;
     // It may have been dropped, or replaced, while we read.
@@ -141,7 +157,9 @@ pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) 
             row.accept(plan, loaded, inner);
         }
         // Out of descriptors or memory: the file is as good as it was.
-        Err(Loss::Unreadable(fault)) if !matches!(fault, Fault::Gone | Fault::Broken) => {
+        Err(Loss::Unreadable(fault))
+            if !matches!(fault, Fault::Gone | Fault::Broken | Fault::Slow) =>
+        {
             sheet.spared = true;
         }
         Err(cause) => {

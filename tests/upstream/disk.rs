@@ -102,6 +102,29 @@ fn what_is_on_disk_is_served_after_a_kill_without_the_origin() {
 }
 
 #[test]
+fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
+    let ((origin, bodies), folder) = (shop(), Folder::new());
+    let first = node(&origin, &folder.0, "");
+    fill(&first, &bodies);
+    first.kill();
+    let node = node(&origin, &folder.0, "");
+    node.logged(&["disk cache: 32 slices found"]);
+    // A pipe without a writer opens never, as files on a disk that hangs.
+    for file in files(&folder.0) {
+        std::fs::remove_file(&file).expect("own file");
+        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
+    }
+    let began = Instant::now();
+    for (number, body) in bodies.iter().enumerate() {
+        node.get(&path(number)).is(body);
+    }
+    let took = began.elapsed();
+    // Whoever comes first waits for it, and nobody after.
+    assert!(took >= Duration::from_millis(1900) && took < Duration::from_secs(10), "{took:?}");
+    node.logged(&["<4>", "a file in the cache was unreadable: the disk is too slow"]);
+}
+
+#[test]
 fn a_kill_at_any_moment_costs_no_byte_that_is_right() {
     let ((origin, bodies), folder) = (shop(), Folder::new());
     for round in 0..5_u32 {

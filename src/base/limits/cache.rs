@@ -50,6 +50,10 @@ pub const SHEET_HEADER: usize = 64 * 1024;
 /// Blocks that one load brings up from the disk: one [`BATCH`], so that a seek reads little.
 pub const READ_AHEAD: u64 = 4;
 
+/// A part of a slice that the disk has not given by then comes from elsewhere, and the slice is
+/// dropped: worn flash may think for many seconds, and 256 KiB in two of them is 1 Mbit/s.
+pub const DISK_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A disk that failed is tried again on the first demand after this.
 pub const DISK_RETRY: Duration = Duration::from_secs(60);
 
