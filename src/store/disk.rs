@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::base::time::Instant;
 
 use super::files::{Fault, Files, Medium};
-use super::load::Sheet;
+use super::load::{Sheet, Stuck};
 use super::memory::Charge;
 use super::notice::{Notice, Refusal};
 use super::row::Row;
@@ -140,8 +140,7 @@ impl Store {
 pub(super) struct Disk {
     files: Option<Arc<dyn Files>>,
     state: RefCell<State>,
-    /// Reads that nobody waits for any more; each ends with what its thread holds.
-    stuck: RefCell<Vec<Weak<()>>>,
+    pub(super) stuck: Stuck,
 }
 
 #[derive(Default)]
@@ -196,7 +195,7 @@ impl Drop for Shift<'_> {
 
 impl Disk {
     pub(super) fn new(files: Option<Arc<dyn Files>>) -> Self {
-        Self { files, state: RefCell::default(), stuck: RefCell::default() }
+        Self { files, state: RefCell::default(), stuck: Stuck::default() }
     }
 
     pub(super) fn files(&self) -> Option<Arc<dyn Files>> {
@@ -208,19 +207,6 @@ impl Disk {
         let mut state = self.state.borrow_mut();
         state.removals.push_back(name);
         state.wake();
-    }
-
-    /// A read takes too long to be waited for.
-    pub(super) fn stuck(&self, held: Weak<()>) {
-        self.stuck.borrow_mut().push(held);
-    }
-
-    /// Whether such a read still runs: nothing else is asked of the disk meanwhile, or each reader
-    /// would wait as long, and hold another thread.
-    pub(super) fn is_stuck(&self) -> bool {
-        let mut stuck = self.stuck.borrow_mut();
-        stuck.retain(|held| held.strong_count() > 0);
-        !stuck.is_empty()
     }
 
     pub(super) fn set_medium(&self, medium: Medium) {

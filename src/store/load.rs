@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::{Bytes, BytesMut};
 use smol::{Timer, future};
@@ -74,6 +74,24 @@ impl Sheets {
     }
 }
 
+/// Reads that nobody waits for any more, by what the thread of each holds.
+#[derive(Debug, Default)]
+pub(super) struct Stuck(RefCell<Vec<Weak<()>>>);
+
+impl Stuck {
+    fn add(&self, held: Weak<()>) {
+        self.0.borrow_mut().push(held);
+    }
+
+    /// Whether such a read still runs: nothing else is asked of the disk meanwhile, or each reader
+    /// would wait as long, and hold another thread.
+    fn is_any(&self) -> bool {
+        let mut stuck = self.0.borrow_mut();
+        stuck.retain(|held| held.strong_count() > 0);
+        !stuck.is_empty()
+    }
+}
+
 /// Blocks of one slice that a reader is about to load, with the RAM for them.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -95,7 +113,7 @@ impl Row {
         if !self.on_disk(at) {
             return None;
         }
-        if inner.disk.is_stuck() {
+        if inner.disk.stuck.is_any() {
             self.sheets.find_mut(slice_of(at))?.spared = true;
             return None;
         }
@@ -141,7 +159,7 @@ pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) 
     };
     let late = async {
         Timer::after(limits::cache::DISK_PATIENCE).await;
-        inner.disk.stuck(held);
+        inner.disk.stuck.add(held);
         Err(Loss::Unreadable(Fault::Slow))
     };
     let result = future::or(reading, late).await;
