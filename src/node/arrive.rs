@@ -52,6 +52,9 @@ impl Machine {
             }
         } else if let Some(health) = self.health.get_mut(origin) {
             health.on_good(fetch.base);
+            if matches!(status, 404 | 410) && self.look_elsewhere(id) {
+                return self.put(Output::Cancel { fetch: id });
+            }
             self.note_answered(id, status);
         }
         let Some(fetch) = self.fetches.get(&id) else { return };

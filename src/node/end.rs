@@ -111,14 +111,32 @@ impl Machine {
         let origin = usize::from(fetch.ask.locator.origin.0);
         let Some(health) = self.health.get_mut(origin) else { return false };
         health.on_bad(fetch.base, cause, self.now);
-        let again = fetch.ask.body.is_none() && matches!(&*fetch.ask.method, "GET" | "HEAD");
+        let again = fetch.may_repeat();
         let Some(other) = health.other(fetch.tried, self.now).filter(|_| again) else {
-            return false;
+            // Whoever works has said that it is not there: that is the player's answer.
+            let Some(absent) = fetch.absent else { return false };
+            return self.send_again(id, |fetch| (fetch.base, fetch.absent) = (absent, None));
         };
         self.report.add(Counter::OriginFailovers, 1);
         self.send_again(id, |fetch| {
             fetch.base = other;
             fetch.tried |= 1 << (other % 32);
+        })
+    }
+
+    /// Asks another base URL for what is not at this one, which may lag behind it; whether one is
+    /// there that works. Streams that name each segment at both are one stream here, and their
+    /// players cannot turn to the other by themselves.
+    pub(super) fn look_elsewhere(&mut self, id: FetchId) -> bool {
+        let Some(fetch) = self.fetches.get(&id).filter(|fetch| fetch.may_repeat()) else {
+            return false;
+        };
+        let health = self.health.get(usize::from(fetch.ask.locator.origin.0));
+        let other = health.and_then(|health| health.working(fetch.tried, self.now));
+        let Some(other) = other else { return false };
+        self.send_again(id, |fetch| {
+            fetch.absent.get_or_insert(fetch.base);
+            (fetch.base, fetch.tried) = (other, fetch.tried | 1 << (other % 32));
         })
     }
 
@@ -129,8 +147,7 @@ impl Machine {
     /// as it likes, and many a player ends at the first 504.
     fn ask_again(&mut self, id: FetchId) -> bool {
         let may = |fetch: &Fetch| {
-            let safe = fetch.ask.body.is_none() && matches!(&*fetch.ask.method, "GET" | "HEAD");
-            safe && !fetch.followers.is_empty() && fetch.resumed < RESUMES
+            fetch.may_repeat() && !fetch.followers.is_empty() && fetch.resumed < RESUMES
         };
         if !self.fetches.get(&id).is_some_and(may) {
             return false;

@@ -62,6 +62,8 @@ pub(super) struct Fetch {
     pub(super) base: usize,
     /// Base URLs that were tried, as a bit set.
     pub(super) tried: u32,
+    /// The base URL that said it is not there, while others are asked.
+    pub(super) absent: Option<usize>,
     /// How often its body was resumed, or it was asked again for the origin's silence.
     pub(super) resumed: u8,
     /// Exchanges without an answer.
@@ -80,6 +82,13 @@ pub(super) struct Fetch {
     pub(super) before: u64,
     /// What it is called among peers, where there can be any.
     pub(super) resource: Option<Digest>,
+}
+
+impl Fetch {
+    /// Whether it may be asked for twice.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.ask.body.is_none() && matches!(&*self.ask.method, "GET" | "HEAD")
+    }
 }
 
 /// Who brings what a fetch is for.
@@ -205,6 +214,7 @@ impl Machine {
             ask,
             base,
             tried: 1 << (base % 32),
+            absent: None,
             resumed: 0,
             waiting: Vec::new(),
             holes: Vec::new(),

@@ -67,10 +67,16 @@ impl Health {
 
     /// Another base URL than those tried, `tried` as a bit set.
     pub(super) fn other(&self, tried: u32, now: Instant) -> Option<usize> {
-        let free = |index: &usize| tried & (1 << (index % 32)) == 0;
-        let mut free = (0..self.bases.len()).filter(free);
-        let best = free.clone().find(|i| self.bases[*i].retry_at.is_none_or(|at| at <= now));
-        best.or_else(|| free.next())
+        self.working(tried, now).or_else(|| self.free(tried).next())
+    }
+
+    /// The same, of those that are not spared.
+    pub(super) fn working(&self, tried: u32, now: Instant) -> Option<usize> {
+        self.free(tried).find(|i| self.bases[*i].retry_at.is_none_or(|at| at <= now))
+    }
+
+    fn free(&self, tried: u32) -> impl Iterator<Item = usize> {
+        (0..self.bases.len()).filter(move |index| tried & (1 << (index % 32)) == 0)
     }
 
     /// A base URL answered; one whose bodies break off has yet to bring a whole one.

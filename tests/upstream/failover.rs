@@ -54,12 +54,38 @@ fn silence_moves_to_the_next_url() {
 }
 
 #[test]
-fn what_is_missing_is_missing_everywhere() {
-    let first = Origin::new(|_, reply| reply.answer("404 Not Found", "", "gone"));
-    let second = good("second");
+fn what_is_missing_at_one_url_is_looked_for_at_the_others() {
+    let first = Origin::new(|asked, reply| match asked.path() {
+        "/a" => reply.answer("404 Not Found", "", "first"),
+        _ => reply.answer("200 OK", "Cache-Control: no-store\r\n", "first"),
+    });
+    let second = Origin::new(|asked, reply| match asked.path() {
+        "/a" if asked.before == 0 => {
+            reply.answer("200 OK", "Cache-Control: no-store\r\n", "second")
+        }
+        _ => reply.answer("404 Not Found", "", "second"),
+    });
     let node = pair(&first.url(), &second, "");
+    node.get("/tv/a").is("second");
+    node.get("/tv/b").is("first");
+    assert_eq!(node.status()["origins"][0]["health"], "good", "neither has failed");
+    node.get("/tv/a").is_status(404, "second");
+    assert_eq!((first.asked().len(), second.asked().len()), (3, 2));
+}
+
+#[test]
+fn what_is_missing_stays_missing_where_no_other_url_works() {
+    let first = Origin::new(|_, reply| reply.answer("404 Not Found", "", "gone"));
+    let second = Origin::new(|_, reply| reply.answer("500 No", "", "no"));
+    let node = pair(&first.url(), &second, "");
+    for _ in 0..2 {
+        node.get("/tv/a").is_status(404, "gone");
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+    }
+    let dead = format!("http://127.0.0.1:{}/", nobody());
+    let urls = format!("url = [\"{}\", \"{dead}\"]\n", first.url());
+    let node = Node::configured(&format!("[[origin]]\nname = \"tv\"\n{urls}"));
     node.get("/tv/a").is_status(404, "gone");
-    assert_eq!(second.asked().len(), 0);
 }
 
 #[test]
