@@ -197,6 +197,8 @@ pub struct Order {
     pub hold: core::time::Duration,
     /// Whether a record file is asked for, which is read whole.
     pub records: bool,
+    /// Whether it is a playlist or manifest, by its name or by what came of it before.
+    pub list: bool,
     /// Whether a player has asked, who can follow a redirect itself.
     pub player: bool,
 }

@@ -257,6 +257,7 @@ impl Machine {
             fields,
             body: ask.body,
             records: ask.records,
+            list: self.is_list(&ask.locator),
             player: ask.asker.is_some(),
             hold: if ask.locator.target.contains("_HLS_msn=") { HOLD } else { Duration::ZERO },
         };

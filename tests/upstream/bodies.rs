@@ -276,6 +276,19 @@ fn an_encoded_body_passes_as_it_is() {
     assert_eq!(origin.about("/a.m3u8")[0].field("accept-encoding"), Some("gzip"));
 }
 
+#[test]
+fn a_list_whose_name_says_nothing_is_asked_for_packed_once_it_is_known() {
+    let origin = Origin::new(|_, reply| {
+        let fields = "Content-Type: application/vnd.apple.mpegurl\r\nCache-Control: no-cache\r\n";
+        reply.answer("200 OK", fields, "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n");
+    });
+    let node = Node::with(&origin.url(), "");
+    (0..2).for_each(|_| assert_eq!(node.get("/tv/play?id=1").status, 200));
+    let asked = origin.about("/play");
+    let packed: Vec<_> = asked.iter().map(|asked| asked.field("accept-encoding")).collect();
+    assert_eq!(packed, [None, Some("gzip")]);
+}
+
 /// `#EXTM3U`, a segment of four seconds at `/far/a.ts` and one at `b.ts`, by gzip.
 const PACKED: &[u8] = include_bytes!("../samples/far.m3u8.gz");
 

@@ -87,7 +87,7 @@ pub(super) fn next(
     // is the player's as well: it asks for that one again, and each redirect might begin another
     // session. Whoever has a host of its own is not asked by that name here, and no player is sent.
     let there = || known.as_ref().and_then(|known| places.url_of(known)).as_ref() == Some(&url);
-    let is_list = || [&order.locator.target, &url.target].into_iter().any(|name| is_list(name));
+    let is_list = || order.list || playlist::recognise(None, &url.target).is_some();
     let is_session = || order.player && is_passing(head) && is_list() && there();
     if known.is_some() && (head.fields.has("set-cookie") || is_session()) {
         head.fields.set("Location", url.to_string());
@@ -101,10 +101,6 @@ fn is_passing(hop: &ResponseHead) -> bool {
     let said = ResponseDirectives::of(&hop.fields);
     let states = said.s_maxage.or(said.max_age).is_some();
     !states && matches!(hop.status, 302 | 303 | 307)
-}
-
-fn is_list(target: &str) -> bool {
-    playlist::recognise(None, target).is_some()
 }
 
 /// A redirect that leads nowhere.

@@ -4,7 +4,6 @@ use crate::base::url::{Scheme, Url};
 use crate::config::model::Origin;
 use crate::node::event::Order;
 use crate::wire::http::fields::Fields;
-use crate::wire::playlist;
 
 /// A request on its way, perhaps through redirects.
 #[derive(Clone, Debug)]
@@ -21,8 +20,7 @@ impl Outgoing {
     /// The request that an order means at one of the origin's base URLs.
     pub fn new(order: &Order, origin: &Origin, base: &Url) -> Self {
         let mut fields = order.fields.clone();
-        let is_list = playlist::recognise(None, &order.locator.target).is_some();
-        if is_list && order.method == "GET" && !fields.has("range") {
+        if order.list && order.method == "GET" && !fields.has("range") {
             // A long list comes anew every few seconds, and packs to a tenth.
             fields.set("Accept-Encoding", PACKED);
         }
@@ -142,6 +140,7 @@ mod tests {
             body: None,
             hold: Duration::ZERO,
             records: false,
+            list: target.contains(".m3u8"),
             player: true,
         }
     }
