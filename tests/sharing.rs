@@ -74,13 +74,19 @@ struct World {
     exchanges: u64,
     /// Whom the machine told of segments or gave blocks, by what.
     heard: Vec<(u64, &'static str)>,
+    /// What the origin says of each segment: status and `Cache-Control`.
+    says: (u16, &'static str),
+    /// Segments that it was asked for.
+    fetched: Vec<String>,
 }
 
 impl World {
     fn new(config: Config) -> Self {
         let now = Instant::from_micros(5_000_000);
         let machine = Machine::new(config, 1, now);
-        let mut world = Self { machine, now, exchanges: 0, heard: Vec::new() };
+        let says = (200, "max-age=3600");
+        let (heard, fetched) = (Vec::new(), Vec::new());
+        let mut world = Self { machine, now, exchanges: 0, heard, says, fetched };
         world.machine.know(key(7), key(7), now);
         world.turn(Input::Dated(Date(1_800_000_000)));
         world
@@ -141,7 +147,7 @@ impl World {
     }
 
     /// The origin answers in full.
-    fn answer(&self, order: &Order, follows: &mut Vec<Input>) {
+    fn answer(&mut self, order: &Order, follows: &mut Vec<Input>) {
         let target = &order.locator.target;
         let asked = Locator { origin: OriginId(0), target: target.clone() };
         let url = Url::parse(&format!("https://cdn.example{target}")).unwrap();
@@ -150,8 +156,12 @@ impl World {
         let is_list = target.ends_with(".m3u8");
         let plan = is_list.then(|| read(Format::Hls, PLAYLIST.as_bytes(), &source).plan).flatten();
         let length = if is_list { PLAYLIST.len() as u64 } else { SEGMENT };
+        let (status, control) = if is_list { (200, "max-age=3600") } else { self.says };
+        if !is_list {
+            self.fetched.push(target.clone());
+        }
         let fields: Fields = [
-            ("Cache-Control", "max-age=3600"),
+            ("Cache-Control", control),
             ("ETag", "\"1\""),
             ("Content-Type", "video/mp2t"),
             ("Repr-Digest", STATED),
@@ -159,7 +169,7 @@ impl World {
         .into_iter()
         .collect();
         let (fetch, head) =
-            (order.fetch, ResponseHead { version: Version::Http11, status: 200, fields });
+            (order.fetch, ResponseHead { version: Version::Http11, status, fields });
         let mut arrival = Arrival::vouched(fetch, (head, length), self.now);
         arrival.plan = plan;
         follows.push(Input::Head(Box::new(arrival)));
@@ -168,10 +178,14 @@ impl World {
     }
 
     fn play(&mut self, target: &str) {
+        self.play_with(target, Fields::default());
+    }
+
+    fn play_with(&mut self, target: &str, fields: Fields) {
         self.exchanges += 1;
         let exchange = ExchangeId(self.exchanges);
         let locator = Locator { origin: OriginId(0), target: target.into() };
-        let (method, fields) = ("GET".into(), Fields::default());
+        let method = "GET".into();
         self.turn(Input::Request(Request { exchange, method, locator, fields, body: None }));
         self.pass(Duration::from_secs(1));
         self.turn(Input::Left { exchange, sent: SEGMENT });
@@ -247,7 +261,10 @@ fn record(segment: SegmentId, signer: u8) -> Record {
 /// What each peer comes to know while a film is played and all of them ask for all of it: of
 /// what lies here, of what comes, and of what is not asked for yet.
 fn leaks(config: Config, percent: u8) -> Vec<(u64, &'static str)> {
-    let mut world = World::new(config);
+    leaks_of(World::new(config), percent)
+}
+
+fn leaks_of(mut world: World, percent: u8) -> Vec<(u64, &'static str)> {
     world.play("/p.m3u8");
     world.play("/1.ts");
     if percent < 100 {
@@ -310,4 +327,59 @@ fn votes_on_segments_that_a_resource_has_not_are_not_counted() {
         let status = serde_json::to_value(&status).unwrap();
         assert_eq!(status["counters"]["records"], 1, "{number}");
     }
+}
+
+#[test]
+fn rfc_9111_5_2_2_what_is_to_be_confirmed_or_is_one_viewers_is_given_to_nobody() {
+    let given = |control| {
+        let says = (200, control);
+        let heard = leaks_of(World { says, ..World::new(config(Share::Any, Role::Device)) }, 100);
+        heard.into_iter().filter(|(_, what)| *what == "block").count()
+    };
+    assert!(given("public, max-age=60") > 0, "else this shows nothing");
+    for control in
+        ["no-cache", "max-age=60, no-cache", "private, max-age=60", "no-store", "max-age=0"]
+    {
+        assert_eq!(given(control), 0, "{control}");
+    }
+}
+
+/// A node whose peers say that they have what is played next, the first segment having been
+/// answered with this status.
+fn offered(status: u16) -> World {
+    let mut world = World::new(config(Share::Any, Role::Device));
+    world.says.0 = status;
+    world.play("/p.m3u8");
+    world.play("/1.ts");
+    world.joined();
+    for (peer, ..) in PEERS {
+        (2..=4).for_each(|number| world.provoke(peer, (number, true)));
+    }
+    world.heard.clear();
+    world.fetched.clear();
+    world
+}
+
+fn asks_peers(world: &World) -> bool {
+    world.heard.iter().any(|(_, what)| *what == "want")
+}
+
+#[test]
+fn who_is_refused_by_the_origin_asks_nobody_else() {
+    let mut world = offered(200);
+    world.play("/2.ts");
+    assert!(asks_peers(&world), "else this shows nothing: {:?}", world.heard);
+    for status in [401, 403] {
+        let mut world = offered(status);
+        (2..=4).for_each(|number| world.play(&format!("/{number}.ts")));
+        assert!(!asks_peers(&world), "{status}: {:?}", world.heard);
+    }
+}
+
+#[test]
+fn rfc_9111_5_2_1_4_a_player_that_wants_the_origins_word_gets_none_of_peers() {
+    let mut world = offered(200);
+    world.play_with("/2.ts", [("Cache-Control", "no-cache")].into_iter().collect());
+    assert!(!asks_peers(&world), "{:?}", world.heard);
+    assert!(world.fetched.contains(&"/2.ts".to_owned()), "{:?}", world.fetched);
 }

@@ -329,8 +329,8 @@ impl Machine {
             self.drop_entry(old);
         }
         // Peers are not asked for what cannot be kept, nor for what the origin denies this player.
-        let (status, is_kept) = (arrival.head.status, keep.is_some() && !is_chosen);
-        self.note_kept(id, is_kept || !matches!(status, 200 | 401 | 403));
+        let is_kept = keep.is_some() && !is_chosen;
+        self.note_kept(id, (arrival.head.status, is_kept));
         match keep {
             Some(policy) => self.store(id, (key, policy), arrival),
             None if ahead => self.give_up(id),

@@ -98,15 +98,18 @@ impl Machine {
         swarm.vain.insert(topic, times);
     }
 
-    /// Notes whether a segment could be kept: peers are not waited for where nobody may keep any.
-    pub(super) fn note_kept(&mut self, id: FetchId, kept: bool) {
-        let resource = self.fetches.get(&id).and_then(|fetch| fetch.resource);
-        let (Some(resource), Some(swarm)) = (resource, &mut self.swarm) else { return };
-        let Some(download) = swarm.downloads.get(&resource) else { return };
+    /// Notes whether a segment could be kept: peers are not asked where nobody may keep any, nor
+    /// where the origin denies it to this player, whatever it lets one keep of that.
+    pub(super) fn note_kept(&mut self, id: FetchId, (status, kept): (u16, bool)) {
+        let kept = if status == 200 { kept } else { !matches!(status, 401 | 403) };
+        let fetch = self.fetches.get(&id).filter(|fetch| fetch.resource.is_some());
+        let listed = fetch.and_then(|fetch| self.timeline.listed(&fetch.ask.locator, None));
+        let kin = listed.and_then(|listed| self.kin_of(&listed));
+        let (Some(Kin { topic, .. }), Some(swarm)) = (kin, &mut self.swarm) else { return };
         if kept {
-            swarm.unkept.remove(&download.topic);
+            swarm.unkept.remove(&topic);
         } else if swarm.unkept.len() < limits::swarm::TOPICS {
-            swarm.unkept.insert(download.topic);
+            swarm.unkept.insert(topic);
         } else {
             swarm.unkept.clear();
         }

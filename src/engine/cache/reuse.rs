@@ -75,7 +75,7 @@ impl Policy {
 
     /// Whether every use needs the origin's word first (RFC 9111, 5.2.2.4).
     pub const fn needs_validation(&self) -> bool {
-        self.no_cache
+        self.no_cache || self.lifetime.is_zero()
     }
 
     /// The origin's date, by which the most recent of several responses is chosen.
