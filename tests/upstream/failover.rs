@@ -61,7 +61,7 @@ fn what_is_missing_at_one_url_is_looked_for_at_the_others() {
     });
     let second = Origin::new(|asked, reply| match asked.path() {
         "/a" if asked.before == 0 => {
-            reply.answer("200 OK", "Cache-Control: no-store\r\n", "second")
+            reply.answer("200 OK", "Cache-Control: no-store\r\n", "second");
         }
         _ => reply.answer("404 Not Found", "", "second"),
     });

@@ -242,6 +242,8 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     #[test]
@@ -319,6 +321,31 @@ mod tests {
         dialer.known.borrow_mut().remove("cdn.example");
         smol::block_on(dialer.dial("cdn.example", port, limits::http::NAME_WAIT)).expect("there");
         assert!(dialer.left.borrow().is_empty());
+    }
+
+    #[test]
+    fn who_asks_for_a_name_that_is_asked_for_waits_for_that_answer() {
+        static TIME: AtomicU64 = AtomicU64::new(0);
+        let dialer = Dialer::new(|| Instant::from_micros(TIME.fetch_add(1, Ordering::Relaxed)));
+        // Another look-up would wait for its turn for ever.
+        let _turns = [(); LOOKUPS].map(|()| dialer.lookups.try_acquire());
+        let (answers, answer) = std::sync::mpsc::channel::<()>();
+        let slow = smol::unblock(move || {
+            let _ = answer.recv();
+            Ok(vec![IpAddr::from([127, 0, 0, 1])])
+        });
+        dialer.left.borrow_mut().insert("cdn.example".into(), slow);
+        let resolve = || dialer.resolve("cdn.example", Duration::from_secs(5));
+        let all = future::zip(future::zip(resolve(), resolve()), resolve());
+        let said = async { answers.send(()).expect("it still runs") };
+        let late = async {
+            Timer::after(Duration::from_secs(20)).await;
+            panic!("a second look-up waits");
+        };
+        let (((one, two), three), ()) = smol::block_on(future::or(future::zip(all, said), late));
+        for found in [one, two, three] {
+            assert_eq!(found.expect("an answer"), [IpAddr::from([127, 0, 0, 1])]);
+        }
     }
 
     #[test]
