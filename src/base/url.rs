@@ -326,6 +326,13 @@ pub fn has_dots(path: &str) -> bool {
     likely && path.split('/').any(|part| dots(part) > 0)
 }
 
+/// Whether a path leads up behind a slash that is written otherwise, as in `..%2f`: no URL means a
+/// folder by that, and yet some servers follow it, out of what lies below a base.
+pub fn climbs(path: &str) -> bool {
+    let path = path.replace(['\\'], "/").replace("%5c", "/").replace("%5C", "/");
+    path.replace("%2f", "/").replace("%2F", "/").split('/').any(|part| dots(part) == 2)
+}
+
 /// Of how many dots a part of a path consists, if it is one that leads elsewhere. Servers decode
 /// a part before they follow it, so that `%2e` is a dot there (WHATWG URL, 4.1).
 fn dots(part: &str) -> usize {
@@ -373,6 +380,18 @@ mod tests {
                 Ok(meant.into()),
                 "{reference}"
             );
+        }
+    }
+
+    #[test]
+    fn slashes_that_are_hidden_lead_nowhere() {
+        for path in
+            ["/..%2fx", "/a/..%2F..%2Fx", "/a%2f..", "/a%5c%2E.%5Cx", "/..\\x", "/..;/..%2f"]
+        {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/a%2fb", "/a..%2fb", "/...%2f", "/%2f", "/a/.%2f", "/..;/x"] {
+            assert!(!climbs(path), "{path}");
         }
     }
 

@@ -223,10 +223,11 @@ fn a_path_never_climbs_above_the_origins_base() {
     for target in ["/o/../../etc/passwd", "/o/a/../../../x", "/o/%2e%2e/%2E%2e/x", "/o/.%2e/x"] {
         send(target).expect(307);
     }
-    let _ = send("/o/..%2fx");
-    for seen in origin.all() {
-        assert_eq!(seen.target, "/..%2fx");
+    // Nor behind a slash that some servers read only after they have looked for dots.
+    for target in ["/o/..%2fx", "/o/a%2F..%5C..%2Fx", "/o/a\\..\\x"] {
+        send(target).expect(400);
     }
+    assert_eq!(origin.all().len(), 0);
     assert_eq!(send("/o/x/%2E./a%2eb").expect(200).text(), "content");
 }
 

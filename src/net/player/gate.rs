@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crate::base::url::{Locator, Places, Url, has_dots, without_dots, without_query};
+use crate::base::url::{Locator, Places, Url, climbs, has_dots, without_dots, without_query};
 use crate::config::model::{Config, Player};
 use crate::node::event::Refusal;
 use crate::wire::http::fields::Fields;
@@ -76,7 +76,8 @@ impl Gate {
         }
         let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
         let dotted = has_dots(path);
-        Ok(if dotted { format!("{}{query}", without_dots(path)) } else { target.to_owned() })
+        let path = if dotted { without_dots(path) } else { path.to_owned() };
+        if climbs(&path) { Err(Refusal::Malformed) } else { Ok(path + query) }
     }
 
     /// Whether a `Host` value names this device: an address, localhost, or a configured name.
