@@ -176,18 +176,24 @@ fn a_cookie_on_the_way_to_a_foreign_server_reaches_the_player() {
 }
 
 #[test]
-fn a_redirect_out_of_tls_is_a_502() {
+fn a_redirect_out_of_tls_is_the_players_to_follow() {
     let plain = Origin::new(|_, reply| reply.answer("200 OK", "", "plain"));
     let (folder, authority, url) = (Folder::new(), Authority::new("root"), plain.url());
     let server = authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
-    let origin = Origin::secure(server, move |_, reply| {
-        reply.answer("302 Found", &format!("Location: {url}\r\n"), "");
+    let place = url.clone();
+    let origin = Origin::secure(server, move |asked, reply| match asked.path() {
+        "/b" => reply.answer("302 Found", "Location: /a\r\n", ""),
+        _ => reply.answer("302 Found", &format!("Location: {place}x?t=1\r\n"), "moved"),
     });
     authority.write(&folder.join("ca.pem"));
     let ca = format!("ca = \"{}\"", folder.join("ca.pem").display());
     let node = Node::with(&origin.url(), &ca);
-    node.get("/tv/a").is_trouble(502, "redirects");
-    node.logged(&["<4>", "a redirect leaves TLS"]);
+    for path in ["/tv/a", "/tv/b"] {
+        let got = node.get(path);
+        got.is_status(302, "moved");
+        assert_eq!(got.field("location"), Some(&*format!("{url}x?t=1")), "{path}");
+    }
+    node.logged(&["<4>", "tv redirects out of TLS"]);
     assert_eq!(plain.asked().len(), 0);
 }
 
