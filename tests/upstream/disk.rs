@@ -120,7 +120,7 @@ fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
     }
     let took = began.elapsed();
     // Whoever comes first waits for it, and nobody after.
-    assert!(took >= Duration::from_millis(1900) && took < Duration::from_secs(10), "{took:?}");
+    assert!(took >= Duration::from_millis(1900) && took < Duration::from_secs(30), "{took:?}");
     node.logged(&["<4>", "a file in the cache was unreadable: the disk is too slow"]);
 }
 
