@@ -329,7 +329,10 @@ pub fn has_dots(path: &str) -> bool {
 /// Whether a path leads up behind a slash that is written otherwise, as in `..%2f`: no URL means a
 /// folder by that, and yet some servers follow it, out of what lies below a base.
 pub fn climbs(path: &str) -> bool {
-    let path = path.replace(['\\'], "/").replace("%5c", "/").replace("%5C", "/");
+    if !path.contains(['%', '\\']) {
+        return false;
+    }
+    let path = path.replace('\\', "/").replace("%5c", "/").replace("%5C", "/");
     path.replace("%2f", "/").replace("%2F", "/").split('/').any(|part| dots(part) == 2)
 }
 

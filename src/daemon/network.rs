@@ -121,6 +121,8 @@ impl Network {
 
     fn listen_later(self: &Rc<Self>, error: &io::Error) {
         log::error!("peers cannot connect: {error}");
+        // Of several addresses those that were free are opened with the others.
+        self.port.close();
         let network = Rc::clone(self);
         let retry = tasks::spawn(&self.executor, async move {
             Timer::after(RETRY).await;

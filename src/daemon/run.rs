@@ -53,7 +53,7 @@ impl Run {
 
     /// Notes why the node can have no peers.
     pub fn cannot_share(&self, why: String) {
-        self.machine.borrow_mut().cannot_share(why);
+        self.machine.borrow_mut().note_network_fault(why);
     }
 
     /// Whether there may be peers.

@@ -217,7 +217,7 @@ impl Machine {
     }
 
     /// Notes why this node can have no peers before it is started anew.
-    pub fn cannot_share(&mut self, why: String) {
+    pub fn note_network_fault(&mut self, why: String) {
         self.network_fault = Some(why);
     }
 

@@ -49,13 +49,13 @@ impl Machine {
 
     /// What holds sharing back most: a word on it as a whole, else a cap.
     fn held_back(&self, now: Instant) -> Option<String> {
-        if let Some(fault) = self.network_fault.as_ref().filter(|_| self.config.sharing.enabled) {
-            return Some(format!("off: {fault}"));
-        }
         let words = match () {
             () if !self.config.network.exists() => return self.rule.governor.headline(now),
             () if !self.config.sharing.enabled => {
                 "switched off in the configuration (sharing.enabled)"
+            }
+            () if self.cannot_share() => {
+                return self.network_fault.as_ref().map(|fault| format!("off: {fault}"));
             }
             () if self.consent.refused => "switched off by 'neap sharing off'",
             () if self.consent.is_lost => "off: switch.note cannot be read; see 'neap sharing on'",
@@ -63,6 +63,11 @@ impl Machine {
             () => return self.rule.governor.headline(now),
         };
         Some(words.into())
+    }
+
+    /// Whether it is to share and has no way to.
+    const fn cannot_share(&self) -> bool {
+        self.network_fault.is_some() && self.config.sharing.enabled
     }
 
     fn caps(&self, now: Instant) -> Vec<Cap> {
@@ -83,7 +88,7 @@ impl Machine {
         let failing = self.health.iter().any(bad);
         if figures.stopping {
             State::Stopping
-        } else if failing || self.disk_fault.is_some() || self.network_fault.is_some() {
+        } else if failing || self.disk_fault.is_some() || self.cannot_share() {
             State::Impaired
         } else if self.resting {
             State::Standby

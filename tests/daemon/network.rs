@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::daemon::{Daemon, Folder, Setup};
+use super::daemon::{Daemon, Folder, Setup, command};
 use super::origin::{Origin, ok};
 
 /// A node in a network, with the folder of its state.
@@ -61,6 +61,10 @@ fn with_a_damaged_key_it_plays_and_says_why_it_shares_nothing() {
     let status = status(&daemon);
     assert!(status.contains("\"state\":\"impaired\""), "{status}");
     assert!(status.contains("\"sharing\":\"off: the node's key "), "{status}");
+    let mut on = command(&daemon.folder.0);
+    let said = on.args(["sharing", "on"]).output().unwrap();
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("nothing is shared: the node's key"), "{said}");
 }
 
 #[test]

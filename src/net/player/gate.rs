@@ -75,9 +75,12 @@ impl Gate {
             return Err(Refusal::Malformed);
         }
         let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
-        let dotted = has_dots(path);
-        let path = if dotted { without_dots(path) } else { path.to_owned() };
-        if climbs(&path) { Err(Refusal::Malformed) } else { Ok(path + query) }
+        let dotted = has_dots(path).then(|| without_dots(path));
+        match dotted {
+            _ if climbs(dotted.as_deref().unwrap_or(path)) => Err(Refusal::Malformed),
+            Some(path) => Ok(path + query),
+            None => Ok(target.to_owned()),
+        }
     }
 
     /// Whether a `Host` value names this device: an address, localhost, or a configured name.
