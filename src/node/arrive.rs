@@ -38,12 +38,13 @@ impl Machine {
             return self.on_sum(id, arrival);
         }
         let (status, origin) = (arrival.head.status, usize::from(fetch.ask.locator.origin.0));
+        let thing = self.thing_of(&fetch.ask.locator);
         let down = matches!(status, 500 | 502 | 503 | 504);
         if down {
             let cause = format!("it answers {status}");
             self.report.add(Counter::OriginFailures, 1);
             let locator = fetch.ask.locator.clone();
-            self.say(log::Level::Warn, format!("{}: {cause}", self.place_of(&locator)));
+            self.say_alike(&locator, &cause);
             let name = self.name_of(&locator);
             let text = format!("{name}: The origin answers with an error of its own: {status}.");
             self.origin_fault(&locator, &text);
@@ -51,11 +52,11 @@ impl Machine {
                 return self.put(Output::Cancel { fetch: id });
             }
         } else if let Some(health) = self.health.get_mut(origin) {
-            health.on_good(fetch.base);
+            health.on_good(fetch.base, thing);
             if matches!(status, 404 | 410) && self.look_elsewhere(id) {
                 return self.put(Output::Cancel { fetch: id });
             }
-            self.note_answered(id, status);
+            self.note_answered(id, arrival);
         }
         let Some(fetch) = self.fetches.get(&id) else { return };
         if let Some(warning) = arrival.warning {
@@ -301,11 +302,9 @@ impl Machine {
         // Of what an origin chooses by the asker's fields, no peer's answer is one's own.
         let is_chosen = selecting(&fetch.ask.fields, &arrival.head.fields).is_selective();
         let waits = fetch.ask.shared && fetch.waiting.len() > 1;
-        let is_page = arrival.head.status == 200
-            && !matches!(media, MediaRule::None)
-            && arrival.head.fields.first("content-type").is_some_and(is_web_page);
+        let is_useless = self.useless(&fetch.ask, arrival).is_some();
         let keep = match verdict {
-            _ if is_page => None,
+            _ if is_useless => None,
             Verdict::Keep(policy) if fits && !passes && !arrival.to_close => Some(policy),
             Verdict::Share(policy) if fits && waits && !arrival.to_close => Some(policy),
             _ => None,
@@ -316,16 +315,10 @@ impl Machine {
                 health.on_stored(keep.is_some());
             }
         }
-        if is_page {
-            let text = "a web page comes in place of media: a portal that wants a login?";
-            let line = format!("{}: {text}", self.place_of(&locator));
-            self.say(log::Level::Warn, line);
-            let text = format!("{}: {text}", self.name_of(&locator));
-            self.origin_fault(&locator, &text);
-        }
         let Some(fetch) = self.fetches.get(&id) else { return };
         // A server's error says nothing about what is stored (RFC 9111, 4.3.3).
-        if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500 && !is_page) {
+        if let Some(old) = fetch.ask.validates.filter(|_| arrival.head.status < 500 && !is_useless)
+        {
             self.drop_entry(old);
         }
         // Peers are not asked for what cannot be kept, nor for what the origin denies this player.
@@ -373,12 +366,6 @@ impl Machine {
             Some(Life::Key) => MediaRule::Key,
         }
     }
-}
-
-/// Whether a content type is that of a page for people (RFC 9110, 8.3.1).
-fn is_web_page(stated: &str) -> bool {
-    let essence = stated.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("text/html")
 }
 
 /// How long a segment of a live window counts as fresh at most where its origin says nothing; it is

@@ -90,7 +90,7 @@ impl Machine {
         self.report.add(Counter::OriginFailures, 1);
         let Some(fetch) = self.fetches.get(&id) else { return };
         let locator = fetch.ask.locator.clone();
-        self.say(log::Level::Warn, format!("{}: {trouble}", self.place_of(&locator)));
+        self.say_alike(&locator, &trouble.to_string());
         self.trouble_fault(&locator, trouble);
         if self.fail_over(id, &trouble.cause) || self.serve_stale(id) {
             return;
@@ -109,8 +109,9 @@ impl Machine {
     pub(super) fn fail_over(&mut self, id: FetchId, cause: &str) -> bool {
         let Some(fetch) = self.fetches.get(&id) else { return false };
         let origin = usize::from(fetch.ask.locator.origin.0);
+        let thing = self.thing_of(&fetch.ask.locator);
         let Some(health) = self.health.get_mut(origin) else { return false };
-        health.on_bad(fetch.base, cause, self.now);
+        health.on_bad(fetch.base, (cause, thing), self.now);
         let again = fetch.may_repeat();
         let Some(other) = health.other(fetch.tried, self.now).filter(|_| again) else {
             // Whoever works has said that it is not there: that is the player's answer.
@@ -208,6 +209,14 @@ impl Machine {
     pub(super) fn origin_fault(&mut self, locator: &Locator, text: &str) {
         let path = without_query(&locator.target);
         self.report.fault_at(FaultKind::Origin, (text, path), self.now);
+    }
+
+    /// Says what is wrong at a place; of what is alike at others the log counts the first.
+    pub(super) fn say_alike(&mut self, locator: &Locator, what: &str) {
+        let (place, thing) = (self.place_of(locator), self.thing_of(locator));
+        let health = self.health.get_mut(usize::from(locator.origin.0));
+        let first = health.map(|health| health.alike((what, thing), place, self.now));
+        self.say(log::Level::Warn, format!("{}: {what}", first.unwrap_or_default()));
     }
 
     /// An origin's name, for people.

@@ -14,11 +14,15 @@ pub(super) struct Health {
     tried: bool,
     /// Segments in a row that could not be stored: nothing is fetched ahead then.
     unkept: u8,
-    /// Segments in a row that players asked for and were denied.
-    denied: u8,
-    denial: Option<Denial>,
+    /// Playlists, and segments, in a row that players asked for and were denied.
+    denied: [u8; 2],
+    /// When one last was.
+    denied_at: Instant,
+    said: Option<Said>,
     /// When a segment last came slower than it plays, where others before it had.
     late: Option<Instant>,
+    /// When a player last asked for a live playlist that stands still.
+    still: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,15 +32,28 @@ struct Base {
     failures: u32,
     /// A body broke off; whether it was a segment's.
     cut: Option<bool>,
+    /// A segment was not given at all: playlists may be where none is.
+    media: bool,
 }
 
-/// Answers alike that denied what players asked for, and the first place of these.
+/// What the log was told of this origin, for it counts what is alike: the first place of it.
 #[derive(Clone, Debug)]
-struct Denial {
-    answers: String,
-    is_media: bool,
+struct Said {
+    what: String,
+    thing: Thing,
     first: String,
     since: Instant,
+}
+
+/// What is asked of an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thing {
+    /// A playlist or manifest.
+    List,
+    /// What a playlist lists.
+    Media,
+    /// Anything else.
+    Other,
 }
 
 impl Health {
@@ -48,9 +65,11 @@ impl Health {
             last_error: None,
             tried: false,
             unkept: 0,
-            denied: 0,
-            denial: None,
+            denied: [0; 2],
+            denied_at: Instant::default(),
+            said: None,
             late: None,
+            still: None,
         }
     }
 
@@ -79,17 +98,19 @@ impl Health {
         (0..self.bases.len()).filter(move |index| tried & (1 << (index % 32)) == 0)
     }
 
-    /// A base URL answered; one whose bodies break off has yet to bring a whole one.
-    pub(super) fn on_good(&mut self, base: usize) {
+    /// A base URL answered; one whose bodies break off has yet to bring a whole one, and one that
+    /// gave no segment has yet to answer for one.
+    pub(super) fn on_good(&mut self, base: usize, thing: Thing) {
         self.tried = true;
-        if let Some(base) = self.bases.get_mut(base).filter(|base| base.cut.is_none()) {
+        let works = |base: &&mut Base| base.cut.is_none() && (!base.media || thing == Thing::Media);
+        if let Some(base) = self.bases.get_mut(base).filter(works) {
             *base = Base::default();
         }
     }
 
     /// A body of a base URL broke off.
     pub(super) fn on_cut(&mut self, base: usize, is_media: bool, (cause, now): (&str, Instant)) {
-        self.on_bad(base, cause, now);
+        self.on_bad(base, (cause, Thing::Other), now);
         if let Some(base) = self.bases.get_mut(base) {
             base.cut = Some(is_media);
         }
@@ -103,39 +124,54 @@ impl Health {
         }
     }
 
-    /// Players were denied what they asked for; answers the first place of which the same is to
-    /// be said, for the log counts what is alike.
-    pub(super) fn on_denied(
+    /// Players were denied what they asked for.
+    pub(super) fn on_denied(&mut self, (answers, thing): (&str, Thing), now: Instant) {
+        let Some(denied) = self.denied.get_mut(thing as usize) else { return };
+        *denied = denied.saturating_add(1);
+        self.denied_at = now;
+        if *denied >= DENIED {
+            self.last_error = Some(format!("it {answers}"));
+        }
+    }
+
+    /// Something is to be said of a place; answers the first place of which the same was, for the
+    /// log counts what is alike.
+    pub(super) fn alike(
         &mut self,
-        (answers, is_media): (&str, bool),
+        (what, thing): (&str, Thing),
         place: String,
         now: Instant,
     ) -> String {
-        let same = |denial: &Denial| {
-            let is_new = now - denial.since < limits::operator::LOG_REPEAT;
-            is_new && denial.answers == answers && denial.is_media == is_media
+        let same = |said: &Said| {
+            let is_new = now - said.since < limits::operator::LOG_REPEAT;
+            is_new && said.what == what && said.thing == thing
         };
-        if is_media {
-            self.denied = self.denied.saturating_add(1);
-        }
-        if self.denied >= DENIED {
-            self.last_error = Some(format!("it {answers}"));
-        }
-        let made = || Denial { answers: answers.into(), is_media, first: place, since: now };
-        let denial = self.denial.take().filter(same).unwrap_or_else(made);
-        let first = denial.first.clone();
-        self.denial = Some(denial);
+        let made = || Said { what: what.into(), thing, first: place, since: now };
+        let said = self.said.take().filter(same).unwrap_or_else(made);
+        let first = said.first.clone();
+        self.said = Some(said);
         first
     }
 
-    /// A segment was no such answer.
-    pub(super) const fn on_given(&mut self) {
-        self.denied = 0;
+    /// It was no such answer.
+    pub(super) fn on_given(&mut self, thing: Thing) {
+        self.denied.get_mut(thing as usize).into_iter().for_each(|denied| *denied = 0);
     }
 
-    /// Whether what players ask for is denied, segment after segment.
-    pub(super) const fn is_denying(&self) -> bool {
-        self.denied >= DENIED
+    /// Whether what players ask for is denied, one after the other.
+    pub(super) fn is_denying(&self, now: Instant) -> bool {
+        let is_new = now - self.denied_at < limits::operator::LATE;
+        is_new && self.denied.iter().any(|denied| *denied >= DENIED)
+    }
+
+    /// A player asks for a live playlist that stands still, now; or for one that goes on.
+    pub(super) const fn on_still(&mut self, still: Option<Instant>) {
+        self.still = still;
+    }
+
+    /// Whether a live playlist that players ask for stands still.
+    pub(super) fn is_still(&self, now: Instant) -> bool {
+        self.still.is_some_and(|still| now - still < limits::operator::LATE)
     }
 
     /// Segments come slower than they play, now; or one came in time.
@@ -149,10 +185,11 @@ impl Health {
     }
 
     /// A base URL did not answer, or badly; it is spared for a while, longer each time.
-    pub(super) fn on_bad(&mut self, base: usize, cause: &str, now: Instant) {
+    pub(super) fn on_bad(&mut self, base: usize, (cause, thing): (&str, Thing), now: Instant) {
         self.tried = true;
         self.last_error = Some(cause.into());
         let Some(base) = self.bases.get_mut(base) else { return };
+        base.media |= thing == Thing::Media;
         base.failing_since.get_or_insert(now);
         base.retry_at = Some(now + SPARED * 2_u32.pow(base.failures.min(5)));
         base.failures = base.failures.saturating_add(1);
@@ -174,7 +211,8 @@ impl Health {
         match (self.tried, failing) {
             (false, _) => Word::Untried,
             (true, n) if n == self.bases.len() => Word::Failing,
-            (true, _) if self.is_denying() => Word::Denying,
+            (true, _) if self.is_denying(now) => Word::Denying,
+            (true, _) if self.is_still(now) => Word::Still,
             (true, _) if self.is_late(now) => Word::Slow,
             (true, 0) => Word::Good,
             (true, _) => Word::Degraded,
@@ -198,8 +236,8 @@ impl Health {
 /// outage costs few tries (1 s, 2 s ... 32 s).
 const SPARED: Duration = Duration::from_secs(1);
 
-/// Denied segments in a row that are no chance: players ask a few times for one that is not there
-/// yet at the edge of a live stream.
+/// Denied playlists or segments in a row that are no chance: players ask a few times for a segment
+/// that is not there yet at the edge of a live stream.
 const DENIED: u8 = 4;
 
 #[cfg(test)]
@@ -211,20 +249,20 @@ mod tests {
         let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
         let mut health = Health::new(2);
         assert_eq!((health.choose(at(0)), health.word(Instant::default())), (0, Word::Untried));
-        health.on_bad(0, "refused", at(0));
+        health.on_bad(0, ("refused", Thing::List), at(0));
         assert_eq!((health.choose(at(0)), health.other(1, at(0))), (1, Some(1)));
-        health.on_good(1);
+        health.on_good(1, Thing::List);
         assert_eq!(health.word(Instant::default()), Word::Degraded);
         assert_eq!(health.failing_since(), None);
         assert_eq!(health.choose(at(2)), 0);
-        health.on_bad(0, "refused", at(2));
+        health.on_bad(0, ("refused", Thing::List), at(2));
         assert_eq!((health.choose(at(3)), health.choose(at(4))), (1, 0));
-        health.on_bad(1, "refused", at(3));
+        health.on_bad(1, ("refused", Thing::List), at(3));
         assert_eq!(
             (health.word(Instant::default()), health.failing_since()),
             (Word::Failing, Some(at(3)))
         );
-        health.on_good(0);
+        health.on_good(0, Thing::List);
         assert_eq!((health.choose(at(3)), health.word(Instant::default())), (0, Word::Degraded));
         assert_eq!(health.other(3, at(3)), None);
     }
@@ -233,10 +271,10 @@ mod tests {
     fn bodies_that_break_off_count_until_one_is_whole() {
         let mut health = Health::new(1);
         for _ in 0..3 {
-            health.on_good(0);
+            health.on_good(0, Thing::List);
             health.on_cut(0, true, ("it ended", Instant::default()));
         }
-        health.on_good(0);
+        health.on_good(0, Thing::List);
         health.on_whole(0, false);
         assert_eq!(health.word(Instant::default()), Word::Failing);
         health.on_whole(0, true);
@@ -247,31 +285,55 @@ mod tests {
     }
 
     #[test]
-    fn denied_segments_in_a_row_count_and_one_alone_does_not() {
+    fn segments_that_are_not_given_count_until_one_is() {
         let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
         let mut health = Health::new(1);
-        let deny = |health: &mut Health, is_media, place: &str, seconds| {
-            health.on_denied(("answers 404", is_media), place.into(), at(seconds))
+        for second in 0..90 {
+            health.on_good(0, Thing::List);
+            health.on_bad(0, ("it answers 500", Thing::Media), at(second));
+        }
+        health.on_good(0, Thing::List);
+        assert_eq!((health.word(at(90)), health.failing_since()), (Word::Failing, Some(at(0))));
+        health.on_good(0, Thing::Media);
+        assert_eq!((health.word(at(91)), health.failing_since()), (Word::Good, None));
+    }
+
+    #[test]
+    fn what_is_denied_in_a_row_counts_and_one_alone_does_not() {
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+        for (thing, other) in [(Thing::Media, Thing::List), (Thing::List, Thing::Media)] {
+            let mut health = Health::new(1);
+            health.on_good(0, thing);
+            for second in 0..9 {
+                health.on_denied(("answers 404", Thing::Other), at(second));
+            }
+            (10..13).for_each(|second| health.on_denied(("answers 404", thing), at(second)));
+            assert_eq!(health.word(at(13)), Word::Good);
+            health.on_given(thing);
+            health.on_denied(("answers 404", thing), at(80));
+            assert_eq!((health.word(at(80)), health.last_error()), (Word::Good, None));
+            for second in 81..84 {
+                health.on_denied(("answers 404", thing), at(second));
+                health.on_given(other);
+            }
+            assert_eq!(
+                (health.word(at(84)), health.last_error()),
+                (Word::Denying, Some("it answers 404"))
+            );
+            assert_eq!(health.word(at(150)), Word::Good, "nobody asks any more");
+            health.on_given(thing);
+            assert_eq!(health.word(at(84)), Word::Good);
+        }
+    }
+
+    #[test]
+    fn what_is_alike_is_said_of_its_first_place() {
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+        let mut health = Health::new(1);
+        let mut say = |what, place: &str, seconds| {
+            health.alike((what, Thing::Media), place.into(), at(seconds))
         };
-        health.on_good(0);
-        for second in 0..9 {
-            deny(&mut health, false, "tv/favicon.ico", second);
-        }
-        for second in 10..13 {
-            assert_eq!(deny(&mut health, true, &format!("tv/{second}"), second), "tv/10");
-        }
-        assert_eq!(health.word(Instant::default()), Word::Good);
-        health.on_given();
-        assert_eq!(deny(&mut health, true, "tv/last", 80), "tv/last");
-        assert_eq!((health.word(Instant::default()), health.last_error()), (Word::Good, None));
-        for second in 81..84 {
-            deny(&mut health, true, "tv/more", second);
-        }
-        assert_eq!(
-            (health.word(Instant::default()), health.last_error()),
-            (Word::Denying, Some("it answers 404"))
-        );
-        health.on_given();
-        assert_eq!(health.word(Instant::default()), Word::Good);
+        assert_eq!([say("a", "tv/1", 0), say("a", "tv/2", 59)], ["tv/1", "tv/1"]);
+        assert_eq!([say("a", "tv/3", 60), say("b", "tv/4", 61)], ["tv/3", "tv/4"]);
     }
 }

@@ -83,15 +83,18 @@ impl Machine {
 
     fn state(&self, now: Instant, figures: Figures) -> State {
         let bad = |health: &Health| {
-            health.failing_since().is_some() || health.is_denying() || health.is_late(now)
+            health.failing_since().is_some()
+                || health.is_denying(now)
+                || health.is_still(now)
+                || health.is_late(now)
         };
         let failing = self.health.iter().any(bad);
         if figures.stopping {
             State::Stopping
-        } else if failing || self.disk_fault.is_some() || self.cannot_share() {
-            State::Impaired
         } else if self.resting {
             State::Standby
+        } else if failing || self.disk_fault.is_some() || self.cannot_share() {
+            State::Impaired
         } else if self.playing(now).is_empty() {
             State::Idle
         } else {

@@ -29,6 +29,7 @@ impl Machine {
             let (locator, range) = (exchange.request.locator.clone(), exchange.span());
             exchange.is_media = self.timeline.on_request(&locator, range, self.now);
             self.note_starved(&exchange);
+            self.note_still(&locator);
             if exchange.is_media && exchange.may_share() {
                 let fields = forwarded(&exchange.request.fields);
                 self.manners.insert(locator.origin, fields);

@@ -132,8 +132,11 @@ pub enum Health {
     Good,
     /// A base URL fails and another one serves.
     Degraded,
-    /// It answers, but segment after segment with an error of the 4xx kind.
+    /// It answers, but one request after the other with an error of the 4xx kind, or with nothing
+    /// that could be played.
     Denying,
+    /// It answers, but a live playlist that players ask for stands still.
+    Still,
     /// It works, but segment after segment comes slower than it plays.
     Slow,
     /// None of its base URLs answers.
@@ -306,6 +309,7 @@ impl Health {
             Self::Good => "works",
             Self::Degraded => "works, on a spare URL",
             Self::Denying => "answers, but denies what players ask",
+            Self::Still => "answers, but its live playlist stands still",
             Self::Slow => "works, but slower than the picture plays",
             Self::Failing => "fails",
         }

@@ -26,6 +26,8 @@ fn film(seconds: u32, segments: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 
     })
 }
 
+const HEAD: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n";
+
 fn health(node: &Node) -> (String, String) {
     let status = node.status();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -166,11 +168,105 @@ fn the_page_of_a_portal_is_no_segment_and_is_gone_with_it() {
     let node = Node::with(&origin.url(), "");
     node.get("/tv/hls/p.m3u8");
     node.get("/tv/hls/s0.ts?token=1").is("log in");
-    node.logged(&["<4>", "tv/hls/s0.ts: a web page comes in place of media"]);
+    node.logged(&["<4>", "tv/hls/s0.ts: the origin answers with a web page"]);
     let text = node.status()["faults"][0]["text"].to_string();
     assert!(text.contains("a portal that wants a login?"), "{text}");
+    for number in 1..5 {
+        node.get(&format!("/tv/hls/s{number}.ts?token=1")).is("log in");
+    }
+    assert_eq!(health(&node), ("impaired".into(), "denying".into()));
     portal.store(false, Ordering::SeqCst);
     node.get("/tv/hls/s0.ts?token=1").is("media");
+    assert_eq!(health(&node), ("playing".into(), "good".into()));
+}
+
+#[test]
+fn playlists_that_are_denied_or_hold_nothing_are_told_as_segments_are() {
+    for (status, kind, body) in [
+        ("403 Forbidden", "text/plain", "token"),
+        ("200 OK", "text/html", "log in"),
+        ("200 OK", "application/vnd.apple.mpegurl", ""),
+    ] {
+        let origin = Origin::new(move |_, reply| {
+            let fields = format!("Content-Type: {kind}\r\nCache-Control: no-store\r\n");
+            reply.answer(status, &fields, body);
+        });
+        let node = Node::with(&origin.url(), "");
+        for _ in 0..4 {
+            node.get("/tv/p.m3u8");
+        }
+        assert_eq!(health(&node), ("impaired".into(), "denying".into()), "{status} {kind}");
+        let text = node.status()["faults"][0]["text"].to_string();
+        assert!(text.contains("tv answers ") && text.ends_with("Last: /p.m3u8\""), "{text}");
+    }
+}
+
+#[test]
+fn segments_that_hold_nothing_are_told_and_not_kept() {
+    let empty = Arc::new(AtomicBool::new(true));
+    let still = Arc::clone(&empty);
+    let origin = channel(move |_, reply| {
+        let body = if still.load(Ordering::SeqCst) { "" } else { "media" };
+        reply.answer("200 OK", "Cache-Control: max-age=60\r\n", body);
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    for number in 0..4 {
+        node.get(&format!("/tv/hls/s{number}.ts?token=1")).is("");
+    }
+    assert_eq!(health(&node), ("impaired".into(), "denying".into()));
+    node.logged(&["<4>", "tv/hls/s0.ts: the origin answers with nothing"]);
+    empty.store(false, Ordering::SeqCst);
+    node.get("/tv/hls/s0.ts?token=1").is("media");
+}
+
+#[test]
+fn an_origin_that_gives_no_segment_fails_since_the_first_and_says_it_once() {
+    let origin = channel(|asked, reply| match asked.path() {
+        "/hls/s9.ts" => reply.answer("200 OK", "", "media"),
+        _ => reply.answer("500 No", "", "no"),
+    });
+    let node = Node::with(&origin.url(), "");
+    for number in 0..5 {
+        node.get("/tv/hls/p.m3u8?again=1");
+        node.get(&format!("/tv/hls/s{number}.ts?token=1"));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    node.get("/tv/hls/p.m3u8?again=1");
+    assert_eq!(health(&node), ("impaired".into(), "failing".into()));
+    let since = node.status()["origins"][0]["failing_seconds"].as_u64();
+    assert!(since >= Some(1), "{since:?}");
+    node.logged(&["<4>", "tv/hls/s0.ts: it answers 500"]);
+    assert_eq!(node.said(&["it answers 500", "s3.ts"]), 0, "the same is counted");
+    node.get("/tv/hls/s9.ts?token=1").is("media");
+    assert_eq!(health(&node), ("playing".into(), "good".into()));
+}
+
+#[test]
+fn a_live_playlist_that_stands_still_is_told_while_a_player_asks_for_it() {
+    let more = Arc::new(AtomicBool::new(false));
+    let goes_on = Arc::clone(&more);
+    let origin = Origin::new(move |_, reply| {
+        let mut list = HEAD.replace("TARGETDURATION:4", "TARGETDURATION:1");
+        list += "#EXTINF:1,\ns0.ts\n#EXTINF:1,\ns1.ts\n";
+        if goes_on.load(Ordering::SeqCst) {
+            list += "#EXTINF:1,\ns2.ts\n";
+        }
+        reply.answer("200 OK", HLS, &list);
+    });
+    let node = Node::with(&origin.url(), "");
+    let ask = || {
+        node.get("/tv/p.m3u8");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        health(&node)
+    };
+    (0..4).for_each(|_| assert_eq!(ask(), ("playing".into(), "good".into())));
+    (0..6).for_each(|_| drop(ask()));
+    assert_eq!(ask(), ("impaired".into(), "still".into()));
+    node.logged(&["<4>", "tv/p.m3u8: the live playlist stands still"]);
+    more.store(true, Ordering::SeqCst);
+    ask();
+    assert_eq!(ask(), ("playing".into(), "good".into()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::answer::{Arrival, Life, Listed, Playing, Wanted};
 use super::index::{Index, Place};
 use super::leaving::Leaving;
 use super::row::{Content, is_at};
-use super::stream::Stream;
+use super::stream::{Still, Stream};
 use crate::base::id::OriginId;
 use crate::base::limits;
 use crate::base::map::Map;
@@ -63,6 +63,13 @@ impl Timeline {
         let dated = arrival.date.map(|date| (date, now));
         let ignored = &self.ignored;
         let change = stream.update(plan, dated, |locator| name(ignored, locator).target);
+        let same = change.came.is_empty() && change.went.is_empty();
+        stream.still = match stream.still {
+            _ if is_manifest => None,
+            Some(still) if same => Some(still),
+            Some(still) => Some(Still { since: now, ..still }),
+            None => Some(Still { since: now, polled: now }),
+        };
         if is_manifest && !(change.came.is_empty() && change.went.is_empty()) {
             self.index.forget(id);
         }
@@ -186,6 +193,20 @@ impl Timeline {
         let stream = self.streams.get(&found.stream).filter(|stream| stream.pace.live)?;
         let window = stream.window();
         (!window.is_zero()).then(|| window.max(stream.pace.target.saturating_mul(3)))
+    }
+
+    /// A player asks for a playlist: for how long a live one lists the same, and its target
+    /// duration. What nobody has asked for meanwhile is not known to have stood still.
+    pub fn still(&mut self, asked: &Locator, now: Instant) -> Option<(Duration, Duration)> {
+        let id = self.playlist(asked)?;
+        let stream = self.streams.get_mut(&id).filter(|stream| stream.pace.live)?;
+        let target = stream.pace.target;
+        let still = stream.still.as_mut()?;
+        if now - still.polled > target.saturating_mul(4) {
+            still.since = now;
+        }
+        still.polled = now;
+        Some((now - still.since, target))
     }
 
     /// The streams that are or were lately played.

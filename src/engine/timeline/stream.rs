@@ -30,8 +30,17 @@ pub(super) struct Stream {
     pub(super) keys: Vec<Locator>,
     /// When a name last came back for another segment, as those do that count in a ring.
     pub(super) repeated: Option<Instant>,
+    /// Since when a list of segments is the same.
+    pub(super) still: Option<Still>,
     /// The buffers of its player: of each set of renditions that replace each other.
     pub(super) heads: Map<u32, Playhead>,
+}
+
+/// How long a list of segments is the same, as far as players ask for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Still {
+    pub(super) since: Instant,
+    pub(super) polled: Instant,
 }
 
 /// What a new plan changed: rows and their segments that came or went.
@@ -59,6 +68,7 @@ impl Stream {
             variants: Vec::new(),
             keys: Vec::new(),
             repeated: None,
+            still: None,
             heads: Map::new(),
         }
     }

@@ -123,7 +123,7 @@ fn origins(origins: &[Origin]) -> String {
         let tone = match origin.health {
             Health::Untried => "calm",
             Health::Good => "good",
-            Health::Degraded | Health::Denying | Health::Slow => "warn",
+            Health::Degraded | Health::Denying | Health::Still | Health::Slow => "warn",
             Health::Failing => "bad",
         };
         let since = origin.failing_seconds.map(|seconds| format!(", for {}", words::time(seconds)));
