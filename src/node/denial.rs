@@ -1,10 +1,10 @@
 //! Answers of the 4xx kind that players get: an expired token, a blocked region, a wrong URL.
 
-use super::event::Arrival;
+use super::event::{Arrival, Refusal};
 use super::fetch::Ask;
 use super::health::Thing;
 use super::machine::Machine;
-use super::report::Counter;
+use super::report::{Counter, FaultKind};
 use crate::base::id::{ExchangeId, FetchId};
 use crate::base::url::Locator;
 use crate::engine::timeline::answer::Life;
@@ -84,6 +84,28 @@ impl Machine {
         let first = health.alike((answers, thing), place, self.now);
         let line = format!("{first}: the origin {answers}: the player gets the same");
         self.say(log::Level::Warn, line);
+    }
+
+    /// The port refused somebody: what is no fault of theirs, the owner is to know.
+    pub(super) fn on_refused(&mut self, refusal: Refusal) {
+        let (counter, text) = match refusal {
+            Refusal::Malformed | Refusal::Slow => return self.report.add(Counter::Malformed, 1),
+            Refusal::Host => (
+                Counter::ForbiddenHost,
+                "A request called this device by a name that [player] host-names does not have.",
+            ),
+            Refusal::Network => {
+                (Counter::NotAllowed, "A device was refused: [player] allow has no network of it.")
+            }
+            Refusal::Crowd => (Counter::NotAllowed, "A connection was refused: all are in use."),
+            Refusal::Origin => (
+                Counter::UnknownOrigin,
+                "A player asked for an origin that is not configured: paths begin with its name.",
+            ),
+        };
+        self.report.add(counter, 1);
+        self.fault(FaultKind::Player, text);
+        self.say(log::Level::Warn, text.into());
     }
 
     /// A player asks for a playlist: whether a live one still goes on.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::account::Books;
 use super::consent::Consent;
 use super::disk::Disk;
-use super::event::{Input, Output, Refusal};
+use super::event::{Input, Output};
 use super::exchange::Exchange;
 use super::fetch::Fetch;
 use super::governor::Rule;
@@ -245,15 +245,6 @@ impl Machine {
             self.report.add(Counter::Connections, 1);
         }
         self.connections = count;
-    }
-
-    fn on_refused(&mut self, refusal: Refusal) {
-        let counter = match refusal {
-            Refusal::Malformed | Refusal::Slow | Refusal::Origin => Counter::Malformed,
-            Refusal::Host => Counter::ForbiddenHost,
-            Refusal::Network | Refusal::Crowd => Counter::NotAllowed,
-        };
-        self.report.add(counter, 1);
     }
 
     fn on_left(&mut self, id: ExchangeId, sent: u64) {

@@ -58,7 +58,8 @@ counters! {
     PlayerStalls, "player_stalls", Count, "Times that players said their picture stood still.";
     Malformed, "malformed", Count, "Requests refused because they break HTTP.";
     ForbiddenHost, "forbidden_host", Count, "Requests refused because of their Host field.";
-    NotAllowed, "not_allowed", Count, "Connections refused because of their address.";
+    NotAllowed, "not_allowed", Count, "Connections refused for their address or their number.";
+    UnknownOrigin, "unknown_origin", Count, "Requests for an origin that is not configured.";
     PlayerBytes, "player_bytes", Bytes, "Bytes of content given to players.";
     CacheBytes, "cache_bytes", Bytes, "Bytes of content to players that came from the cache.";
     SwarmBytes, "swarm_bytes", Bytes, "Bytes of content to players that came by way of peers.";

@@ -238,6 +238,7 @@ fn the_counters_agree_with_what_was_done() {
     player.get("/o/b", "").expect(200);
     player.get("/o/bad", "").expect(500);
     player.get("/", "").expect(404);
+    player.get("/p/a", "").expect(307);
     daemon.send("GET /o/a HTTP/1.1\r\nHost: evil.example\r\n\r\n").expect(421);
     daemon.send("GET /o/a HTTP/1.1\r\n\r\n").expect(400);
     for (name, wanted) in [
@@ -248,7 +249,8 @@ fn the_counters_agree_with_what_was_done() {
         ("collapsed", 0),
         ("player_errors", 1),
         ("forbidden_host", 1),
-        ("malformed", 2),
+        ("malformed", 1),
+        ("unknown_origin", 1),
         ("origin_requests", 3),
         ("origin_bytes", 1000 + 500 + 4),
         ("cache_bytes", 3 * 1000 + 100),

@@ -242,6 +242,8 @@ fn rfc_9110_7_4_names_that_are_not_this_devices_are_misdirected() {
     }
     assert!(origin.all().is_empty());
     assert_eq!(daemon.counter("forbidden_host"), 4);
+    daemon.wait_log("<4>A request called this device by a name that [player] host-names");
+    assert!(daemon.status()["faults"].to_string().contains("host-names"));
     for host in ["127.0.0.1", "localhost:1", "[::1]:8642", "box.lan", "192.168.1.2:8642"] {
         ask(host).expect(200);
     }

@@ -8,6 +8,7 @@ use smol::{Timer, future};
 
 use super::connection::{Asked, Connection};
 use super::desk::Word;
+use super::gate::is_asked_of_all;
 use super::listener::Port;
 use super::pace::Pace;
 use super::refusal;
@@ -119,10 +120,12 @@ impl<'a> Exchange<'a> {
             Err(refusal) => {
                 self.keep &= framing == Framing::Length(0);
                 let onward = || self.port.gate().onward(&head);
+                if refusal != Refusal::Origin || !is_asked_of_all(&head.target) {
+                    self.port.refused(refusal);
+                }
                 if let Some(url) = (refusal == Refusal::Origin).then(onward).flatten() {
                     return self.answer(&refusal::onward(&url)).await;
                 }
-                self.port.refused(refusal);
                 return self.answer(&refusal::answer(refusal)).await;
             }
         };

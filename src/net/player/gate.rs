@@ -38,8 +38,7 @@ impl Gate {
     /// player says that it has it from. What browsers ask everybody for goes nowhere.
     pub fn onward(&self, head: &RequestHead) -> Option<Url> {
         let target = self.target(head).ok()?;
-        let asked_of_all = matches!(without_query(&target), "/" | "/favicon.ico" | "/robots.txt");
-        if asked_of_all || !matches!(&*head.method, "GET" | "HEAD") {
+        if is_asked_of_all(&target) || !matches!(&*head.method, "GET" | "HEAD") {
             return None;
         }
         let place = match &*self.places.0 {
@@ -133,6 +132,11 @@ impl Gate {
         answer.push_str("Access-Control-Max-Age: 86400\r\n");
         Some(answer)
     }
+}
+
+/// Whether a target is one that browsers and robots ask of every server.
+pub fn is_asked_of_all(target: &str) -> bool {
+    matches!(without_query(target), "/" | "/favicon.ico" | "/robots.txt")
 }
 
 fn is_token(text: &str) -> bool {
