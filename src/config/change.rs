@@ -37,7 +37,8 @@ pub fn difference(old: &Config, new: &Config) -> Vec<Change> {
         .map(|key| Change { key: key.path(), kind: Kind::Changed, live: key.live })
         .collect();
     let (before, after) = (&old.network, &new.network);
-    if before.secret != after.secret && before.secret_file == after.secret_file {
+    let is_read = after.fault.is_none() && before.secret_file == after.secret_file;
+    if before.secret != after.secret && is_read {
         let key = "network.secret-file".into();
         changes.push(Change { key, kind: Kind::Changed, live: false });
     }

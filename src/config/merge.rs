@@ -285,7 +285,8 @@ impl Merge {
         let Some(path) = network.secret_file.as_ref().filter(|_| network.exists()) else { return };
         match Secret::read(path, &self.sources.of("network.secret-file")) {
             Ok(secret) => self.config.network.secret = Some(secret),
-            Err(problem) => self.problem(problem),
+            // Players need none.
+            Err(problem) => self.config.network.fault = Some(problem.to_string()),
         }
     }
 }

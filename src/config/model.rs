@@ -140,6 +140,8 @@ pub struct Network {
     pub secret_file: Option<PathBuf>,
     /// What that file holds; read where a network is named.
     pub secret: Option<Secret>,
+    /// Why it cannot be used: then nothing is shared.
+    pub fault: Option<String>,
     /// The file with this node's admission, signed by an operator.
     pub admission: Option<PathBuf>,
     /// Those whose admissions count.
@@ -258,6 +260,7 @@ impl Default for Network {
             name: String::new(),
             secret_file: None,
             secret: None,
+            fault: None,
             admission: None,
             operators: Vec::new(),
             listen: vec![([0; 4], PEER_PORT).into(), ([0_u16; 8], PEER_PORT).into()],

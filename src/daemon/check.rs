@@ -31,9 +31,9 @@ pub fn check(paths: &Paths, flags: &Flags, quiet: bool) -> Outcome {
         Ok(loaded) => {
             let out = if quiet { String::new() } else { listing(&loaded.config, &loaded.sources) };
             let fault = network_fault(&loaded.config);
-            let code = fault.as_ref().map_or(0, code_of);
-            let fault = fault.map(|fault| format!("neap: {fault}\n")).unwrap_or_default();
-            Outcome { out, err: remarks(&loaded) + &fault, code }
+            let fault = fault.map(|fault| format!("neap: nothing is shared: {fault}\n"));
+            let err = remarks(&loaded) + &fault.unwrap_or_default();
+            Outcome { out, err, ..Outcome::default() }
         }
     }
 }
@@ -49,14 +49,16 @@ pub fn configured(paths: &Paths, flags: &Flags) -> Result<Loaded, Outcome> {
     })
 }
 
-/// What of the files of the network keeps a node from sharing: the admission, or its own key.
-fn network_fault(config: &Config) -> Option<io::Error> {
+/// What of the files of the network keeps a node from sharing: the secret, the admission, or its
+/// own key. Players are served all the same.
+fn network_fault(config: &Config) -> Option<String> {
     if !config.network.exists() {
         return None;
     }
     let key = config.network.state.join(identity::FILE);
-    let key = || Some(Identity::read(&key).err().filter(|_| key.exists())?.into());
-    Settings::of(&config.network).err().or_else(key)
+    let key = || Some(Identity::read(&key).err().filter(|_| key.exists())?.to_string());
+    let admission = || Some(Settings::of(&config.network).err()?.to_string());
+    config.network.fault.clone().or_else(admission).or_else(key)
 }
 
 /// The exit code of a start that failed.

@@ -39,6 +39,9 @@ impl Network {
         if !config.network.exists() {
             return Ok(None);
         }
+        if let Some(fault) = &config.network.fault {
+            return Err(io::Error::other(fault.as_str()));
+        }
         let executor = Rc::clone(&door.executor);
         let trackers = &config.network.trackers;
         let trackers =

@@ -74,6 +74,18 @@ fn with_a_wrong_admission_it_plays_as_well() {
 }
 
 #[test]
+fn without_its_secret_it_plays_as_well() {
+    let member = Member::new("listen = []\n");
+    let secret = member.folder.0.join("secret");
+    std::fs::remove_file(&secret).unwrap();
+    let said = member.plays().wait_log("nothing is shared: ");
+    assert!(said.contains("network.secret-file") && said.contains("no such file"), "{said}");
+    std::fs::write(&secret, "0123456789abcdef").unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).unwrap();
+    member.plays().wait_log("everybody on this device may use it");
+}
+
+#[test]
 fn where_no_key_can_be_kept_one_is_made_for_the_start() {
     // Not even root makes a folder there.
     let daemon = Member { state: "/proc/none".into(), ..Member::new("listen = []\n") }.plays();
