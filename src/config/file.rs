@@ -1,9 +1,11 @@
 //! A file as written: read within bounds, its TOML, and the line of every byte.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use toml::de::{DeTable, Error};
 
 use crate::base::limits;
@@ -46,7 +48,7 @@ impl Text {
     /// Reads a file; `None` when there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, Problem> {
         let mut bytes = Vec::new();
-        let read = File::open(path)
+        let read = open(path)
             .and_then(|file| file.take(limits::config::CONFIG + 1).read_to_end(&mut bytes));
         match read {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -152,6 +154,17 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Problem {
     };
     let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
     Problem { source: Source::File(path.into()), text, forbidden }
+}
+
+/// Opens a file that is read whole, perhaps by the loop that serves players. A pipe is none: who
+/// opens it waits until somebody writes.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.file_type().is_fifo() {
+        true => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, and no file")),
+        false => Ok(file),
+    }
 }
 
 /// For a bare word: the parser takes one that begins with `t` or `f` for a misspelt boolean.

@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::base::peer::NodeKey;
 use crate::base::units::Size;
 
-use super::file::unreadable;
+use super::file::{open, unreadable};
 use super::model::{Config, Network};
 
 /// What was found; `None` where the system did not say.
@@ -121,7 +121,7 @@ fn total_memory(text: &str) -> Option<Size> {
 
 fn bad_files(network: &Network) -> Vec<(&'static str, PathBuf, String)> {
     let missing = |path: &Path| {
-        let error = fs::File::open(path).err()?;
+        let error = open(path).err()?;
         Some(unreadable(path, &error).text)
     };
     let files = [
@@ -140,11 +140,8 @@ fn bad_files(network: &Network) -> Vec<(&'static str, PathBuf, String)> {
 
 /// The public half of the node's key: it stands last in the file (RFC 8410, 10.3), and no more
 /// than that is read.
-fn own_key(state: &Path) -> Option<NodeKey> {
-    let path = state.join(KEY_FILE);
-    // A pipe in its place would be waited for.
-    let is_file = fs::metadata(&path).is_ok_and(|found| found.is_file());
-    let mut file = if is_file { fs::File::open(path).ok()? } else { return None };
+pub fn own_key(state: &Path) -> Option<NodeKey> {
+    let mut file = open(&state.join(KEY_FILE)).ok()?;
     file.seek(SeekFrom::End(-34)).ok()?;
     let mut end = Vec::new();
     file.take(34).read_to_end(&mut end).ok()?;
@@ -161,7 +158,7 @@ fn state(path: &Path) -> Folder {
 
 fn certificate_fault(path: &Path) -> Option<String> {
     let mut text = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(PEM).read_to_end(&mut text));
+    let read = open(path).and_then(|file| file.take(PEM).read_to_end(&mut text));
     match read {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Some("there is no such file".into())

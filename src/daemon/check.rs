@@ -10,6 +10,8 @@ use crate::config::layers::{Flags, Loaded, Paths};
 use crate::config::model::{Config, Origin};
 use crate::config::problem::exit_code;
 use crate::config::show;
+use crate::config::site::own_key;
+use crate::host::clock;
 use crate::net::peer::identity::{self, Identity};
 use crate::net::peer::settings::Settings;
 
@@ -57,8 +59,15 @@ fn network_fault(config: &Config) -> Option<String> {
     }
     let key = config.network.state.join(identity::FILE);
     let key = || Some(Identity::read(&key).err().filter(|_| key.exists())?.to_string());
-    let admission = || Some(Settings::of(&config.network).err()?.to_string());
-    config.network.fault.clone().or_else(admission).or_else(key)
+    let settings = match Settings::of(&config.network) {
+        Ok(settings) => settings,
+        Err(error) => return Some(error.to_string()),
+    };
+    let admission = || {
+        let own = own_key(&config.network.state).filter(|_| settings.vendor.is_none())?;
+        settings.admission_fault(own, clock::trusted_date()).map(str::to_owned)
+    };
+    config.network.fault.clone().or_else(key).or_else(admission)
 }
 
 /// The exit code of a start that failed.

@@ -78,6 +78,10 @@ impl Network {
             log::info!("sharing is switched off by a call: 'neap sharing on' ends that");
         }
         self.run.know(self.port.key(), self.port.signer());
+        if let Some(fault) = self.port.admission_fault() {
+            log::warn!("{fault}");
+            self.run.cannot_share(fault);
+        }
         log::info!("this node is {}", self.port.key());
     }
 

@@ -1,6 +1,7 @@
 //! `neap reset`: forgets what this device learnt, after asking, as when it changes hands.
 
 use std::io::{BufRead, Write};
+use std::os::unix::net::UnixStream;
 
 use super::check::{Outcome, configured};
 use crate::base::units::Size;
@@ -23,6 +24,10 @@ pub fn outcome(
         Ok(loaded) => loaded.config,
         Err(outcome) => return outcome,
     };
+    if let Some(control) = config.admin.control.filter(|path| UnixStream::connect(path).is_ok()) {
+        let err = format!("neap: {}: neap is running: stop it first\n", control.display());
+        return Outcome { err, code: 70, ..said(String::new()) };
+    }
     let place = config.cache.path.display().to_string();
     let folder = config.cache.path.exists().then(|| Folder::new(config.cache.path));
     if let Some(Err(fault)) = folder.as_ref().map(Folder::prepare) {

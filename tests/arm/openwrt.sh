@@ -56,6 +56,13 @@ start() {
     : >"$work/out"
     UCI=$work/uci OUT=$work/out $shell -c ". '$work/stubs'; . '$work/init'; start_service" >>"$work/out" 2>&1
 }
+# reload UCI: the same for one that runs.
+reload() {
+    cat >"$work/uci"
+    : >"$work/out"
+    UCI=$work/uci OUT=$work/out $shell -c ". '$work/stubs'; . '$work/init'; procd_running() { return 0; }
+        procd_send_signal() { echo \"signal \$*\" >>\"\$OUT\"; }; stop() { echo stopped >>\"\$OUT\"; }; reload_service" >>"$work/out" 2>&1
+}
 faults=0
 good() { echo "ok    openwrt: $*"; }
 bad() { echo "FAULT openwrt: $*: $(cat "$work/out" "$work/etc/neap.toml" 2>/dev/null)"; faults=$((faults + 1)); }
@@ -112,6 +119,16 @@ if told "^mount-rw .*$work/state" && [ -d "$work/state" ]; then good 'its key ha
 if told 'logger.*no disk cache'; then good 'a cache in the router'"'"'s own flash is refused'; else bad 'a cache in the flash is refused'; fi
 for want in '^param respawn ' '^param user neap' '^param no_new_privs 1' '^param reload_signal HUP' '^jail neap .*ronly' '^param capabilities '; do
     if told "$want"; then good "procd: $want"; else bad "procd: $want"; fi
+done
+for enabled in 1 0; do
+    reload <<UCI
+config neap 'main'
+option enabled '$enabled'
+config origin 'tv'
+option url 'https://cdn.example.com/live/'
+UCI
+    if [ "$enabled" = 1 ]; then want='^signal neap neap HUP' name='a reload signals it'; else want='^stopped' name='a reload that switches it off ends it'; fi
+    if told "$want"; then good "$name"; else bad "$name"; fi
 done
 for file in "$root"/cross/openwrt/files/neap.hotplug "$root"/cross/openwrt/files/neap.rpcd "$root"/cross/buildroot/S80neap \
     "$root"/yocto/meta-neap/recipes-multimedia/neap/files/neap.init "$root"/yocto/meta-neap/recipes-multimedia/neap/files/run-ptest; do

@@ -74,6 +74,50 @@ fn with_a_wrong_admission_it_plays_as_well() {
 }
 
 #[test]
+fn an_admission_that_does_not_hold_is_told() {
+    let admit = |member: &Member, node: &str| {
+        let daemon = member.plays();
+        let run = |words: &[&str]| {
+            let output = command(&daemon.folder.0).args(words).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        let own = run(&["key"]);
+        (run(&["admit", if node.is_empty() { &own } else { node }]), own)
+    };
+    let operator = Member::new("listen = []\n");
+    let other = format!("ed25519:{}", "7f".repeat(32));
+    let (line, key) = admit(&operator, &other);
+    let file = operator.folder.0.join("admission");
+    std::fs::write(&file, line).unwrap();
+    let with = |operators: &str| Member {
+        more: format!(
+            "listen = []\nadmission-file = \"{}\"\noperators = \"{operators}\"\n",
+            file.display()
+        ),
+        ..Member::new("")
+    };
+    for (operators, why) in [(&key, "was made for another key"), (&other, "is signed by none of")] {
+        let member = with(operators);
+        let daemon = member.plays();
+        daemon.wait_log(&format!("this node's admission {why}"));
+        let status = status(&daemon);
+        assert!(status.contains("\"sharing\":\"off: this node's admission "), "{status}");
+        assert!(status.contains("\"state\":\"impaired\""), "{status}");
+        let check = command(&daemon.folder.0).args(["check", "--quiet"]).output().unwrap();
+        let said = String::from_utf8_lossy(&check.stderr).into_owned();
+        assert!(
+            said.contains(&format!("nothing is shared: this node's admission {why}")),
+            "{said}"
+        );
+    }
+    // The node's own holds.
+    let (line, key) = admit(&operator, "");
+    std::fs::write(&file, line).unwrap();
+    let member = Member { state: operator.state.clone(), ..with(&key) };
+    assert!(!status(&member.plays()).contains("this node's admission"));
+}
+
+#[test]
 fn without_its_secret_it_plays_as_well() {
     let member = Member::new("listen = []\n");
     let secret = member.folder.0.join("secret");

@@ -147,6 +147,28 @@ fn sighup_with_a_bad_file_changes_nothing_and_says_why() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let origin = Origin::with("/a", ok(FRESH, "content"));
+    let daemon = Daemon::new(&origin);
+    let folder = daemon.folder.0.join("neap.toml.d");
+    std::fs::create_dir(&folder).unwrap();
+    nix::unistd::mkfifo(&folder.join("x.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("x.toml: it cannot be read (it is a pipe, and no file)");
+    daemon.wait_log("the configuration stays as it was");
+    assert_eq!(daemon.get("/o/a").expect(200).text(), "content");
+}
+
+#[test]
+fn nothing_is_forgotten_under_a_running_neap() {
+    let origin = Origin::new();
+    let daemon = Daemon::new(&origin);
+    let (code, said) = ended(&command(&daemon.folder.0).args(["reset", "--yes"]).output().unwrap());
+    assert_eq!(code, 70, "{said}");
+    assert!(said.contains("neap is running: stop it first"), "{said}");
+}
+
+#[test]
 fn a_wrong_file_keeps_no_status_from_being_asked() {
     let origin = Origin::with("/a", ok(FRESH, "content"));
     let daemon = Daemon::new(&origin);

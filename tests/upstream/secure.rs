@@ -1,5 +1,7 @@
 //! TLS to an origin: versions, names, roots, and what is refused.
 
+use std::io::{Read, Write};
+
 use neap::base::time::Date;
 use neap::host::clock;
 use neap::net::origin::tls::Trust;
@@ -105,6 +107,22 @@ fn refused(server: Server, authority: &Authority, (sentence, cause): (&str, &str
     assert_eq!(origin.asked().len(), 0);
     let status = node.status();
     assert_eq!(status["origins"][0]["health"], "failing", "{status}");
+}
+
+#[test]
+fn a_port_that_speaks_no_tls_is_told_as_such() {
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = plain.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for stream in plain.incoming().flatten() {
+            // As nginx answers what is no HTTP.
+            let _ = (&stream).read(&mut [0; 512]);
+            let _ = (&stream).write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let node = Node::with(&format!("https://{at}/"), "");
+    node.get("/tv/a").is_trouble(502, "The origin's answer is not valid HTTP.");
+    node.logged(&["<4>", "TLS with 127.0.0.1", "is it TLS that is spoken at this port?"]);
 }
 
 #[test]

@@ -94,7 +94,11 @@ impl log::Log for Logger {
         for (level, text) in self.repeats().drain() {
             self.queue.push(level, scrub::plain(&text, limits::operator::LOG_LINE).into_owned());
         }
-        self.queue.flush(limits::operator::LOG_FLUSH);
+        if !self.queue.flush(limits::operator::LOG_FLUSH) {
+            // Nobody takes them: better there than nowhere, as a start that fails is told.
+            self.queue.retarget(Target::Stderr { marks: true });
+            self.queue.flush(limits::operator::LOG_FLUSH);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 use smol::io::{AsyncRead, AsyncWrite};
 
 use crate::base::time::Date;
+use crate::config::file::open;
 use crate::node::trouble::{Trouble, TroubleKind};
 use crate::wire::http::conditions::format_date;
 
@@ -27,7 +28,8 @@ impl Trust {
     pub fn new(ca: Option<&Path>, date: fn() -> Date) -> io::Result<Self> {
         let mut roots = system_roots();
         if let Some(path) = ca {
-            let pem = std::fs::read(path)?;
+            let mut pem = Vec::new();
+            open(path)?.read_to_end(&mut pem)?;
             if add_pem(&mut roots, &pem) == 0 {
                 let cause = format!("{} holds no certificate", path.display());
                 return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
@@ -68,7 +70,13 @@ fn refusal(error: &io::Error, host: &str) -> (TroubleKind, String) {
     use CertificateError as Fault;
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
     let Some(rustls::Error::InvalidCertificate(fault)) = cause else {
-        return (TroubleKind::Certificate, error.to_string());
+        let says = error.to_string();
+        return match cause {
+            Some(rustls::Error::InvalidMessage(_)) => {
+                (TroubleKind::Protocol, format!("{says}: is it TLS that is spoken at this port?"))
+            }
+            _ => (TroubleKind::Certificate, says),
+        };
     };
     let dated = |what: &str, at: &UnixTime, now: &UnixTime, then: &str| {
         let cause = format!(

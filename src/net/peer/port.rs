@@ -28,7 +28,7 @@ use crate::base::peer::{NodeKey, PeerId, Role};
 use crate::base::time::Instant;
 use crate::net::ground::door::Door;
 use crate::node::peering::{Parting, PeerOrder, Peering};
-use crate::wire::membership::{Denial, Side};
+use crate::wire::membership::Side;
 
 /// The port to every peer.
 pub struct Port {
@@ -90,7 +90,6 @@ impl Port {
             lines: RefCell::default(),
             stopping: Cell::new(false),
         };
-        port.look_at_admission();
         Ok(Rc::new(port))
     }
 
@@ -335,16 +334,10 @@ impl Port {
     }
 
     /// An admission that cannot help is said at the start, not by others.
-    fn look_at_admission(&self) {
-        let Some(admission) = &self.settings.admission else { return };
-        let by = [admission.operator];
-        let what = match admission.check(self.key(), &by, (self.door.date)()) {
-            Ok(()) => return,
-            Err(Denial::ExpiredAdmission) => "is over",
-            Err(_) => "was made for another key or is damaged",
-        };
-        let key = self.key();
-        log::warn!("this node's admission {what}: make one with 'neap admit {key}'");
+    /// Why others turn this node away, as far as its own admission tells.
+    pub fn admission_fault(&self) -> Option<String> {
+        let what = self.settings.admission_fault(self.key(), (self.door.date)())?;
+        Some(format!("{what}: make one with 'neap admit {}'", self.key()))
     }
 }
 

@@ -1,15 +1,16 @@
 //! What the port to peers is configured with.
 
 use core::net::SocketAddr;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::base::limits;
 use crate::base::peer::{NodeKey, Role};
+use crate::base::time::Date;
+use crate::config::file::open;
 use crate::config::model::Network;
 use crate::config::near::Near;
-use crate::wire::membership::{Admission, Membership};
+use crate::wire::membership::{Admission, Denial, Membership};
 
 /// What the port to peers must know of the configuration.
 #[derive(Clone, Default)]
@@ -75,6 +76,21 @@ impl Settings {
         })
     }
 
+    /// What is wrong with this node's admission.
+    pub fn admission_fault(&self, key: NodeKey, date: Date) -> Option<&'static str> {
+        let admission = self.admission.as_ref()?;
+        let by = [admission.operator];
+        // Without operators of its own a node asks nobody for an admission, and may need one.
+        let operators = if self.operators.is_empty() { &by[..] } else { &self.operators };
+        Some(match admission.check(key, operators, date).err()? {
+            Denial::ExpiredAdmission => "this node's admission is over",
+            _ if !operators.contains(&admission.operator) => {
+                "this node's admission is signed by none of network.operators"
+            }
+            _ => "this node's admission was made for another key or is damaged",
+        })
+    }
+
     /// What is proven to others and asked of them.
     pub fn membership(&self) -> Membership {
         Membership {
@@ -94,8 +110,8 @@ fn admission(path: &Path) -> io::Result<Admission> {
         io::Error::new(kind, text)
     };
     let mut text = String::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(limits::config::KEY_FILE).read_to_string(&mut text));
+    let read =
+        open(path).and_then(|file| file.take(limits::config::KEY_FILE).read_to_string(&mut text));
     read.map_err(|error| fault(error.kind(), &error.to_string()))?;
     Admission::parse(&text).ok_or_else(|| {
         fault(io::ErrorKind::InvalidData, "it holds no admission as 'neap admit' prints it")

@@ -3,7 +3,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use super::secure::{Parts, Secure, digest_key};
 use super::settings::Vendor;
 use crate::base::peer::NodeKey;
 use crate::base::time::Date;
+use crate::config::file::open;
 
 impl Secure {
     /// TLS with the device's certificate, by the date that certificates are checked against.
@@ -62,7 +63,9 @@ impl Secure {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path)
+    let mut bytes = Vec::new();
+    let read = open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map(|_| bytes)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
