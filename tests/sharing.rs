@@ -383,3 +383,25 @@ fn rfc_9111_5_2_1_4_a_player_that_wants_the_origins_word_gets_none_of_peers() {
     assert!(!asks_peers(&world), "{:?}", world.heard);
     assert!(world.fetched.contains(&"/2.ts".to_owned()), "{:?}", world.fetched);
 }
+
+#[test]
+fn a_witness_whose_clock_is_slow_is_told() {
+    let mut world = World::new(config(Share::Any, Role::Device));
+    world.play("/p.m3u8");
+    world.play("/1.ts");
+    world.joined();
+    let told = |world: &World| {
+        let status = world.machine.status(world.now, Figures::default());
+        status.faults.iter().any(|fault| fault.text.contains("Compare the clocks"))
+    };
+    for (peer, expires, clocks) in
+        [(1, 1_799_999_999, false), (2, 1_800_050_000, false), (2, 1_799_999_999, true)]
+    {
+        let signer = u8::try_from(peer).unwrap();
+        let statement =
+            Statement { expires: Date(expires), ..record(segment(2), signer).statement };
+        let record = Record::sign(statement, &pair(2)).unwrap();
+        world.say(peer, Message::Record(Box::new(record)));
+        assert_eq!(told(&world), clocks, "{peer} {expires}");
+    }
+}

@@ -118,6 +118,14 @@ impl Machine {
                 self.on_new_record(segment);
             }
             Verdict::Untrusted if differs => self.note_differs(peer, segment),
+            Verdict::Expired
+                if swarm.links.get(&peer).is_some_and(|link| link.role == Role::Witness) =>
+            {
+                let text = "what a witness signs is over by this device's clock: nothing is taken \
+                            of peers that rests on it. Compare the clocks.";
+                self.fault(super::report::FaultKind::Peer, text);
+                self.say(log::Level::Warn, text.into());
+            }
             Verdict::Known | Verdict::Expired | Verdict::Untrusted => {}
             Verdict::Overrules => {
                 let rests = !swarm.verifier.resting(segment).is_empty();
