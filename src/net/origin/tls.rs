@@ -106,13 +106,14 @@ fn refusal(error: &io::Error, host: &str) -> (TroubleKind, String) {
             let named = if named.is_empty() { "no name".into() } else { named.join(", ") };
             format!("the certificate is for {named}, not for {host}")
         }
-        _ => match error.to_string() {
-            // It comes from a crate behind rustls, without a name of its own.
+        // It comes from a crate behind rustls, without a name of its own.
+        Fault::Other(other) => match other.0.to_string() {
             text if text.contains("CaUsedAsEndEntity") => {
                 "it is the certificate of a CA itself: the server needs one that a CA signed".into()
             }
-            text => text,
+            text => format!("invalid peer certificate: {text}"),
         },
+        _ => error.to_string(),
     };
     (TroubleKind::Certificate, cause)
 }
