@@ -52,7 +52,7 @@ impl Run {
     }
 
     /// Notes why the node can have no peers.
-    pub fn cannot_share(&self, why: String) {
+    pub fn note_network_fault(&self, why: String) {
         self.machine.borrow_mut().note_network_fault(why);
     }
 

@@ -110,7 +110,7 @@ impl Node {
         // What is wrong with a key or an admission must not take the picture away as well.
         let network = Network::open(door, &config, &run).unwrap_or_else(|error| {
             log::error!("nothing is shared: {error}; restart neap once that is mended");
-            run.cannot_share(error.to_string());
+            run.note_network_fault(error.to_string());
             None
         });
         let network = network.map(Rc::new);
@@ -220,6 +220,9 @@ impl Node {
         match Config::load(paths, flags) {
             Ok(loaded) => {
                 loaded.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+                if let Some(fault) = &loaded.config.network.fault {
+                    log::error!("{fault}: neap goes on as it was started");
+                }
                 for change in difference(&self.config, &loaded.config) {
                     log::info!("reload: {change}");
                 }

@@ -5,10 +5,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
-
 use crate::base::limits;
 use crate::base::page::Page;
+use crate::config::file::open;
 
 /// The pages of one state folder.
 #[derive(Clone, Debug)]
@@ -33,9 +32,7 @@ impl Notebook {
     ///
     /// The file cannot be read, is longer than [`limits::device::PAGE`], or is no text.
     pub fn read(&self, page: Page) -> io::Result<Option<String>> {
-        // A pipe in its place has nothing to say, and would be waited for.
-        let open = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).clone();
-        let file = match open.open(self.path(page)) {
+        let file = match open(&self.path(page)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };

@@ -31,11 +31,12 @@ impl Machine {
             Control::Sharing { on: true } if !self.config.sharing.enabled => {
                 Err("sharing.enabled is false in the configuration, and goes before a call".into())
             }
-            Control::Sharing { on: true } if self.network_fault.is_some() => {
-                let fault = self.network_fault.as_deref().unwrap_or_default();
-                Err(format!("nothing is shared: {fault}; restart neap once that is mended"))
-            }
-            Control::Sharing { on: true } => Ok("neap shares as its configuration says".into()),
+            Control::Sharing { on: true } => match &self.network_fault {
+                None => Ok("neap shares as its configuration says".into()),
+                Some(fault) => {
+                    Err(format!("nothing is shared: {fault}; restart neap once that is mended"))
+                }
+            },
             Control::ForgetLedger => Ok("the ledger is empty".into()),
             Control::Switch { line } => self.told_switch(line),
         }

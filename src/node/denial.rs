@@ -1,4 +1,5 @@
-//! Answers of the 4xx kind that players get: an expired token, a blocked region, a wrong URL.
+//! Why players get nothing that they could play although each connection works: an expired token,
+//! a portal's page, a live playlist that stands still, or neap's own word to whom it refuses.
 
 use super::event::{Arrival, Refusal};
 use super::fetch::Ask;
@@ -126,7 +127,7 @@ impl Machine {
         }
     }
 
-    /// What a resource is to players.
+    /// What a resource is to players: by what came of it before, else by its name.
     pub(super) fn thing_of(&self, locator: &Locator) -> Thing {
         match self.timeline.lifetime(locator) {
             Some(Life::Segment { .. }) => Thing::Media,
@@ -138,7 +139,7 @@ impl Machine {
 
     /// Whether a playlist lists it as a segment.
     pub(super) fn is_segment(&self, locator: &Locator) -> bool {
-        matches!(self.timeline.lifetime(locator), Some(Life::Segment { .. }))
+        self.thing_of(locator) == Thing::Media
     }
 }
 

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::event::{Order, Output};
 use super::exchange::Exchange;
+use super::health::Thing;
 use super::machine::Machine;
 use super::report::Counter;
 use super::serve::if_range;
@@ -257,7 +258,7 @@ impl Machine {
             fields,
             body: ask.body,
             records: ask.records,
-            list: self.is_list(&ask.locator),
+            list: self.thing_of(&ask.locator) == Thing::List,
             player: ask.asker.is_some(),
             hold: if ask.locator.target.contains("_HLS_msn=") { HOLD } else { Duration::ZERO },
         };

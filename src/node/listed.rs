@@ -12,10 +12,7 @@ use crate::base::id::RowId;
 use crate::base::peer::NodeKey;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId, resource};
-use crate::base::url::Locator;
 use crate::engine::cache::evict::Slice;
-use crate::engine::timeline::answer::Life;
-use crate::wire::playlist;
 
 /// A row that holds what a playlist lists as a segment.
 #[derive(Debug)]
@@ -26,12 +23,6 @@ pub(super) struct Row {
 }
 
 impl Machine {
-    /// Whether a resource is a playlist or manifest, by its name or by what came of it before.
-    pub(super) fn is_list(&self, locator: &Locator) -> bool {
-        let known = || matches!(self.timeline.lifetime(locator), Some(Life::Playlist { .. }));
-        playlist::recognise(None, &locator.target).is_some() || known()
-    }
-
     /// A response is stored: if a playlist lists it as a segment, peers may have it.
     pub(super) fn note_segment(&mut self, row: RowId, (ask, length): (&Ask, Option<u64>)) {
         let shares = self.config.network.exists();

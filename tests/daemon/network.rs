@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
@@ -127,6 +128,13 @@ fn without_its_secret_it_plays_as_well() {
     std::fs::write(&secret, "0123456789abcdef").unwrap();
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).unwrap();
     member.plays().wait_log("everybody on this device may use it");
+    // One that shares goes on with the secret that it has.
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let daemon = member.plays();
+    std::fs::remove_file(&secret).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("there is no such file: neap goes on as it was started");
+    assert!(!status(&daemon).contains("\"sharing\":\"off"));
 }
 
 #[test]
@@ -144,7 +152,7 @@ fn pipes_in_the_place_of_files_are_not_waited_for() {
     for name in ["node.key", "caps.note", "switch.note"] {
         mkfifo(&member.state.join(name), Mode::S_IRWXU).unwrap();
     }
-    member.plays().wait_log("node.key is no file");
+    member.plays().wait_log("node.key cannot be read: it is a pipe, and no file");
 }
 
 #[test]

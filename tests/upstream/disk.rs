@@ -57,6 +57,15 @@ fn fill(node: &Node, bodies: &[Vec<u8>]) {
     }
 }
 
+/// A folder with all objects, and nobody who uses it.
+fn filled() -> (Origin, Arc<Vec<Vec<u8>>>, Folder) {
+    let ((origin, bodies), folder) = (shop(), Folder::new());
+    let first = node(&origin, &folder.0, "");
+    fill(&first, &bodies);
+    first.kill();
+    (origin, bodies, folder)
+}
+
 /// Every file below a folder that holds a slice.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -73,10 +82,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn what_is_on_disk_is_served_after_a_kill_without_the_origin() {
-    let ((origin, bodies), folder) = (shop(), Folder::new());
-    let first = node(&origin, &folder.0, "");
-    fill(&first, &bodies);
-    first.kill();
+    let (origin, bodies, folder) = filled();
     let (asked, sent) = (origin.asked().len(), origin.sent());
     let second = node(&origin, &folder.0, "");
     second.logged(&["disk cache: 32 slices found"]);
@@ -103,10 +109,7 @@ fn what_is_on_disk_is_served_after_a_kill_without_the_origin() {
 
 #[test]
 fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
-    let ((origin, bodies), folder) = (shop(), Folder::new());
-    let first = node(&origin, &folder.0, "");
-    fill(&first, &bodies);
-    first.kill();
+    let (origin, bodies, folder) = filled();
     let node = node(&origin, &folder.0, "");
     node.logged(&["disk cache: 32 slices found"]);
     // A pipe without a writer opens never, as files on a disk that hangs.

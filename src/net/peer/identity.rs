@@ -6,13 +6,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::base::limits;
 use crate::base::peer::NodeKey;
 use crate::base::time::Date;
+use crate::config::file::open;
 use crate::wire::membership::Admission;
 
 /// A node's key with both its parts.
@@ -70,9 +70,7 @@ impl Identity {
     pub fn read(path: &Path) -> Result<Self, KeyFault> {
         let fault = |what| KeyFault { path: path.into(), what };
         let failed = |error| fault(What::Io("cannot be read", error));
-        // A pipe in its place has nothing to say, and would be waited for.
-        let flags = OFlag::O_NONBLOCK.bits();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+        let file = open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             return Err(fault(What::NoFile));

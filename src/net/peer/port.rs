@@ -333,7 +333,6 @@ impl Port {
         }
     }
 
-    /// An admission that cannot help is said at the start, not by others.
     /// Why others turn this node away, as far as its own admission tells.
     pub fn admission_fault(&self) -> Option<String> {
         let what = self.settings.admission_fault(self.key(), (self.door.date)())?;
