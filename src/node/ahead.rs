@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use super::download::Due;
 use super::event::Output;
 use super::exchange::Exchange;
 use super::fetch::{Ask, By, Fetch};
@@ -19,6 +18,27 @@ use crate::engine::timeline::answer::Wanted;
 use crate::wire::cmcd::Cmcd;
 use crate::wire::http::fields::Fields;
 use crate::wire::http::range::Spec;
+
+/// How urgent a resource is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    /// When the last of it must be here.
+    pub(super) at: Instant,
+    /// When a player runs dry without it; peers may not be waited for until then.
+    pub(super) dry: Instant,
+    /// How long it plays, where that is known.
+    pub(super) plays: Duration,
+    /// Whether a player waits for it that has nothing yet.
+    pub(super) urgent: bool,
+}
+
+impl Due {
+    /// It is needed sooner.
+    pub(super) fn hasten(&mut self, other: Self) {
+        (self.at, self.dry) = (self.at.min(other.at), self.dry.min(other.dry));
+        self.plays = self.plays.max(other.plays);
+    }
+}
 
 impl Machine {
     /// Fetches what the streams in use will be asked for next.
@@ -44,10 +64,13 @@ impl Machine {
 
     /// Whether the next segment may be fetched ahead: one after the other, and none while a player
     /// waits for the origin, since on a narrow line all else takes from what it needs first; nor
-    /// just after it, while it chooses what to ask for next. A witness fetches several at once.
+    /// just after it, while it chooses what to ask for next. A witness fetches several at once, as
+    /// many as come in the time that one plays.
     pub(super) fn may_fetch_ahead(&self) -> bool {
         let ahead = |fetch: &&Fetch| fetch.ask.ahead && fetch.ask.fills.is_none();
-        let most = if self.is_witness() { WITNESS_AHEAD } else { 1 };
+        let streams = || self.swarm.as_ref().and_then(|swarm| swarm.scheduler.streams());
+        let several = || streams().map_or(WITNESS_AHEAD, |streams| streams.clamp(1, WITNESS_AHEAD));
+        let most = if self.is_witness() { several() } else { 1 };
         let chosen = self.now >= self.ahead_from;
         chosen && self.fetches.values().filter(ahead).count() < most && !self.is_awaited()
     }
@@ -75,7 +98,7 @@ impl Machine {
         let by_swarm = |exchange: &Exchange| {
             let swarm = self.swarm.as_ref()?;
             let download = swarm.downloads.get(swarm.rows.get(&exchange.row?)?)?;
-            let begins = download.urgent && download.fetches.is_empty();
+            let begins = download.due.urgent && download.fetches.is_empty();
             Some(begins || download.fetches.keys().any(slow))
         };
         let comes = |exchange: &Exchange| {
@@ -189,7 +212,7 @@ impl Machine {
             // It is played when all before it is; the player asks for it somewhat earlier.
             let within = held + long.saturating_mul(between);
             let at = self.now + within.max(limits::swarm::PLAYING_DUE);
-            let due = Due { at, dry: at, urgent: false };
+            let due = Due { at, dry: at, plays: long, urgent: false };
             return self.download(ask, None, (resource, kin, due));
         }
         self.begin(ask, None);
@@ -200,7 +223,7 @@ impl Machine {
     /// requests tell.
     pub(super) fn due_now(&self, id: ExchangeId, (topic, target): (Digest, Duration)) -> Due {
         let Some(exchange) = self.exchanges.get(&id) else {
-            return Due { at: self.now, dry: self.now, urgent: true };
+            return Due { at: self.now, dry: self.now, plays: target, urgent: true };
         };
         let request = &exchange.request;
         let cmcd = Cmcd::of(&request.locator.target, &request.fields);
@@ -209,7 +232,7 @@ impl Machine {
         let urgent = cmcd.startup || cmcd.starved || held < target / 2;
         let dry = (held * 3 / 4).max(limits::swarm::PLAYING_DUE);
         let within = dry.min(self.patience(topic));
-        Due { at: self.now + within, dry: self.now + dry, urgent }
+        Due { at: self.now + within, dry: self.now + dry, plays: target, urgent }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A resource on its way here by way of the swarm: from peers block by block, from the origin
 //! what they do not bring in time.
 
+use super::ahead::Due;
 use super::event::{Arrival, Output};
 use super::fetch::{Ask, By};
 use super::machine::Machine;
@@ -29,11 +30,7 @@ pub(super) struct Download {
     pub(super) topic: Digest,
     /// The bytes that are wanted; the last may lie behind the resource's end.
     pub(super) wanted: RangeSet,
-    pub(super) deadline: Instant,
-    /// When a player runs dry without it.
-    pub(super) dry: Instant,
-    /// Whether a player waits for it that has nothing yet.
-    pub(super) urgent: bool,
+    pub(super) due: Due,
     /// The row, once its head is known.
     pub(super) row: Option<RowId>,
     /// Whether that head is a record's own.
@@ -66,15 +63,6 @@ pub(super) struct Download {
     pub(super) ends: Instant,
 }
 
-/// How urgent a resource is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Due {
-    pub(super) at: Instant,
-    /// When a player runs dry without it; peers may not be waited for until then.
-    pub(super) dry: Instant,
-    pub(super) urgent: bool,
-}
-
 impl Download {
     /// Of nothing yet, for a resource of a topic.
     fn new((ask, topic): (Ask, Digest), due: Due, begun: Instant) -> Self {
@@ -82,9 +70,7 @@ impl Download {
             ask,
             topic,
             wanted: RangeSet::new(),
-            deadline: due.at,
-            dry: due.dry,
-            urgent: due.urgent,
+            due,
             row: None,
             is_vouched: false,
             length: None,
@@ -101,12 +87,6 @@ impl Download {
             failures: 0,
             ends: due.at + limits::swarm::DOWNLOAD_TIME,
         }
-    }
-
-    /// It is needed so soon.
-    pub(super) fn hasten(&mut self, due: Due) {
-        self.deadline = self.deadline.min(due.at);
-        self.dry = self.dry.min(due.dry);
     }
 
     /// The segments that are wanted, as far as the length is known; else the first.
@@ -155,8 +135,8 @@ impl Machine {
         }
         let Some(swarm) = &mut self.swarm else { return };
         let Some(download) = swarm.downloads.get_mut(&resource) else { return };
-        download.hasten(due);
-        download.urgent |= due.urgent;
+        download.due.hasten(due);
+        download.due.urgent |= due.urgent;
         download.ends = download.ends.max(due.at + limits::swarm::DOWNLOAD_TIME);
         if known && !wanted.is_empty() {
             download.wanted.insert(wanted);
@@ -195,15 +175,16 @@ impl Machine {
             // What is kept apart may be wrong: then all of it must still come from the origin.
             let again = download.pending.as_ref().map_or(0, |pending| pending.length);
             let spare = swarm.scheduler.origin_time(again);
-            let left = (download.deadline - Instant::default()).saturating_sub(spare);
+            let left = (download.due.at - Instant::default()).saturating_sub(spare);
             // Who signs it needs all of it.
             let signs = swarm.role == Role::Witness;
             let needed = if signs { all } else { segment.touching(all, &download.wanted) };
             let want = Want {
                 topic: download.topic,
                 deadline: Instant::default() + left,
-                dry: download.dry,
-                urgent: download.urgent,
+                dry: download.due.dry,
+                plays: download.due.plays,
+                urgent: download.due.urgent,
                 blocks: needed.less(here),
                 known: known.is_some() || download.pending.is_some(),
             };
@@ -400,6 +381,8 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
     use crate::base::id::OriginId;
     use crate::base::peer::NodeKey;
@@ -425,7 +408,7 @@ mod tests {
         let mut fetch = machine.fetch_of(ask.clone(), By::Origin);
         fetch.resource = Some(resource);
         let first = machine.send(fetch);
-        let due = Due { at: now, dry: now, urgent: false };
+        let due = Due { at: now, dry: now, plays: Duration::ZERO, urgent: false };
         let mut download = Download::new((ask, Digest::of(b"topic")), due, now);
         download.fetches.insert(first, vec![segment]);
         let swarm = machine.swarm.as_mut().expect("a network");

@@ -13,6 +13,7 @@ use crate::base::peer::NodeKey;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId, resource};
 use crate::engine::cache::evict::Slice;
+use crate::engine::cache::index::Key;
 
 /// A row that holds what a playlist lists as a segment.
 #[derive(Debug)]
@@ -23,11 +24,15 @@ pub(super) struct Row {
 }
 
 impl Machine {
-    /// A response is stored: if a playlist lists it as a segment, peers may have it.
+    /// A response is stored: if a playlist lists it as a segment, or did when it was asked for,
+    /// peers may have it.
     pub(super) fn note_segment(&mut self, row: RowId, (ask, length): (&Ask, Option<u64>)) {
-        let shares = self.config.network.exists();
-        let listed = self.timeline.listed(&ask.locator, None).filter(|_| shares);
-        let Some(kin) = listed.and_then(|listed| self.kin_of(&listed)) else { return };
+        if !self.config.network.exists() {
+            return;
+        }
+        let listed = self.timeline.listed(&ask.locator, None);
+        let kin = listed.and_then(|listed| self.kin_of(&listed));
+        let Some(kin) = kin.or_else(|| self.kin_under_way(&ask.key)) else { return };
         let plain = self.index.entry(row).is_some_and(|entry| {
             let is_open = !entry.selecting.is_selective() && !entry.policy.needs_validation();
             entry.status == 200 && is_open && length.is_some()
@@ -37,6 +42,13 @@ impl Machine {
         self.note_kin(resource, kin);
         self.note_shareable(row, resource);
         self.on_row(resource, row, length);
+    }
+
+    /// Where a segment belongs that is on its way by the swarm: a live playlist may have dropped it
+    /// since it was asked for.
+    fn kin_under_way(&self, key: &Key) -> Option<Kin> {
+        let (resource, swarm) = (self.resource_of(key)?, self.swarm.as_ref()?);
+        swarm.downloads.contains_key(&resource).then(|| swarm.kin.get(&resource).copied())?
     }
 
     /// Where a row's resource belongs, if a playlist lists it: the rendition and the stream.

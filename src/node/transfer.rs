@@ -1,6 +1,8 @@
 //! Bytes of a download: asked of peers and of the origin as the scheduler says, placed, read.
 
-use super::download::Due;
+use core::time::Duration;
+
+use super::ahead::Due;
 use super::event::Output;
 use super::fetch::By;
 use super::machine::Machine;
@@ -265,7 +267,7 @@ impl Machine {
         }
         let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
         download.holes.insert(id, gap.start);
-        download.hasten(due);
+        download.due.hasten(due);
         download.ends = download.ends.min(self.now.max(due.at) + limits::swarm::HOLE_TIME);
         self.want(resource);
         if passed {
@@ -313,7 +315,7 @@ impl Machine {
             Some((self.topic_of(&listed)?, listed.target))
         });
         let soon = self.now + limits::swarm::PLAYING_DUE;
-        let unknown = Due { at: soon, dry: soon, urgent: false };
+        let unknown = Due { at: soon, dry: soon, plays: Duration::ZERO, urgent: false };
         listed.map_or(unknown, |stream| self.due_now(id, stream))
     }
 
@@ -343,7 +345,7 @@ impl Machine {
 }
 
 /// Who asks the origin sooner after it began has not waited for peers.
-const WAITED: core::time::Duration = core::time::Duration::from_millis(100);
+const WAITED: Duration = Duration::from_millis(100);
 
 /// Fewer of a segment's blocks than one in so many are a tail that the origin brings in a moment:
 /// for these alone the next segment is not waited for less long.

@@ -94,11 +94,11 @@ impl Machine {
         let origin = download.ask.locator.origin;
         let rests = |(misses, until): &(u8, _)| *misses >= limits::record::UNSIGNED && now < *until;
         let fits = !download.asked_sum
-            && !download.urgent
+            && !download.due.urgent
             && download.waits.is_some()
             && download.fetches.is_empty()
             && download.ask.spec.is_none()
-            && download.deadline >= now + limits::record::SUM_TIME;
+            && download.due.at >= now + limits::record::SUM_TIME;
         if !fits || swarm.sums.silent.get(&origin).is_some_and(rests) {
             return;
         }

@@ -24,7 +24,15 @@ fn a_thousand_wants_are_served_in_order() {
     for number in 0..1000 {
         let deadline = at(60_000) + Duration::from_secs(1) * number;
         let (urgent, known) = (false, true);
-        let want = Want { topic: topic(), deadline, dry: deadline, urgent, blocks: all, known };
+        let want = Want {
+            topic: topic(),
+            deadline,
+            dry: deadline,
+            plays: Duration::ZERO,
+            urgent,
+            blocks: all,
+            known,
+        };
         assert!(scheduler.want(id(number), want, at(0)));
         for peer in 0..24 {
             let coming = BlockSet::NONE;

@@ -171,7 +171,15 @@ impl Bench {
                 let dry = rest.iter().skip_while(|word| **word != "dry").nth(1);
                 let dry = dry.map(|millis| at(self.now + millis.parse::<u64>().expect("a time")));
                 let dry = dry.unwrap_or(deadline);
-                let want = Want { topic: topic(), deadline, dry, urgent, blocks, known };
+                let want = Want {
+                    topic: topic(),
+                    deadline,
+                    dry,
+                    plays: Duration::ZERO,
+                    urgent,
+                    blocks,
+                    known,
+                };
                 assert!(self.scheduler.want(self.number(number), want, now));
             }
             ["known", number, count] => {

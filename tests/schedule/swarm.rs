@@ -291,7 +291,15 @@ impl Swarm {
         let (now, deadline) = (self.now, self.now + self.world.deadline);
         let blocks = BlockSet::first(self.world.blocks);
         let (urgent, known) = (false, true);
-        let want = Want { topic: topic(), deadline, dry: deadline, urgent, blocks, known };
+        let want = Want {
+            topic: topic(),
+            deadline,
+            dry: deadline,
+            plays: Duration::ZERO,
+            urgent,
+            blocks,
+            known,
+        };
         self.nodes[node].learnt.insert(number, now);
         self.nodes[node].scheduler.want(id(number), want, now);
         // To seek it is to be told of it, as an empty `Have` in this world.

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "the modules of one test program")]
 
 mod checks;
+mod narrow;
 mod planted;
 mod returning;
 mod targets;

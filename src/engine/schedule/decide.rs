@@ -48,8 +48,10 @@ impl View<'_> {
         let is_near = self.now + limits::swarm::NEAR >= switch;
         self.chase(is_near);
         let urgent = self.pursuit.want.urgent;
-        let is_pressed =
-            (urgent || self.now >= switch) && !self.may_be_at_home() && !self.is_home_faster();
+        let is_pressed = (urgent || self.now >= switch)
+            && !self.may_be_at_home()
+            && !self.is_home_faster()
+            && !self.comes_home();
         // A witness signs what it took from the origin itself; a session begins there.
         let rests = self.now < self.pursuit.rest.0;
         let at_the_origin = self.own.role == Role::Witness || (urgent && is_pressed);
@@ -98,17 +100,6 @@ impl View<'_> {
         self.before_deadline(spare)
     }
 
-    /// Whether somebody at home wants the same.
-    fn shares_a_line(&self) -> bool {
-        let topic = self.pursuit.want.topic;
-        let beside = |source: &Source| {
-            source.link.tier == Tier::Home
-                && source.rest.0 <= self.now
-                && source.shares(topic, self.now)
-        };
-        self.peers.values().any(beside)
-    }
-
     /// The last moment at which the origin can still bring in time what was asked of peers.
     fn last_look(&self) -> Instant {
         let bytes = u64::from(self.pursuit.outstanding().len()) * limits::block::BLOCK;
@@ -145,45 +136,6 @@ impl View<'_> {
             self.take_part();
             self.take_turns();
         }
-    }
-
-    /// Whether somebody at home may have it and had no time to say so yet.
-    fn may_be_at_home(&self) -> bool {
-        let topic = self.pursuit.want.topic;
-        let at_home = |source: &Source| source.link.tier == Tier::Home && source.seeks(topic);
-        self.now < self.heard_at_home() && self.peers.values().any(at_home)
-    }
-
-    /// When those at home have said what they have of it.
-    fn heard_at_home(&self) -> Instant {
-        self.pursuit.begun + limits::swarm::HOME_ANSWER
-    }
-
-    /// Whether peers at home have all of it and may be trusted with it for a moment, though the
-    /// origin could not make the deadline after them.
-    fn is_home_faster(&mut self) -> bool {
-        let open = self.pursuit.missing().less(self.pursuit.own);
-        if let Some(until) = self.pursuit.grace {
-            return self.now < until;
-        }
-        if !self.pursuit.want.known {
-            return false;
-        }
-        let (mut held, mut rate) = (BlockSet::NONE, 0);
-        for (peer, offer) in &self.pursuit.offers {
-            let source = self.peers.get(peer).filter(|source| source.link.tier == Tier::Home);
-            if let Some(source) = source.filter(|source| source.is_open(self.now)) {
-                held = held.or(offer.given(self.now));
-                rate = source.rate.low().max(rate);
-            }
-        }
-        let bytes = u64::from(open.len()) * limits::block::BLOCK;
-        let needs = Duration::from_micros(bytes * 1_000_000 / rate.max(1));
-        let is_faster = held.covers(open) && needs * 2 <= self.origin.slow_time(bytes);
-        if is_faster {
-            self.pursuit.grace = Some(self.now + (needs * 2).max(LEAST_GRACE).min(MOST_GRACE));
-        }
-        is_faster
     }
 
     pub(super) fn take(&mut self, blocks: BlockSet, why: Why) {
@@ -283,7 +235,7 @@ impl View<'_> {
 
     /// How long the origin takes until somebody who fetches has something to tell, and until it
     /// has told all.
-    fn fetch_times(&self) -> (Duration, Duration) {
+    pub(super) fn fetch_times(&self) -> (Duration, Duration) {
         let missing = u64::from(self.pursuit.missing().len()) * limits::block::BLOCK;
         let known = self.pursuit.want.known;
         let (first, all) =
@@ -318,6 +270,7 @@ impl View<'_> {
         }
         at(self.turn);
         at(self.heard_at_home());
+        self.due_at_home().map(&mut at);
         at(pursuit.rest.0);
         pursuit.grace.map(&mut at);
         pursuit.groups.iter().filter_map(|group| group.turn).for_each(&mut at);
@@ -362,8 +315,3 @@ const SOON: Duration = Duration::from_millis(5);
 const SPREAD: Duration = Duration::from_millis(40);
 
 const MOST_SPREAD: Duration = Duration::from_millis(1_000);
-
-/// How long peers at home are trusted past the origin's last chance.
-const LEAST_GRACE: Duration = Duration::from_millis(100);
-
-const MOST_GRACE: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! Peers of which a cap lets nothing be asked for a moment.
+//! Peers of which a cap lets nothing be asked for a moment, and those that have room again.
 
 use super::scheduler::Scheduler;
 use crate::base::peer::PeerId;
@@ -34,6 +34,19 @@ impl Scheduler {
             if let Some(source) = source.filter(|source| source.held == Some(until)) {
                 source.held = None;
                 self.freed.insert(peer);
+            }
+        }
+    }
+
+    /// A peer has room: the segments for which that is of use, the nearest deadline first.
+    pub(super) fn ask_more(&mut self, peer: PeerId, now: Instant) {
+        while let Some(source) = self.peers.get_mut(&peer) {
+            if source.room() == 0 || !source.is_open(now) {
+                return;
+            }
+            let Some((deadline, segment)) = source.useful.pop_first() else { return };
+            if self.wants.get(&segment).is_some_and(|pursuit| pursuit.want.deadline == deadline) {
+                self.decide(segment, now);
             }
         }
     }

@@ -83,6 +83,13 @@ impl Scheduler {
         }
     }
 
+    /// How many streams the origin gives in the time that they play; none while that is not known.
+    pub fn streams(&self) -> Option<usize> {
+        let takes = self.origin.time(self.usual).as_micros().max(1);
+        let is_known = self.origin.is_known() && !self.plays.is_zero();
+        is_known.then(|| usize::try_from(self.plays.as_micros() / takes).unwrap_or(usize::MAX))
+    }
+
     /// How long the origin takes for so many bytes, in a bad hour.
     pub fn origin_time(&self, bytes: u64) -> Duration {
         if bytes == 0 { Duration::ZERO } else { self.origin.slow_time(bytes) }

@@ -28,6 +28,8 @@ pub struct Scheduler {
     pub(super) origin: Rate,
     /// Bytes of a usual segment.
     pub(super) usual: u64,
+    /// How long the last one plays that was wanted.
+    pub(super) plays: Duration,
     steps: VecDeque<Step>,
     alarms: Set<(Instant, SegmentId)>,
     /// Bytes that the own fetches have before them, for each segment that has one, and whether a
@@ -64,6 +66,7 @@ impl Scheduler {
             wants: Map::new(),
             origin: Rate::new(limits::swarm::ORIGIN_GUESS),
             usual: limits::block::SEGMENT / 4,
+            plays: Duration::ZERO,
             steps: VecDeque::new(),
             alarms: Set::new(),
             fetching: Map::new(),
@@ -77,6 +80,9 @@ impl Scheduler {
     /// A segment is wanted, or wanted otherwise than before. False when so many are wanted that
     /// this one is not taken on.
     pub fn want(&mut self, segment: SegmentId, want: Want, now: Instant) -> bool {
+        if !want.plays.is_zero() {
+            self.plays = want.plays;
+        }
         if let Some(pursuit) = self.wants.get_mut(&segment) {
             let before = pursuit.want.deadline;
             let blocks_changed = pursuit.want.blocks != want.blocks;
@@ -136,6 +142,7 @@ impl Scheduler {
     /// A peer said what it has.
     pub fn on_have(&mut self, peer: PeerId, have: Have, now: Instant) {
         let Some(source) = self.peers.get_mut(&peer).filter(|source| !source.liar) else { return };
+        source.promises.on_have(&have, now);
         let Some(pursuit) = self.wants.get_mut(&have.segment) else {
             source.on_early(have);
             return;
@@ -341,23 +348,10 @@ impl Scheduler {
         }
     }
 
-    fn decide(&mut self, segment: SegmentId, now: Instant) {
+    pub(super) fn decide(&mut self, segment: SegmentId, now: Instant) {
         let next = self.view(segment, now, |view| view.decide());
         self.wake(segment, next.flatten());
         self.note_fetching(segment, now);
-    }
-
-    /// A peer has room: the segments for which that is of use, the nearest deadline first.
-    fn ask_more(&mut self, peer: PeerId, now: Instant) {
-        while let Some(source) = self.peers.get_mut(&peer) {
-            if source.room() == 0 || !source.is_open(now) {
-                return;
-            }
-            let Some((deadline, segment)) = source.useful.pop_first() else { return };
-            if self.wants.get(&segment).is_some_and(|pursuit| pursuit.want.deadline == deadline) {
-                self.decide(segment, now);
-            }
-        }
     }
 
     fn view<T>(

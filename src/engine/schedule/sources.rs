@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::promise::Promises;
 use super::rank::Member;
 use super::rate::{Delay, Rate};
 use super::want::{Have, Link};
@@ -41,6 +42,8 @@ pub(super) struct Source {
     pub(super) rest: (Instant, u32),
     /// Until when a cap lets nothing be asked of it.
     pub(super) held: Option<Instant>,
+    /// What it makes of its own fetches.
+    pub(super) promises: Promises,
     topics: Map<Digest, Instant>,
     /// What it has of segments that are not wanted yet.
     early: VecDeque<Have>,
@@ -66,6 +69,7 @@ impl Source {
             liar: false,
             rest: (now, 0),
             held: None,
+            promises: Promises::default(),
             topics: Map::new(),
             early: VecDeque::new(),
             useful: Set::new(),

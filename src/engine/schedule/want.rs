@@ -19,6 +19,8 @@ pub struct Want {
     pub deadline: Instant,
     /// When a player runs dry without it: own fetches take turns by that.
     pub dry: Instant,
+    /// How long the segment plays; nothing where that is not known.
+    pub plays: Duration,
     /// The first segment of a session: nothing is tried that could delay it.
     pub urgent: bool,
     /// The blocks that are needed; all that there may be where the record is unknown.
