@@ -51,6 +51,7 @@ impl Machine {
         }
         self.awaited = awaited;
         self.end_endless();
+        self.take_reached();
         while self.may_fetch_ahead() {
             let Some(wanted) = self.timeline.poll_wanted(self.now) else { return };
             let origin = usize::from(wanted.locator.origin.0);
@@ -64,15 +65,34 @@ impl Machine {
 
     /// Whether the next segment may be fetched ahead: one after the other, and none while a player
     /// waits for the origin, since on a narrow line all else takes from what it needs first; nor
-    /// just after it, while it chooses what to ask for next. A witness fetches several at once, as
-    /// many as come in the time that one plays.
+    /// just after it, while it chooses what to ask for next. A witness fetches several at once.
     pub(super) fn may_fetch_ahead(&self) -> bool {
-        let ahead = |fetch: &&Fetch| fetch.ask.ahead && fetch.ask.fills.is_none();
-        let streams = || self.swarm.as_ref().and_then(|swarm| swarm.scheduler.streams());
-        let several = || streams().map_or(WITNESS_AHEAD, |streams| streams.clamp(1, WITNESS_AHEAD));
-        let most = if self.is_witness() { several() } else { 1 };
-        let chosen = self.now >= self.ahead_from;
-        chosen && self.fetches.values().filter(ahead).count() < most && !self.is_awaited()
+        let most = if self.is_witness() { self.witness_ahead() } else { 1 };
+        self.now >= self.ahead_from && self.ahead().count() < most && !self.is_awaited()
+    }
+
+    /// Whether a witness may take what a player has reached: beside one that is late, too.
+    pub(super) fn may_take_reached(&self) -> bool {
+        self.ahead().count() < self.witness_ahead().max(2)
+    }
+
+    /// What is fetched ahead of players.
+    fn ahead(&self) -> impl Iterator<Item = &Fetch> {
+        self.fetches.values().filter(|fetch| fetch.ask.ahead && fetch.ask.fills.is_none())
+    }
+
+    /// How many segments a witness fetches at once: as many as come while one plays. On a
+    /// line that others fill, no other one is begun while one is late; nor is one waited for that
+    /// stands still.
+    fn witness_ahead(&self) -> usize {
+        let Some(scheduler) = self.swarm.as_ref().map(|swarm| &swarm.scheduler) else { return 1 };
+        let plays = scheduler.plays();
+        let is_late = |fetch: &Fetch| {
+            let takes = self.now - fetch.begun;
+            takes > plays && takes < plays * STILL
+        };
+        let several = scheduler.streams().unwrap_or(1).clamp(1, WITNESS_AHEAD);
+        if self.ahead().any(is_late) { 1 } else { several }
     }
 
     /// When something may be fetched ahead again, or will exist that can be.
@@ -238,3 +258,6 @@ impl Machine {
 
 /// Fetches ahead of a witness under way at once.
 const WITNESS_AHEAD: usize = 4;
+
+/// A fetch that takes so many times as long as its segment plays stands still, and is not slow.
+const STILL: u32 = 4;

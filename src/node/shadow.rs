@@ -32,6 +32,8 @@ pub(super) struct Shadow {
     /// Segments that players have reached, until the playlist is known that lists them; the last
     /// [`REACHED`] of them.
     reached: VecDeque<Locator>,
+    /// Those that it lists and whose turn has not come; the last [`REACHED`] of them.
+    open: VecDeque<Locator>,
 }
 
 impl Shadow {
@@ -116,6 +118,7 @@ impl Machine {
             read: Instant::default(),
             refresh: Some(now),
             reached: VecDeque::new(),
+            open: VecDeque::new(),
         });
         shadow.asked = now;
         shadow.reached.push_back(locator(segment));
@@ -178,8 +181,20 @@ impl Machine {
         let listed = |reached: &Locator| self.timeline.listed(reached, None).is_some();
         let (now_listed, unknown): (Vec<_>, Vec<_>) = shadow.reached.drain(..).partition(listed);
         shadow.reached = unknown.into();
+        shadow.open.extend(now_listed.iter().cloned());
+        shadow.open.drain(..shadow.open.len().saturating_sub(REACHED));
         for reached in now_listed {
             self.timeline.on_request(&reached, None, self.now);
+        }
+        self.take_reached();
+    }
+
+    /// Takes what players have reached, the latest first, as far as the line carries it.
+    pub(super) fn take_reached(&mut self) {
+        while self.may_take_reached() {
+            let shadows = self.swarm.iter_mut().flat_map(|swarm| swarm.shadows.values_mut());
+            let latest = shadows.filter(|shadow| !shadow.open.is_empty()).max_by_key(|s| s.asked);
+            let Some(reached) = latest.and_then(|shadow| shadow.open.pop_back()) else { return };
             self.take_for_record(reached);
         }
     }

@@ -83,6 +83,11 @@ impl Scheduler {
         }
     }
 
+    /// How long the last segment plays that was wanted.
+    pub const fn plays(&self) -> Duration {
+        self.plays
+    }
+
     /// How many streams the origin gives in the time that they play; none while that is not known.
     pub fn streams(&self) -> Option<usize> {
         let takes = self.origin.time(self.usual).as_micros().max(1);

@@ -9,7 +9,7 @@ use crate::base::segment::SegmentId;
 use crate::base::time::Instant;
 
 /// A peer's fetches from the origin, as it tells of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Promises {
     /// Segments that it said to fetch, and since when.
     open: VecDeque<(SegmentId, Instant)>,

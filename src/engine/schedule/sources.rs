@@ -80,6 +80,7 @@ impl Source {
     pub(super) fn inherit(&mut self, other: &Self) {
         self.topics.clone_from(&other.topics);
         self.early.clone_from(&other.early);
+        self.promises.clone_from(&other.promises);
     }
 
     /// It as a member of its topics.
