@@ -74,6 +74,8 @@ struct World {
     exchanges: u64,
     /// Whom the machine told of segments or gave blocks, by what.
     heard: Vec<(u64, &'static str)>,
+    /// What its playlist is now.
+    playlist: &'static str,
     /// What the origin says of each segment: status and `Cache-Control`.
     says: (u16, &'static str),
     /// Segments that it was asked for.
@@ -86,7 +88,8 @@ impl World {
         let machine = Machine::new(config, 1, now);
         let says = (200, "max-age=3600");
         let (heard, fetched) = (Vec::new(), Vec::new());
-        let mut world = Self { machine, now, exchanges: 0, heard, says, fetched };
+        let (exchanges, playlist) = (0, PLAYLIST);
+        let mut world = Self { machine, now, exchanges, heard, playlist, says, fetched };
         world.machine.know(key(7), key(7), now);
         world.turn(Input::Dated(Date(1_800_000_000)));
         world
@@ -154,8 +157,9 @@ impl World {
         let places = config(Share::None, Role::Device).places();
         let source = Source { url: &url, asked: &asked, places: &places };
         let is_list = target.ends_with(".m3u8");
-        let plan = is_list.then(|| read(Format::Hls, PLAYLIST.as_bytes(), &source).plan).flatten();
-        let length = if is_list { PLAYLIST.len() as u64 } else { SEGMENT };
+        let plan =
+            is_list.then(|| read(Format::Hls, self.playlist.as_bytes(), &source).plan).flatten();
+        let length = if is_list { self.playlist.len() as u64 } else { SEGMENT };
         let (status, control) = if is_list { (200, "max-age=3600") } else { self.says };
         if !is_list {
             self.fetched.push(target.clone());
@@ -181,12 +185,18 @@ impl World {
         self.play_with(target, Fields::default());
     }
 
-    fn play_with(&mut self, target: &str, fields: Fields) {
+    /// A player asks, and waits.
+    fn ask(&mut self, target: &str, fields: Fields) -> ExchangeId {
         self.exchanges += 1;
         let exchange = ExchangeId(self.exchanges);
         let locator = Locator { origin: OriginId(0), target: target.into() };
         let method = "GET".into();
         self.turn(Input::Request(Request { exchange, method, locator, fields, body: None }));
+        exchange
+    }
+
+    fn play_with(&mut self, target: &str, fields: Fields) {
+        let exchange = self.ask(target, fields);
         self.pass(Duration::from_secs(1));
         self.turn(Input::Left { exchange, sent: SEGMENT });
     }
@@ -404,4 +414,28 @@ fn a_witness_whose_clock_is_slow_is_told() {
         world.say(peer, Message::Record(Box::new(record)));
         assert_eq!(told(&world), clocks, "{peer} {expires}");
     }
+}
+
+#[test]
+fn what_a_live_playlist_drops_on_its_way_still_comes_of_peers() {
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:4,\n1.ts\n\
+        #EXTINF:4,\n2.ts\n";
+    let later = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:3\n#EXTINF:4,\n3.ts\n\
+        #EXTINF:4,\n4.ts\n";
+    let mut world = World { playlist: list, ..World::new(config(Share::Any, Role::Device)) };
+    world.joined();
+    let (segment, blocks) = (segment(2), segment(2).blocks(SEGMENT));
+    let have = |here, coming| Message::Have { segment, here, coming, hops: 0 };
+    world.play("/p.m3u8");
+    world.play("/1.ts");
+    world.ask("/2.ts", Fields::default());
+    world.say(2, have(BlockSet::NONE, blocks));
+    world.playlist = later;
+    world.ask("/p.m3u8", [("Cache-Control", "no-cache")].into_iter().collect());
+    assert!(!world.fetched.contains(&"/2.ts".to_owned()), "the witness fetches it");
+    world.heard.clear();
+    world.say(2, Message::Record(Box::new(record(segment, 2))));
+    world.say(2, have(blocks, BlockSet::NONE));
+    assert!(world.heard.contains(&(2, "want")), "{:?}", world.heard);
+    assert!(!world.fetched.contains(&"/2.ts".to_owned()), "{:?}", world.fetched);
 }
