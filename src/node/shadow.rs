@@ -174,28 +174,30 @@ impl Machine {
         }
     }
 
-    /// Goes where the player is: what it has reached is taken, and what comes next ahead of it.
+    /// Goes where the player is: what it has reached is to be taken, and what comes next.
     fn step_shadow(&mut self, name: Digest) {
         let Some(swarm) = &mut self.swarm else { return };
         let Some(shadow) = swarm.shadows.get_mut(&name) else { return };
         let listed = |reached: &Locator| self.timeline.listed(reached, None).is_some();
         let (now_listed, unknown): (Vec<_>, Vec<_>) = shadow.reached.drain(..).partition(listed);
         shadow.reached = unknown.into();
-        shadow.open.extend(now_listed.iter().cloned());
-        shadow.open.drain(..shadow.open.len().saturating_sub(REACHED));
         for reached in now_listed {
             self.timeline.on_request(&reached, None, self.now);
+            shadow.open.push_back(reached);
         }
-        self.take_reached();
+        shadow.open.drain(..shadow.open.len().saturating_sub(REACHED));
     }
 
-    /// Takes what players have reached, the latest first, as far as the line carries it.
+    /// Takes what players have reached, the latest first, as far as the line carries it; what has
+    /// left its playlist meanwhile is of no use to others.
     pub(super) fn take_reached(&mut self) {
         while self.may_take_reached() {
             let shadows = self.swarm.iter_mut().flat_map(|swarm| swarm.shadows.values_mut());
             let latest = shadows.filter(|shadow| !shadow.open.is_empty()).max_by_key(|s| s.asked);
             let Some(reached) = latest.and_then(|shadow| shadow.open.pop_back()) else { return };
-            self.take_for_record(reached);
+            if self.timeline.listed(&reached, None).is_some() {
+                self.take_for_record(reached);
+            }
         }
     }
 

@@ -6,9 +6,9 @@ use neap::base::peer::{PeerId, Role, Tier};
 use neap::base::rng::Rng;
 use neap::base::segment::{BlockSet, SegmentId, resource};
 use neap::engine::schedule::scheduler::{Arrival, Scheduler};
-use neap::engine::schedule::want::{Have, Link, Step, Want};
+use neap::engine::schedule::want::{Have, Link, Step};
 
-use super::script::{at, key, topic};
+use super::script::{at, key, want};
 
 /// A thousand segments that 24 peers have: all of them come, each block is asked for once, and the
 /// nearest deadline is served first.
@@ -23,17 +23,7 @@ fn a_thousand_wants_are_served_in_order() {
     }
     for number in 0..1000 {
         let deadline = at(60_000) + Duration::from_secs(1) * number;
-        let (urgent, known) = (false, true);
-        let want = Want {
-            topic: topic(),
-            deadline,
-            dry: deadline,
-            plays: Duration::ZERO,
-            urgent,
-            blocks: all,
-            known,
-        };
-        assert!(scheduler.want(id(number), want, at(0)));
+        assert!(scheduler.want(id(number), want(deadline, all), at(0)));
         for peer in 0..24 {
             let coming = BlockSet::NONE;
             let have = Have { segment: id(number), here: all, coming, hops: 0 };

@@ -18,6 +18,12 @@ pub(crate) fn at(millis: u64) -> Instant {
     Instant::from_micros((1_000_000 + millis) * 1000)
 }
 
+/// A segment of the topic whose record is known; how long it plays is not.
+pub(crate) fn want(deadline: Instant, blocks: BlockSet) -> Want {
+    let (plays, urgent, known) = (Duration::ZERO, false, true);
+    Want { topic: topic(), deadline, dry: deadline, plays, urgent, blocks, known }
+}
+
 pub(crate) fn topic() -> Digest {
     Digest::of(b"channel")
 }
@@ -171,15 +177,7 @@ impl Bench {
                 let dry = rest.iter().skip_while(|word| **word != "dry").nth(1);
                 let dry = dry.map(|millis| at(self.now + millis.parse::<u64>().expect("a time")));
                 let dry = dry.unwrap_or(deadline);
-                let want = Want {
-                    topic: topic(),
-                    deadline,
-                    dry,
-                    plays: Duration::ZERO,
-                    urgent,
-                    blocks,
-                    known,
-                };
+                let want = Want { dry, urgent, known, ..want(deadline, blocks) };
                 assert!(self.scheduler.want(self.number(number), want, now));
             }
             ["known", number, count] => {

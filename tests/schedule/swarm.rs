@@ -13,9 +13,9 @@ use neap::base::segment::{BlockSet, SegmentId, resource};
 use neap::base::time::Instant;
 use neap::engine::peers::slots::{Slots, Upload};
 use neap::engine::schedule::scheduler::{Arrival, Scheduler};
-use neap::engine::schedule::want::{Have, Link, Step, Want, Why};
+use neap::engine::schedule::want::{Have, Link, Step, Why};
 
-use super::script::topic;
+use super::script::{topic, want};
 
 /// One swarm and its lines; rates in bytes a second.
 #[derive(Clone)]
@@ -290,18 +290,8 @@ impl Swarm {
     fn learn(&mut self, node: usize, number: u32) {
         let (now, deadline) = (self.now, self.now + self.world.deadline);
         let blocks = BlockSet::first(self.world.blocks);
-        let (urgent, known) = (false, true);
-        let want = Want {
-            topic: topic(),
-            deadline,
-            dry: deadline,
-            plays: Duration::ZERO,
-            urgent,
-            blocks,
-            known,
-        };
         self.nodes[node].learnt.insert(number, now);
-        self.nodes[node].scheduler.want(id(number), want, now);
+        self.nodes[node].scheduler.want(id(number), want(deadline, blocks), now);
         // To seek it is to be told of it, as an empty `Have` in this world.
         for peer in self.nodes[node].peers.clone() {
             let told = self.nodes[peer].told.get(&number).copied();
