@@ -273,7 +273,6 @@ impl Machine {
             _ => {
                 let Some(swarm) = &mut self.swarm else { return };
                 swarm.slots.on_given(peer, (segment, block, 0), self.now);
-                self.tell(peer, Message::Deny { segment, blocks: BlockSet::one(block) });
             }
         }
     }
@@ -288,9 +287,6 @@ impl Machine {
         self.book_given(peer, segment.resource, u64::from(bytes));
         self.report.add(Counter::PeerBytesGiven, u64::from(bytes));
         self.note_work(Work { given: u64::from(bytes), ..Work::default() });
-        if bytes == 0 {
-            self.tell(peer, Message::Deny { segment, blocks: BlockSet::one(block) });
-        }
     }
 }
 

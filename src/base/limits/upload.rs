@@ -19,6 +19,10 @@ pub const FLIGHT: u32 = 8;
 /// How much of a slow line's time is on its way to peers.
 pub const FLIGHT_TIME: Duration = Duration::from_millis(200);
 
+/// A peer that takes nothing of what is on its way to it for this long keeps nobody waiting: much
+/// more than a block takes, and little for a player.
+pub const STUCK: Duration = Duration::from_secs(1);
+
 /// How long one peer has the optimistic slot.
 pub const OPTIMISTIC: Duration = Duration::from_secs(10);
 

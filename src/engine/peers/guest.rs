@@ -24,6 +24,8 @@ pub(super) struct Guest {
     /// When it was last given something, or began to wait.
     pub(super) served: Instant,
     pub(super) choked: bool,
+    /// What is on its way to it does not move.
+    pub(super) is_stuck: bool,
     /// Whether a cap lets it be given something.
     pub(super) held: Held,
     /// A cap has choked it.
@@ -60,6 +62,7 @@ impl Guest {
             faded: now,
             served: now,
             choked: false,
+            is_stuck: false,
             held: Held::Free,
             sent_away: false,
         }

@@ -1,6 +1,9 @@
-//! Peers that a cap holds back: they wait a moment, or hear soon enough to go elsewhere.
+//! Peers that a cap holds back: they wait a moment, or hear soon enough to go elsewhere. And peers
+//! that do not take what is sent to them, for which nobody else waits.
 
-use super::guest::{Asked, Held};
+use core::time::Duration;
+
+use super::guest::{Asked, Guest, Held};
 use super::slots::{Slots, Upload};
 use crate::base::limits;
 use crate::base::peer::PeerId;
@@ -9,8 +12,7 @@ use crate::base::time::Instant;
 impl Slots {
     /// Peers that wait for blocks, or that a cap has sent elsewhere.
     pub fn hopeful(&self) -> Vec<PeerId> {
-        let hopes =
-            |guest: &super::guest::Guest| !guest.wants.is_empty() || guest.held != Held::Free;
+        let hopes = |guest: &Guest| !guest.wants.is_empty() || guest.held != Held::Free;
         self.guests.iter().filter(|(_, guest)| hopes(guest)).map(|(peer, _)| *peer).collect()
     }
 
@@ -44,11 +46,39 @@ impl Slots {
 
     /// When a peer that is held back may be given something, while it waits or was sent away.
     pub(super) fn freed(&self) -> Option<Instant> {
-        let until = |guest: &super::guest::Guest| match guest.held {
+        let until = |guest: &Guest| match guest.held {
             Held::Until(at) if guest.sent_away || !guest.wants.is_empty() => Some(at),
             _ => None,
         };
         self.guests.values().filter_map(until).min()
+    }
+
+    /// How many blocks are on their way to those who take them.
+    pub(super) fn flying(&self) -> u32 {
+        let moving = self.guests.values().filter(|guest| !guest.is_stuck);
+        moving.map(|guest| u32::try_from(guest.flying.len()).unwrap_or(u32::MAX)).sum()
+    }
+
+    /// Who has taken nothing for long is not waited for. What is on its way to it stays in memory:
+    /// two blocks a peer.
+    pub(super) fn pass_by(&mut self, now: Instant) {
+        let patience = self.patience();
+        for guest in self.guests.values_mut().filter(|guest| !guest.flying.is_empty()) {
+            guest.is_stuck = guest.is_stuck || now >= guest.served + patience;
+        }
+    }
+
+    /// When the next one is waited for no longer, while somebody else waits.
+    pub(super) fn passes_by(&self) -> Option<Instant> {
+        let waits = self.guests.values().any(Guest::is_ready);
+        let moving = |guest: &&Guest| !guest.is_stuck && !guest.flying.is_empty();
+        let served = self.guests.values().filter(moving).map(|guest| guest.served).min();
+        served.filter(|_| waits).map(|served| served + self.patience())
+    }
+
+    /// How long what was given may stay on its way: what is before it on a full line is little.
+    fn patience(&self) -> Duration {
+        limits::upload::STUCK.max(self.pace.0 * 2 * self.flight())
     }
 
     /// Whether anybody waits, or was sent away by a cap.

@@ -47,9 +47,8 @@ pub struct Slots {
     /// Gateways and witnesses give without return.
     is_generous: bool,
     is_busy: bool,
-    flying: u32,
-    /// How long a block takes to leave, and when the last one left or the first one began to.
-    pace: (Duration, Instant),
+    /// How long a block takes to leave, and when the last one left.
+    pub(super) pace: (Duration, Instant),
     pub(super) guests: Map<PeerId, Guest>,
     memory: Memory,
     /// How often a block was given, and the order in which that is forgotten.
@@ -77,7 +76,6 @@ impl Slots {
             rng,
             is_generous: !matches!(role, Role::Device),
             is_busy: false,
-            flying: 0,
             pace: (Duration::ZERO, Instant::from_micros(0)),
             guests: Map::new(),
             memory: Memory::new(),
@@ -159,8 +157,6 @@ impl Slots {
             if let Some(key) = guest.key {
                 self.memory.keep(key, &guest, now);
             }
-            let flying = u32::try_from(guest.flying.len()).unwrap_or(u32::MAX);
-            self.flying = self.flying.saturating_sub(flying);
         }
         self.answers.retain(|answer| answer.peer() != peer);
         if self.optimistic.is_some_and(|(lucky, _)| lucky == peer) {
@@ -176,13 +172,13 @@ impl Slots {
         now: Instant,
     ) {
         let Some(guest) = self.guests.get_mut(&peer) else { return };
-        if guest.flying.remove(&(segment, block)) {
-            self.flying = self.flying.saturating_sub(1);
-        }
+        guest.flying.remove(&(segment, block));
+        guest.is_stuck = false;
         guest.fade(now);
         guest.had = guest.had.saturating_add(u64::from(bytes));
-        let (pace, since) = self.pace;
-        self.pace = ((pace * 7 + (now - since)) / 8, now);
+        // A time in which nothing was on its way to it says nothing of the line.
+        let (pace, last) = self.pace;
+        self.pace = ((pace * 7 + (now - last.max(guest.served))) / 8, now);
         if bytes == 0 {
             let blocks = BlockSet::one(block);
             self.answers.push_back(Upload::Deny { peer, segment, blocks });
@@ -209,7 +205,8 @@ impl Slots {
         self.rotate(now);
         self.expire(now);
         self.unchoke();
-        if self.answers.is_empty() && self.flying < self.flight() {
+        self.pass_by(now);
+        if self.answers.is_empty() && self.flying() < self.flight() {
             if let Some(peer) = self.next(now) {
                 return self.give(peer, now);
             }
@@ -228,12 +225,12 @@ impl Slots {
         let choke = idlers.map(|(_, guest)| guest.served + limits::upload::CHOKE_AFTER).min();
         let choked = self.guests.values().any(|guest| guest.choked);
         let rotates = self.optimistic.filter(|_| choked || due.is_some()).map(|(_, until)| until);
-        [due, choke, rotates, self.freed()].into_iter().flatten().min()
+        [due, choke, rotates, self.freed(), self.passes_by()].into_iter().flatten().min()
     }
 
     /// How many blocks may be on their way: what leaves soon, so that an order is not kept
     /// waiting behind what was ordered before it.
-    fn flight(&self) -> u32 {
+    pub(super) fn flight(&self) -> u32 {
         let soon = limits::upload::FLIGHT_TIME.as_micros() / self.pace.0.as_micros().max(1);
         let most = if self.is_busy { limits::upload::FLIGHT / 2 } else { limits::upload::FLIGHT };
         u32::try_from(soon).unwrap_or(most).clamp(limits::upload::FLIGHT_PEER, most)
@@ -244,7 +241,7 @@ impl Slots {
         // While one who gives waits, all others together, whatever their names, have one place.
         let gives = |guest: &Guest| guest.class() == 0 || self.is_generous;
         let waits = self.guests.values().any(|guest| gives(guest) && !guest.wants.is_empty());
-        let others = self.guests.values().filter(|guest| !gives(guest));
+        let others = self.guests.values().filter(|guest| !gives(guest) && !guest.is_stuck);
         let is_full = waits && others.map(|guest| guest.flying.len()).sum::<usize>() > 0;
         let may = |guest: &Guest| guest.is_ready() && (gives(guest) || !is_full);
         let ready = self.guests.iter().filter(|(_, guest)| may(guest));
@@ -279,10 +276,6 @@ impl Slots {
         guest.forget(segment, BlockSet::one(block));
         guest.flying.insert((segment, block));
         guest.served = now;
-        if self.flying == 0 {
-            self.pace.1 = now;
-        }
-        self.flying += 1;
         self.note_copy((segment, block));
         Some(Upload::Give { peer, segment, block })
     }
@@ -337,7 +330,7 @@ impl Slots {
     /// Lets choked peers ask again once nobody waits, or one has the optimistic slot.
     fn unchoke(&mut self) {
         let is_quiet = self.guests.values().all(|guest| guest.wants.is_empty());
-        let has_room = is_quiet && self.flying < self.flight();
+        let has_room = is_quiet && self.flying() < self.flight();
         let lucky = self.optimistic.map(|(lucky, _)| lucky);
         for (peer, guest) in &mut self.guests {
             if guest.choked && !guest.sent_away && (has_room || lucky == Some(*peer)) {
@@ -536,7 +529,27 @@ mod tests {
         let mut slots = slots();
         (1..=8).for_each(|peer| want(&mut slots, (peer, 1, 64), 100, at(0)));
         serve(&mut slots, (0, 6_000, 200));
-        assert!(slots.flying <= limits::upload::FLIGHT_PEER, "{}", slots.flying);
+        assert!(slots.flying() <= limits::upload::FLIGHT_PEER, "{}", slots.flying());
+    }
+
+    #[test]
+    fn who_takes_nothing_keeps_nobody_waiting() {
+        for role in [Role::Witness, Role::Device] {
+            let mut slots = Slots::new(Rng::new(7), role);
+            // Four names take nothing of what is on its way to them, one lives on.
+            (1..=4).for_each(|peer| want(&mut slots, (peer, 1, 8), 100, at(0)));
+            assert_eq!(given(&mut slots, at(0)).len(), limits::upload::FLIGHT as usize);
+            want(&mut slots, (5, 1, 8), 100, at(0));
+            let due = slots.poll_timeout().expect("somebody waits");
+            assert!(due <= at(1_000) && slots.poll(due).is_some(), "{due:?}");
+            slots.on_given(PeerId(5), (segment(1), 0, BYTES), at(1_010));
+            for round in 2..6 {
+                let from = u64::from(round) * 4_000;
+                want(&mut slots, (5, round, 32), 100, at(from));
+                let served = serve(&mut slots, (from, from + 500, 10));
+                assert!(served.get(&5).is_some_and(|served| *served >= 32), "{served:?}");
+            }
+        }
     }
 
     #[test]
@@ -574,7 +587,7 @@ mod tests {
         want(&mut slots, (1, 1, 20), 1, at(0));
         given(&mut slots, at(0));
         slots.on_gone(PeerId(1), at(0));
-        assert_eq!((slots.flying, slots.poll(at(0)), slots.poll_timeout()), (0, None, None));
+        assert_eq!((slots.flying(), slots.poll(at(0)), slots.poll_timeout()), (0, None, None));
     }
 
     /// A guest far away, with a key of its own.
