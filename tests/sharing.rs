@@ -11,7 +11,7 @@ use neap::base::peer::{NodeKey, PeerId, Role, Tier};
 use neap::base::segment::{BlockSet, SegmentId, resource};
 use neap::base::time::{Date, Instant};
 use neap::base::url::{Locator, Url};
-use neap::config::model::{Config, Origin, Rung, Share};
+use neap::config::model::{Config, Origin, Rung, Share, Sharing};
 use neap::config::secret::Secret;
 use neap::node::event::{Arrival, Input, Order, Output, Request};
 use neap::node::machine::Machine;
@@ -100,13 +100,19 @@ impl World {
     }
 
     fn joined(&mut self) {
-        for (peer, role, tier) in PEERS {
-            let seed = u8::try_from(peer).unwrap();
-            let address = [198, 51, seed, 1].into();
-            let peer = PeerId(peer);
-            let key = key(seed);
-            self.peering(Peering::Joined { peer, key, role, tier, dialled: None, address });
-        }
+        PEERS.into_iter().for_each(|peer| self.join(peer));
+    }
+
+    fn join(&mut self, (peer, role, tier): (u64, Role, Tier)) {
+        let seed = u8::try_from(peer).unwrap();
+        let address = [198, 51, seed, 1].into();
+        let (peer, key) = (PeerId(peer), key(seed));
+        self.peering(Peering::Joined { peer, key, role, tier, dialled: None, address });
+    }
+
+    fn why_not_shared(&self) -> Option<String> {
+        let status = self.machine.status(self.now, Figures::default());
+        status.playing.into_iter().find_map(|stream| stream.not_shared)
     }
 
     fn say(&mut self, peer: u64, message: Message) {
@@ -438,4 +444,47 @@ fn what_a_live_playlist_drops_on_its_way_still_comes_of_peers() {
     world.say(2, have(blocks, BlockSet::NONE));
     assert!(world.heard.contains(&(2, "want")), "{:?}", world.heard);
     assert!(!world.fetched.contains(&"/2.ts".to_owned()), "{:?}", world.fetched);
+}
+
+#[test]
+fn the_status_says_why_peers_have_no_part_in_a_stream() {
+    let why = |config: Config, says, links: &[usize]| {
+        let mut world = World { says: (200, says), ..World::new(config) };
+        world.play("/p.m3u8");
+        world.play("/1.ts");
+        links.iter().for_each(|place| world.join(PEERS[*place]));
+        world.play("/2.ts");
+        world.why_not_shared()
+    };
+    let device = |share| config(share, Role::Device);
+    assert_eq!(why(device(Share::Any), "max-age=60", &[0, 1, 2, 3]), None);
+    assert_eq!(why(device(Share::Any), "max-age=60", &[]), None, "that nobody is linked is told");
+    let none = why(device(Share::None), "max-age=60", &[0]).unwrap();
+    assert!(none.contains("share = \"none\""), "{none}");
+    let far = why(device(Share::Home), "max-age=60", &[2]).unwrap();
+    assert!(far.contains("no peer is as near"), "{far}");
+    let few = Config {
+        sharing: Sharing { min_audience: 5, ..device(Share::Any).sharing },
+        ..device(Share::Any)
+    };
+    let few = why(few, "max-age=60", &[2]).unwrap();
+    assert!(few.contains("min-audience"), "{few}");
+    let unkept = why(device(Share::Any), "no-store", &[0, 1]).unwrap();
+    assert!(unkept.contains("keep"), "{unkept}");
+}
+
+#[test]
+fn the_status_says_that_an_encoder_has_begun_anew() {
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\n1.ts\n\
+        #EXTINF:4,\n2.ts\n";
+    let anew = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:4,\n1.ts\n";
+    let mut world = World { playlist: list, ..World::new(config(Share::Any, Role::Device)) };
+    world.joined();
+    world.play("/p.m3u8");
+    world.play("/1.ts");
+    assert_eq!(world.why_not_shared(), None);
+    world.playlist = anew;
+    world.play_with("/p.m3u8", [("Cache-Control", "no-cache")].into_iter().collect());
+    let why = world.why_not_shared().unwrap();
+    assert!(why.contains("came back"), "{why}");
 }

@@ -32,7 +32,7 @@ impl Machine {
         if now - swarm.met >= LOOK {
             swarm.met = now;
             for playing in self.timeline.streams() {
-                let origin = self.config.origins.get(usize::from(playing.playlist.origin.0));
+                let origin = self.config.origins.get(usize::from(playing.listed.playlist.origin.0));
                 let Some(origin) = origin.filter(|o| o.share.reach() > Some(Tier::Home) && !muted)
                 else {
                     continue;
@@ -42,7 +42,7 @@ impl Machine {
                 }
                 swarm.wide = swarm.wide.max(Some(playing.asked));
                 if let Some(meeting) = &mut swarm.meeting {
-                    let path = without_query(&playing.playlist.target);
+                    let path = without_query(&playing.listed.playlist.target);
                     meeting.on_played(stream(&origin.name, path), playing.asked);
                 }
             }

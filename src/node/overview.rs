@@ -105,14 +105,15 @@ impl Machine {
     fn playing(&self, now: Instant) -> Vec<Stream> {
         let streams = self.timeline.streams().filter_map(|stream| {
             let asked = now - stream.asked;
-            let locator = stream.playlist;
+            let locator = stream.listed.playlist;
             let origin = self.places.0.get(usize::from(locator.origin.0))?;
             (asked < PLAYING).then(|| Stream {
                 path: without_query(&locator.target).into(),
                 origin: origin.name.clone(),
-                kind: if stream.live { Kind::Live } else { Kind::OnDemand },
+                kind: if stream.listed.live { Kind::Live } else { Kind::OnDemand },
                 bitrate: stream.bitrate,
                 last_request_seconds_ago: asked.as_secs(),
+                not_shared: self.why_alone(&stream.listed).map(str::to_owned),
             })
         });
         streams.take(STREAMS).collect()

@@ -5,6 +5,7 @@ use core::ops::RangeInclusive;
 
 use super::machine::Machine;
 use super::swarm::{Link, Swarm};
+use super::topic::VAIN;
 use crate::base::digest::Digest;
 use crate::base::id::OriginId;
 use crate::base::limits;
@@ -126,6 +127,33 @@ impl Machine {
         let Some(swarm) = &self.swarm else { return false };
         let Some(reach) = swarm.reach(&self.config, kin) else { return false };
         swarm.links.values().any(|link| link.is_within(reach))
+    }
+
+    /// Why peers have no part in a stream, where something keeps them from that stream alone.
+    pub(super) fn why_alone(&self, listed: &Listed<'_>) -> Option<&'static str> {
+        let swarm = self.swarm.as_ref().filter(|swarm| !swarm.muted)?;
+        let origin = self.config.origins.get(usize::from(listed.playlist.origin.0))?;
+        let Some(reach) = origin.share.reach() else {
+            return Some("its origin has share = \"none\"");
+        };
+        let Some(kin) = self.kin_of(listed) else {
+            return Some("names of its segments came back for others");
+        };
+        if swarm.unkept.contains(&kin.topic) {
+            return Some("the origin lets nobody keep its segments");
+        }
+        let is_near = |link: &Link| link.is_within(reach);
+        let vain = swarm.vain.get(&kin.topic).copied().unwrap_or_default();
+        match () {
+            () if swarm.links.is_empty() => None,
+            () if !swarm.links.values().any(is_near) => {
+                Some("no peer is as near as its origin's share asks for")
+            }
+            () if !self.is_shared(kin) => Some("fewer than sharing.min-audience watch it"),
+            () if self.is_doubted(kin.topic) => Some("the origin has other bytes than its records"),
+            () if vain >= VAIN => Some("nobody vouches for its segments in time"),
+            () => None,
+        }
     }
 
     /// Whether an origin is shared with anybody, so that its witnesses may hear of it.

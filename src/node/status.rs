@@ -91,6 +91,9 @@ pub struct Stream {
     pub bitrate: Option<u64>,
     /// Seconds since a player last asked for a part of it.
     pub last_request_seconds_ago: u64,
+    /// Why peers have no part in it; none where they may, or where nothing at all is shared.
+    #[serde(default)]
+    pub not_shared: Option<String>,
 }
 
 /// How a stream comes into being.

@@ -120,7 +120,7 @@ impl Machine {
 const LATE: u8 = 1;
 
 /// Times in vain that count: then a player waits no longer than for what it reads now.
-const VAIN: u8 = 4;
+pub(super) const VAIN: u8 = 4;
 
 #[cfg(test)]
 mod tests {

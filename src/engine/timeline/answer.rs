@@ -72,10 +72,8 @@ pub enum Life {
 /// A stream for the status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Playing<'a> {
-    /// The media playlist or manifest.
-    pub playlist: &'a Locator,
-    /// Whether it will change.
-    pub live: bool,
+    /// How it lists the segments of a rendition in use.
+    pub listed: Listed<'a>,
     /// Bits a second, of the renditions in use where the playlist says it.
     pub bitrate: Option<u64>,
     /// When a player last asked for something of it.

@@ -176,14 +176,7 @@ impl Timeline {
         let stream = self.streams.get(&found.stream)?;
         let row = stream.rows.get(usize::try_from(found.row).ok()?)?;
         let whole = !matches!(row.content, Content::File(_));
-        (found.kind != Kind::Key && whole).then_some(Listed {
-            playlist: &stream.playlist,
-            rendition: &row.name,
-            kind: found.kind,
-            target: stream.pace.target,
-            live: stream.pace.live,
-            repeats: stream.repeated.is_some(),
-        })
+        (found.kind != Kind::Key && whole).then_some(stream.listed(row, found.kind))
     }
 
     /// How long what is listed beside a live segment plays, so long that a player reaches it;
@@ -211,12 +204,11 @@ impl Timeline {
 
     /// The streams that are or were lately played.
     pub fn streams(&self) -> impl Iterator<Item = Playing<'_>> {
-        let media = self.streams.values().filter(|stream| !stream.rows.is_empty());
-        media.map(|stream| Playing {
-            playlist: &stream.playlist,
-            live: stream.pace.live,
-            bitrate: self.bitrate(stream),
-            asked: stream.asked,
+        self.streams.values().filter_map(|stream| {
+            let used = stream.rows.iter().find(|row| row.play.asked.is_some());
+            let row = used.or(stream.rows.first())?;
+            let listed = stream.listed(row, Kind::Media);
+            Some(Playing { listed, bitrate: self.bitrate(stream), asked: stream.asked })
         })
     }
 

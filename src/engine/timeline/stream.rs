@@ -4,6 +4,7 @@ use core::ops::Range;
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use super::answer::Listed;
 use super::playhead::Playhead;
 use super::row::{Content, Named, Pace, Play, Row};
 use crate::base::limits;
@@ -70,6 +71,18 @@ impl Stream {
             repeated: None,
             still: None,
             heads: Map::new(),
+        }
+    }
+
+    /// How a segment of one of its rows is listed.
+    pub(super) fn listed<'a>(&'a self, row: &'a Row, kind: Kind) -> Listed<'a> {
+        Listed {
+            playlist: &self.playlist,
+            rendition: &row.name,
+            kind,
+            target: self.pace.target,
+            live: self.pace.live,
+            repeats: self.repeated.is_some(),
         }
     }
 

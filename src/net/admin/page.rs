@@ -79,10 +79,13 @@ fn playing(streams: &[Stream]) -> String {
     let row = |stream: &Stream| {
         let bitrate = stream.bitrate.map_or_else(String::new, words::bitrate);
         let tone = if stream.kind == Kind::Live { "flow" } else { "calm" };
+        let alone = stream.not_shared.as_ref().map_or_else(String::new, |why| {
+            format!("<div class=soft>not shared: {}</div>", escape(why))
+        });
         format!(
             "<li><div class=row><span class=name>{}</span>\
              <span class=\"tone {tone}\">{}</span></div><div class=\"row soft\">\
-             <span>from {}, asked {}</span><span>{bitrate}</span></div></li>",
+             <span>from {}, asked {}</span><span>{bitrate}</span></div>{alone}</li>",
             escape(&stream.path),
             stream.kind.words(),
             escape(&stream.origin),

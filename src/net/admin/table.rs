@@ -17,10 +17,12 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
     let (state, uptime) = (status.state.word(), words::time(status.uptime_seconds));
     writeln!(text, "neap {}  {state}, running for {uptime}", clean(&status.version))?;
     writeln!(text)?;
-    let streams = status.playing.iter().map(|stream| {
+    let streams = status.playing.iter().flat_map(|stream| {
         let bitrate = stream.bitrate.map(words::bitrate).unwrap_or_default();
         let path = clean(&format!("{}{}", stream.origin, stream.path));
-        format!("{path:50}  {:9}  {bitrate}", stream.kind.words())
+        let line = format!("{path:50}  {:9}  {bitrate}", stream.kind.words());
+        let alone = stream.not_shared.iter().map(|why| format!("  not shared: {}", clean(why)));
+        core::iter::once(line).chain(alone)
     });
     rows(text, "Playing", (streams.collect(), ROWS), "nobody plays")?;
     let total = |name| status.counters.get(name).copied().unwrap_or(0);
