@@ -470,7 +470,7 @@ fn the_status_says_why_peers_have_no_part_in_a_stream() {
     let few = why(few, "max-age=60", &[2]).unwrap();
     assert!(few.contains("min-audience"), "{few}");
     let unkept = why(device(Share::Any), "no-store", &[0, 1]).unwrap();
-    assert!(unkept.contains("keep"), "{unkept}");
+    assert!(unkept.contains("kept"), "{unkept}");
 }
 
 #[test]
@@ -487,4 +487,39 @@ fn the_status_says_that_an_encoder_has_begun_anew() {
     world.play_with("/p.m3u8", [("Cache-Control", "no-cache")].into_iter().collect());
     let why = world.why_not_shared().unwrap();
     assert!(why.contains("came back"), "{why}");
+}
+
+#[test]
+fn a_witness_leaves_the_line_to_a_player_at_home_that_begins() {
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:4,\n1.ts\n\
+        #EXTINF:4,\n2.ts\n";
+    let later = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:2\n#EXTINF:4,\n2.ts\n\
+        #EXTINF:4,\n3.ts\n";
+    for (peer, gives_way) in [(1, true), (3, false)] {
+        let mut world = World { playlist: list, ..World::new(config(Share::Any, Role::Witness)) };
+        world.joined();
+        let watch = |channel: &str, number: u8| Message::Watch {
+            origin: "o".into(),
+            playlist: format!("/{channel}/p.m3u8"),
+            segment: format!("/{channel}/{number}.ts"),
+        };
+        world.say(peer, watch("a", 1));
+        world.pass(Duration::from_secs(10));
+        assert_eq!(world.fetched, ["/a/1.ts", "/a/2.ts"]);
+        world.say(peer, watch("a", 2));
+        world.pass(Duration::from_secs(3));
+        world.say(peer, watch("b", 1));
+        world.pass(Duration::from_millis(100));
+        let now = world.fetched.iter().any(|at| at.starts_with("/b/"));
+        assert_eq!(now, !gives_way, "peer {peer}: {:?}", world.fetched);
+        world.pass(Duration::from_secs(2));
+        assert!(world.fetched.iter().any(|at| at == "/b/2.ts"), "{:?}", world.fetched);
+        // What it has turned away from is followed no more.
+        world.pass(Duration::from_secs(4));
+        world.say(peer, watch("b", 2));
+        world.playlist = later;
+        world.pass(Duration::from_secs(10));
+        assert!(world.fetched.contains(&"/b/3.ts".into()), "{:?}", world.fetched);
+        assert!(!world.fetched.contains(&"/a/3.ts".into()), "{:?}", world.fetched);
+    }
 }

@@ -51,9 +51,9 @@ impl Machine {
         }
         self.awaited = awaited;
         self.end_endless();
-        self.take_reached();
+        self.take_reached(true);
         while self.may_fetch_ahead() {
-            let Some(wanted) = self.timeline.poll_wanted(self.now) else { return };
+            let Some(wanted) = self.timeline.poll_wanted(self.now) else { break };
             let origin = usize::from(wanted.locator.origin.0);
             let worth = self.health.get(origin).is_some_and(|h| h.is_worth_fetching_ahead());
             let shares = self.swarm.is_some();
@@ -61,6 +61,8 @@ impl Machine {
                 self.fetch_segment(wanted);
             }
         }
+        // Who watches a film has what it has reached; what comes next it can be given.
+        self.take_reached(false);
     }
 
     /// Whether the next segment may be fetched ahead: one after the other, and none while a player
@@ -73,7 +75,7 @@ impl Machine {
 
     /// Whether a witness may take what a player has reached: beside one that is late, too.
     pub(super) fn may_take_reached(&self) -> bool {
-        self.ahead().count() < self.witness_ahead().max(2)
+        self.now >= self.ahead_from && self.ahead().count() < self.witness_ahead().max(2)
     }
 
     /// What is fetched ahead of players.
@@ -81,9 +83,9 @@ impl Machine {
         self.fetches.values().filter(|fetch| fetch.ask.ahead && fetch.ask.fills.is_none())
     }
 
-    /// How many segments a witness fetches at once: as many as come while one plays. On a
-    /// line that others fill, no other one is begun while one is late; nor is one waited for that
-    /// stands still.
+    /// How many segments a witness fetches at once: as many as keep the line busy over the way to
+    /// the origin, since each more is in the way of who begins. On a line that others fill, no
+    /// other one is begun while one is late; nor is one waited for that stands still.
     fn witness_ahead(&self) -> usize {
         let Some(scheduler) = self.swarm.as_ref().map(|swarm| &swarm.scheduler) else { return 1 };
         let plays = scheduler.plays();
@@ -91,7 +93,8 @@ impl Machine {
             let takes = self.now - fetch.begun;
             takes > plays && takes < plays * STILL
         };
-        let several = scheduler.streams().unwrap_or(1).clamp(1, WITNESS_AHEAD);
+        let several = BUSY.as_micros() / scheduler.takes().as_micros().max(1);
+        let several = usize::try_from(several).map_or(WITNESS_AHEAD, |n| n.clamp(1, WITNESS_AHEAD));
         if self.ahead().any(is_late) { 1 } else { several }
     }
 
@@ -258,6 +261,9 @@ impl Machine {
 
 /// Fetches ahead of a witness under way at once.
 const WITNESS_AHEAD: usize = 4;
+
+/// How much a witness has under way.
+const BUSY: Duration = Duration::from_millis(250);
 
 /// A fetch that takes so many times as long as its segment plays stands still, and is not slow.
 const STILL: u32 = 4;

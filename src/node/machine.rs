@@ -157,7 +157,7 @@ impl Machine {
             own: None,
             network_fault: None,
             awaited: false,
-            ahead_from: now,
+            ahead_from: Instant::default(),
             came: 0,
             started: now,
             resting: false,

@@ -48,3 +48,4 @@ pub mod trouble;
 mod untold;
 pub mod voting;
 pub mod whole;
+mod yielding;

@@ -140,7 +140,7 @@ impl Machine {
             return Some("names of its segments came back for others");
         };
         if swarm.unkept.contains(&kin.topic) {
-            return Some("the origin lets nobody keep its segments");
+            return Some("the origin does not let its segments be kept for others");
         }
         let is_near = |link: &Link| link.is_within(reach);
         let vain = swarm.vain.get(&kin.topic).copied().unwrap_or_default();

@@ -234,6 +234,8 @@ impl Machine {
         if swarm.verifier.on_record(record, date, self.now) != Verdict::New {
             return;
         }
+        let all = u32::try_from(digests.len()).map_or(BlockSet::NONE, BlockSet::first);
+        swarm.scheduler.on_known(segment, all, self.now);
         for (block, digest) in (0..).zip(digests) {
             swarm.verifier.on_block((segment, block), digest, From::Origin);
         }

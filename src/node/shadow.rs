@@ -22,7 +22,9 @@ use crate::wire::message::Message;
 /// A stream that is followed for those who watch it.
 #[derive(Clone, Debug)]
 pub(super) struct Shadow {
-    playlist: Locator,
+    pub(super) playlist: Locator,
+    /// Whether it changes, as far as that is known.
+    live: bool,
     /// When somebody last said that it is watched.
     asked: Instant,
     /// When its playlist was last asked for.
@@ -94,7 +96,11 @@ impl Machine {
     }
 
     /// A peer says what its player watches.
-    pub(super) fn on_watch(&mut self, _: PeerId, (origin, playlist, segment): (&str, &str, &str)) {
+    pub(super) fn on_watch(
+        &mut self,
+        peer: PeerId,
+        (origin, playlist, segment): (&str, &str, &str),
+    ) {
         let named = self.config.origin_named(origin).map(|(origin, _)| origin);
         let Some(origin) = named.filter(|origin| self.is_shareable(*origin)) else { return };
         let now = self.now;
@@ -114,6 +120,7 @@ impl Machine {
         let playlist = locator(playlist);
         let shadow = swarm.shadows.entry(name).or_insert_with(|| Shadow {
             playlist,
+            live: true,
             asked: now,
             read: Instant::default(),
             refresh: Some(now),
@@ -121,10 +128,12 @@ impl Machine {
             open: VecDeque::new(),
         });
         shadow.asked = now;
-        shadow.reached.push_back(locator(segment));
+        let segment = locator(segment);
+        shadow.reached.push_back(segment.clone());
         if shadow.reached.len() > REACHED {
             shadow.reached.pop_front();
         }
+        self.give_way(peer, (name, &segment));
         self.step_shadow(name);
         let Some(swarm) = &mut self.swarm else { return };
         let Some(shadow) = swarm.shadows.get_mut(&name) else { return };
@@ -164,7 +173,9 @@ impl Machine {
             self.step_shadow(name);
             let Some(swarm) = &mut self.swarm else { return };
             let Some(shadow) = swarm.shadows.get_mut(&name) else { continue };
-            shadow.refresh = match self.timeline.lifetime(&shadow.playlist) {
+            let life = self.timeline.lifetime(&shadow.playlist);
+            shadow.live = matches!(life, Some(Life::Playlist { live: true, .. }));
+            shadow.refresh = match life {
                 Some(Life::Playlist { live: true, max_age }) => {
                     let pace = max_age.unwrap_or(SLOWEST).clamp(QUICKEST, SLOWEST);
                     Some(self.now + pace)
@@ -188,12 +199,13 @@ impl Machine {
         shadow.open.drain(..shadow.open.len().saturating_sub(REACHED));
     }
 
-    /// Takes what players have reached, the latest first, as far as the line carries it; what has
-    /// left its playlist meanwhile is of no use to others.
-    pub(super) fn take_reached(&mut self) {
+    /// Takes what players of live streams, or of films, have reached, the latest first, as far as
+    /// the line carries it; what has left its playlist meanwhile is of no use to others.
+    pub(super) fn take_reached(&mut self, live: bool) {
         while self.may_take_reached() {
             let shadows = self.swarm.iter_mut().flat_map(|swarm| swarm.shadows.values_mut());
-            let latest = shadows.filter(|shadow| !shadow.open.is_empty()).max_by_key(|s| s.asked);
+            let open = shadows.filter(|shadow| !shadow.open.is_empty() && shadow.live == live);
+            let latest = open.max_by_key(|shadow| shadow.asked);
             let Some(reached) = latest.and_then(|shadow| shadow.open.pop_back()) else { return };
             if self.timeline.listed(&reached, None).is_some() {
                 self.take_for_record(reached);
@@ -203,12 +215,17 @@ impl Machine {
 
     /// Takes a segment from the origin if no record of it is known.
     fn take_for_record(&mut self, locator: Locator) {
-        let key = Key { origin: locator.origin, identity: self.identity(&locator) };
-        let stored = self.index.variants(key.origin, &key.identity).next().is_some();
-        let under_way = self.fetches.values().any(|fetch| fetch.ask.key == key);
-        if !stored && !under_way && !self.is_judged(&key) {
+        if self.is_new(&locator) {
             self.fetch_alone(locator);
         }
+    }
+
+    /// Whether a segment is neither here nor on its way, nor is there a word on it.
+    pub(super) fn is_new(&self, locator: &Locator) -> bool {
+        let key = Key { origin: locator.origin, identity: self.identity(locator) };
+        let stored = self.index.variants(key.origin, &key.identity).next().is_some();
+        let under_way = self.fetches.values().any(|fetch| fetch.ask.key == key);
+        !stored && !under_way && !self.is_judged(&key)
     }
 
     /// Whether there is a word on each segment of a resource, or more than one on some: then its

@@ -16,6 +16,7 @@ use super::sums::Sums;
 use super::told::Told;
 use super::untold::Untold;
 use super::voting::Voting;
+use super::yielding::Watched;
 use crate::base::digest::Digest;
 use crate::base::id::{OriginId, RowId};
 use crate::base::limits;
@@ -114,6 +115,8 @@ pub(super) struct Link {
     pub(super) taken: u64,
     /// What it seeks, the oldest first.
     pub(super) seeks: VecDeque<SegmentId>,
+    /// What its player watches, as a witness is told; the latest last.
+    pub(super) watches: VecDeque<Watched>,
 }
 
 impl Swarm {

@@ -88,11 +88,9 @@ impl Scheduler {
         self.plays
     }
 
-    /// How many streams the origin gives in the time that they play; none while that is not known.
-    pub fn streams(&self) -> Option<usize> {
-        let takes = self.origin.time(self.usual).as_micros().max(1);
-        let is_known = self.origin.is_known() && !self.plays.is_zero();
-        is_known.then(|| usize::try_from(self.plays.as_micros() / takes).unwrap_or(usize::MAX))
+    /// How long the origin takes for a segment like the last one.
+    pub fn takes(&self) -> Duration {
+        self.origin.time(self.last)
     }
 
     /// How long the origin takes for so many bytes, in a bad hour.

@@ -26,8 +26,9 @@ pub struct Scheduler {
     pub(super) peers: Map<PeerId, Source>,
     pub(super) wants: Map<SegmentId, Pursuit>,
     pub(super) origin: Rate,
-    /// Bytes of a usual segment.
+    /// Bytes of a usual segment, and of the last that became known.
     pub(super) usual: u64,
+    pub(super) last: u64,
     /// How long the last one plays that was wanted.
     pub(super) plays: Duration,
     steps: VecDeque<Step>,
@@ -66,6 +67,7 @@ impl Scheduler {
             wants: Map::new(),
             origin: Rate::new(limits::swarm::ORIGIN_GUESS),
             usual: limits::block::SEGMENT / 4,
+            last: limits::block::SEGMENT / 4,
             plays: Duration::ZERO,
             steps: VecDeque::new(),
             alarms: Set::new(),
@@ -118,8 +120,8 @@ impl Scheduler {
 
     /// A record came: `all` are the blocks of the segment.
     pub fn on_known(&mut self, segment: SegmentId, all: BlockSet, now: Instant) {
-        let usual = u64::from(all.len()) * limits::block::BLOCK;
-        self.usual = (self.usual * 7 + usual) / 8;
+        self.last = u64::from(all.len()) * limits::block::BLOCK;
+        self.usual = (self.usual * 7 + self.last) / 8;
         let Some(pursuit) = self.wants.get_mut(&segment) else { return };
         pursuit.want.known = true;
         pursuit.want.blocks = pursuit.want.blocks.and(all);

@@ -179,6 +179,11 @@ impl Timeline {
         (found.kind != Kind::Key && whole).then_some(stream.listed(row, found.kind))
     }
 
+    /// Where a segment stands in its list: its number there, or its time.
+    pub fn position(&self, asked: &Locator) -> Option<u64> {
+        self.find(&name(&self.ignored, asked), None).map(|found| found.position)
+    }
+
     /// How long what is listed beside a live segment plays, so long that a player reaches it;
     /// `None` where that is not known. No other segment gets its name sooner.
     pub fn window(&self, asked: &Locator) -> Option<Duration> {
