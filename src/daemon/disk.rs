@@ -83,19 +83,19 @@ async fn read(run: &Run, store: &Store, shelf: &Shelf) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Hands the store's news in, for ever.
-pub async fn listen(run: Rc<Run>, store: Store) {
+/// Hands the store's news in, for ever; `place` is the folder, as its owner knows it.
+pub async fn listen(run: Rc<Run>, store: Store, place: String) {
     loop {
         store.noticed().await;
         while let Some(notice) = store.poll_notice() {
-            if let Some(disk) = meaning(&store, notice) {
+            if let Some(disk) = meaning(&store, &place, notice) {
                 run.submit(Input::Disk(disk));
             }
         }
     }
 }
 
-fn meaning(store: &Store, notice: Notice) -> Option<Disk> {
+fn meaning(store: &Store, place: &str, notice: Notice) -> Option<Disk> {
     match notice {
         Notice::Loaded { row, slice, .. } | Notice::Shed { row, slice, .. } => {
             Some(Disk::Loaded { row, slice, present: store.taken(row) })
@@ -107,18 +107,17 @@ fn meaning(store: &Store, notice: Notice) -> Option<Disk> {
             None
         }
         Notice::Lost { row, slice, cause } => {
-            log::warn!("{cause}");
+            log::warn!("{cause} ({place})");
             Some(Disk::Lost { row, slice })
         }
         Notice::Foreign { first, count } => {
-            log::warn!(
-                "{count} files in the cache folder are not neap's and stay, such as {first}"
-            );
+            log::warn!("{count} files in {place} are not neap's and stay, such as {first}");
             None
         }
         Notice::DiskFault { kind, .. } => {
-            log::warn!("the disk cache takes no writes for now: {kind}");
-            Some(Disk::Fault(Some(kind.to_string())))
+            let fault = format!("{kind} ({place})");
+            log::warn!("the disk cache takes no writes for now: {fault}");
+            Some(Disk::Fault(Some(fault)))
         }
         Notice::DiskBack => {
             log::info!("the disk cache takes writes again");

@@ -195,7 +195,8 @@ impl Node {
         tasks.push(tasks::spawn(&self.executor, settle(Rc::clone(&self.run))));
         // Memory has news as well: what was let go because a reader had to have its next block.
         let (run, store) = (Rc::clone(&self.run), self.store.clone());
-        tasks.push(tasks::spawn(&self.executor, disk::listen(run, store)));
+        let place = self.config.cache.path.display().to_string();
+        tasks.push(tasks::spawn(&self.executor, disk::listen(run, store, place)));
         let (run, store) = (Rc::clone(&self.run), self.store.clone());
         let at_once = self.config.cache.disk.0 > 0;
         let disk = disk::tend(run, store, Rc::clone(&self.shelf), at_once);

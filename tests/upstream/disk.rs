@@ -268,18 +268,18 @@ fn run(words: &[&str], at: &Path) -> bool {
 }
 
 /// The player goes on, the log says it once, the status says it.
-fn goes_on(node: &Node, bodies: &[Vec<u8>]) {
+fn goes_on(node: &Node, folder: &Path, bodies: &[Vec<u8>]) {
     for _ in 0..2 {
         for (number, body) in bodies.iter().enumerate() {
             node.get(&path(number)).is(body);
         }
     }
-    node.logged(&["<4>", "the disk cache"]);
+    node.logged(&["<4>", "the disk cache takes no writes", &format!("({})", folder.display())]);
     let fault = until("the status to tell", || {
         let status = node.status();
         status["disk_fault"].as_str().map(str::to_owned)
     });
-    assert!(!fault.is_empty());
+    assert!(fault.ends_with(&format!(" ({})", folder.display())), "{fault}");
     assert_eq!(node.metric("neap_disk_fault "), 1);
     for (number, body) in bodies.iter().enumerate() {
         node.get(&path(number)).is(body);
@@ -293,7 +293,7 @@ fn a_full_disk_is_told_once_and_the_player_goes_on() {
     let Some(mounted) = Mounted::new("3m") else { return };
     let (origin, bodies) = shop();
     let node = node(&origin, &mounted.0.0, "memory = \"4 MiB\"");
-    goes_on(&node, &bodies);
+    goes_on(&node, &mounted.0.0, &bodies);
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_disk_that_came_up_read_only_still_serves_what_it_holds() {
     second.logged(&["disk cache: 2 slices found"]);
     second.get(&path(0)).is(&bodies[0]);
     assert!(origin.sent() - sent < 10_000, "what is there can be read");
-    goes_on(&second, &bodies);
+    goes_on(&second, &mounted.0.0, &bodies);
 }
 
 #[test]
@@ -347,5 +347,5 @@ fn a_folder_that_may_not_be_written_is_told_once_and_the_player_goes_on() {
             command.uid(65534).gid(65534);
         }
     });
-    goes_on(&node, &bodies);
+    goes_on(&node, &cache, &bodies);
 }
