@@ -63,6 +63,8 @@ struct Node {
     executor: Rc<LocalExecutor<'static>>,
     reactor: Rc<Reactor>,
     doors: (Vec<TcpListener>, Vec<admin::Door>),
+    /// Who answers at the control socket.
+    control: Option<Task<()>>,
     reloads: u32,
 }
 
@@ -82,12 +84,6 @@ impl Node {
             match admin::Door::tcp(address) {
                 Ok(door) => operators.push(door),
                 Err(error) => log::error!("there is no page: {error}"),
-            }
-        }
-        if let Some(path) = &config.admin.control {
-            match admin::Door::control(path) {
-                Ok(door) => operators.push(door),
-                Err(error) => log::warn!("'neap status' will not work: {error}"),
             }
         }
         let path = config.cache.path.clone();
@@ -119,7 +115,20 @@ impl Node {
         ports.sensing().configure(&config);
         run.connect(ports.with_network(network.clone()));
         let doors = (players, operators);
-        Ok(Self { config, run, store, shelf, notes, network, executor, reactor, doors, reloads: 0 })
+        let (control, reloads) = (None, 0);
+        Ok(Self {
+            config,
+            run,
+            store,
+            shelf,
+            notes,
+            network,
+            executor,
+            reactor,
+            doors,
+            control,
+            reloads,
+        })
     }
 
     /// Serves until a signal says to stop; answers the exit code.
@@ -176,7 +185,7 @@ impl Node {
     /// What goes on beside the players.
     fn background(&mut self) -> Vec<Task<()>> {
         let mut tasks = Vec::new();
-        let (status, calls) = (Rc::clone(&self.run), Rc::clone(&self.run));
+        self.open_control();
         let doors = core::mem::take(&mut self.doors.1);
         for door in &doors {
             if let Some(address) = door.address() {
@@ -184,11 +193,7 @@ impl Node {
             }
         }
         if !doors.is_empty() {
-            let window = Window {
-                status: Box::new(move || status.status()),
-                control: Box::new(move |control| calls.control(&control)),
-            };
-            tasks.push(tasks::spawn(&self.executor, admin::serve(doors, Rc::new(window))));
+            tasks.push(self.answer_operators(doors));
         }
         tasks.push(tasks::spawn(&self.executor, ring(Rc::clone(&self.run))));
         tasks.push(tasks::spawn(&self.executor, sense(Rc::clone(&self.run))));
@@ -212,9 +217,32 @@ impl Node {
         tasks
     }
 
+    fn answer_operators(&self, doors: Vec<admin::Door>) -> Task<()> {
+        let (status, calls) = (Rc::clone(&self.run), Rc::clone(&self.run));
+        let window = Window {
+            status: Box::new(move || status.status()),
+            control: Box::new(move |control| calls.control(&control)),
+        };
+        tasks::spawn(&self.executor, admin::serve(doors, Rc::new(window)))
+    }
+
+    /// Opens the control socket where there is none: at the start, and at a reload after somebody
+    /// removed it.
+    fn open_control(&mut self) {
+        let Some(path) = self.config.admin.control.as_deref() else { return };
+        if self.control.is_some() && path.exists() {
+            return;
+        }
+        match admin::Door::control(path) {
+            Ok(door) => self.control = Some(self.answer_operators(vec![door])),
+            Err(error) => log::warn!("'neap status' will not work: {error}"),
+        }
+    }
+
     /// Reads the configuration again; a bad one changes nothing.
     fn reload(&mut self, paths: &Paths, flags: &Flags) {
         notify::reloading();
+        self.open_control();
         // Counted in the line, or the log takes a second reload's for the first's once more.
         self.reloads += 1;
         let count = self.reloads;

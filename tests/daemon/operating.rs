@@ -169,6 +169,25 @@ fn nothing_is_forgotten_under_a_running_neap() {
 }
 
 #[test]
+fn a_control_socket_that_was_removed_is_made_anew_by_a_reload() {
+    let origin = Origin::new();
+    let daemon = Daemon::new(&origin);
+    let control = daemon.folder.0.join("control.sock");
+    let status = || command(&daemon.folder.0).arg("status").output().unwrap();
+    assert_eq!(status().status.code(), Some(0));
+    std::fs::remove_file(&control).unwrap();
+    let said = String::from_utf8(status().stderr).unwrap();
+    assert!(said.contains("nobody listens at ") && said.contains("reload neap"), "{said}");
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("reload 1");
+    assert_eq!(status().status.code(), Some(0));
+    // One that is there stays.
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_log("reload 2");
+    assert_eq!(status().status.code(), Some(0));
+}
+
+#[test]
 fn a_wrong_file_keeps_no_status_from_being_asked() {
     let origin = Origin::with("/a", ok(FRESH, "content"));
     let daemon = Daemon::new(&origin);

@@ -31,7 +31,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRunning(path) => {
-                write!(f, "neap is not running: nobody listens at {}", path.display())
+                let path = path.display();
+                write!(
+                    f,
+                    "neap is not running: nobody listens at {path} (where it does run, a reload \
+                     makes the socket anew: 'systemctl reload neap')"
+                )
             }
             Self::Forbidden(path) => {
                 write!(f, "{} may be opened by root and the group neap only", path.display())

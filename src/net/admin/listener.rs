@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -45,8 +45,8 @@ impl fmt::Display for Error {
 pub enum Door {
     /// The page's port.
     Tcp(Async<TcpListener>),
-    /// The control socket, and the path that is removed with it.
-    Control(Async<UnixListener>, PathBuf),
+    /// The control socket, with the path that is removed with it, and the inode there.
+    Control(Async<UnixListener>, PathBuf, u64),
 }
 
 impl Door {
@@ -86,13 +86,13 @@ impl Door {
         let aside = path.with_extension(format!("{}", std::process::id()));
         let made = bind_aside(&aside).and_then(|listener| {
             fs::rename(&aside, path)?;
-            Async::new(listener)
+            Ok((Async::new(listener)?, fs::symlink_metadata(path)?.ino()))
         });
-        let listener = made.map_err(|error| {
+        let (listener, inode) = made.map_err(|error| {
             let _ = fs::remove_file(&aside);
             failed(error)
         })?;
-        Ok(Self::Control(listener, path.into()))
+        Ok(Self::Control(listener, path.into(), inode))
     }
 
     /// The address of a TCP door, for a port that was chosen by the system.
@@ -106,16 +106,18 @@ impl Door {
     async fn accept(&self) -> io::Result<Guest> {
         match self {
             Self::Tcp(listener) => Ok(Guest::Tcp(listener.accept().await?.0)),
-            Self::Control(listener, _) => Ok(Guest::Unix(listener.accept().await?.0)),
+            Self::Control(listener, ..) => Ok(Guest::Unix(listener.accept().await?.0)),
         }
     }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if let Self::Control(_, path) = self {
-            // The next start replaces it anyway.
-            let _ = fs::remove_file(path);
+        if let Self::Control(_, path, inode) = self {
+            // What is at its place may be another one by now. The next start replaces it anyway.
+            if fs::symlink_metadata(&*path).is_ok_and(|found| found.ino() == *inode) {
+                let _ = fs::remove_file(path);
+            }
         }
     }
 }
