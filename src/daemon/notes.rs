@@ -3,8 +3,12 @@
 
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
-use std::path::Path;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use smol::{LocalExecutor, Timer};
 
@@ -16,10 +20,12 @@ use crate::host::clock;
 use crate::host::notebook::Notebook;
 use crate::net::ground::tasks;
 use crate::node::event::Input;
+use crate::store::files::{Fault, Files, Folder};
 
 /// Pages that wait to be written.
 pub struct Notes {
     notebook: Notebook,
+    state: Arc<State>,
     executor: Rc<LocalExecutor<'static>>,
     pending: RefCell<Map<Page, String>>,
     writing: Cell<bool>,
@@ -27,16 +33,44 @@ pub struct Notes {
     failed: Cell<bool>,
 }
 
+/// The state folder, and the lock on it.
+struct State(PathBuf, Folder);
+
+impl State {
+    /// Makes the folder ours while neap runs. One that cannot be locked is nobody's.
+    fn hold(&self) -> io::Result<()> {
+        let Self(path, lock) = self;
+        // Keys lie there. What cannot be made is told by who writes to it.
+        let _ = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        match lock.prepare() {
+            Err(Fault::Locked) => Err(io::Error::other(format!(
+                "another neap uses {}: give each its own network.state",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Notes {
     /// The notes of a state folder.
     pub fn new(folder: &Path, executor: Rc<LocalExecutor<'static>>) -> Rc<Self> {
         Rc::new(Self {
             notebook: Notebook::new(folder),
+            state: Arc::new(State(folder.into(), Folder::new(folder.into()))),
             executor,
             pending: RefCell::default(),
             writing: Cell::default(),
             failed: Cell::default(),
         })
+    }
+
+    /// Makes the state folder ours.
+    ///
+    /// # Errors
+    /// Another neap uses it: two nodes with one key would be one to others.
+    pub fn hold(&self) -> io::Result<()> {
+        self.state.hold()
     }
 
     /// Hands in every page as it was written last. Where the owner's word cannot be read, that
@@ -72,8 +106,9 @@ impl Notes {
 
     async fn work(&self) {
         while let Some((page, text)) = self.next() {
-            let notebook = self.notebook.clone();
-            let written = smol::unblock(move || notebook.write(page, &text)).await;
+            let (notebook, state) = (self.notebook.clone(), Arc::clone(&self.state));
+            let write = move || state.hold().and_then(|()| notebook.write(page, &text));
+            let written = smol::unblock(write).await;
             self.told(page, written);
         }
         self.writing.set(false);
@@ -84,7 +119,7 @@ impl Notes {
     }
 
     /// Says once that it fails, and once that it works again.
-    fn told(&self, page: Page, written: std::io::Result<()>) {
+    fn told(&self, page: Page, written: io::Result<()>) {
         match written {
             Ok(()) => {
                 if self.failed.replace(false) {

@@ -103,14 +103,16 @@ impl Node {
         let shelf = Rc::new(Shelf::default());
         let port = Port::new(door.clone(), &config);
         let client = Client::new(door.clone(), &config);
+        let notes = Notes::new(&config.network.state, Rc::clone(&executor));
+        let ours = if config.network.exists() { notes.hold() } else { Ok(()) };
         // What is wrong with a key or an admission must not take the picture away as well.
-        let network = Network::open(door, &config, &run).unwrap_or_else(|error| {
+        let network = ours.and_then(|()| Network::open(door, &config, &run));
+        let network = network.unwrap_or_else(|error| {
             log::error!("nothing is shared: {error}; restart neap once that is mended");
             run.note_network_fault(error.to_string());
             None
         });
         let network = network.map(Rc::new);
-        let notes = Notes::new(&config.network.state, Rc::clone(&executor));
         let ports = Ports::new((&store, port), client, &shelf, &notes);
         ports.sensing().configure(&config);
         run.connect(ports.with_network(network.clone()));

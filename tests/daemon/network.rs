@@ -138,6 +138,20 @@ fn without_its_secret_it_plays_as_well() {
 }
 
 #[test]
+fn of_two_with_one_state_folder_the_second_plays_and_shares_nothing() {
+    let member = Member::new("listen = []\n");
+    let first = member.plays();
+    first.wait_log("this node is ed25519:");
+    let second = member.plays();
+    let why = format!("another neap uses {}: give each its own", member.state.display());
+    second.wait_log(&format!("nothing is shared: {why}"));
+    assert!(status(&second).contains(&format!("\"sharing\":\"off: {why}")));
+    assert!(!status(&first).contains("\"sharing\":\"off"));
+    drop(first);
+    member.plays().wait_log("this node is ed25519:");
+}
+
+#[test]
 fn where_no_key_can_be_kept_one_is_made_for_the_start() {
     // Not even root makes a folder there.
     let daemon = Member { state: "/proc/none".into(), ..Member::new("listen = []\n") }.plays();
