@@ -80,7 +80,7 @@ impl Network {
         self.run.know(self.port.key(), self.port.signer());
         if let Some(fault) = self.port.admission_fault() {
             log::warn!("{fault}");
-            self.run.note_network_fault(fault);
+            self.run.note_network_fault(Some(fault));
         }
         log::info!("this node is {}", self.port.key());
     }

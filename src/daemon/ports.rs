@@ -52,6 +52,11 @@ impl Ports {
         Self { network, ..self }
     }
 
+    /// The network, where there is one.
+    pub const fn network(&self) -> Option<&Rc<Network>> {
+        self.network.as_ref()
+    }
+
     /// The bytes.
     pub const fn store(&self) -> &Store {
         &self.store

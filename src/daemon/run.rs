@@ -51,9 +51,16 @@ impl Run {
         self.submit(Input::Tick);
     }
 
-    /// Notes why the node can have no peers.
-    pub fn note_network_fault(&self, why: String) {
+    /// Notes why the node can have no peers, if that is so.
+    pub fn note_network_fault(&self, why: Option<String>) {
         self.machine.borrow_mut().note_network_fault(why);
+    }
+
+    /// An admission runs out without waking anybody: who asks is told.
+    fn look_at_admission(&self) {
+        if let Some(network) = self.ports.get().and_then(Ports::network) {
+            self.note_network_fault(network.port().admission_fault());
+        }
     }
 
     /// Whether there may be peers.
@@ -108,12 +115,14 @@ impl Run {
 
     /// Does what an operator says; answers in words.
     pub fn control(&self, control: &Control) -> Told {
+        self.look_at_admission();
         self.submit(Input::Control(control.clone()));
         self.machine.borrow().told(control)
     }
 
     /// How it stands.
     pub fn status(&self) -> Status {
+        self.look_at_admission();
         let store = self.ports.get().map(Ports::store);
         let figures = Figures {
             memory: store.map_or(0, |store| store.memory()),

@@ -109,7 +109,7 @@ impl Node {
         let network = ours.and_then(|()| Network::open(door, &config, &run));
         let network = network.unwrap_or_else(|error| {
             log::error!("nothing is shared: {error}; restart neap once that is mended");
-            run.note_network_fault(error.to_string());
+            run.note_network_fault(Some(error.to_string()));
             None
         });
         let network = network.map(Rc::new);

@@ -216,9 +216,9 @@ impl Machine {
         self.configure_swarm();
     }
 
-    /// Notes why this node can have no peers before it is started anew.
-    pub fn note_network_fault(&mut self, why: String) {
-        self.network_fault = Some(why);
+    /// Notes why this node can have no peers before it is started anew, if that is so.
+    pub fn note_network_fault(&mut self, why: Option<String>) {
+        self.network_fault = why;
     }
 
     /// What is to be done, in this order.

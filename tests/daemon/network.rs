@@ -4,12 +4,16 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use neap::base::time::Date;
+use neap::host::clock;
+use neap::net::peer::identity::Identity;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::daemon::{Daemon, Folder, Setup, command};
 use super::origin::{Origin, ok};
+use super::wait::until;
 
 /// A node in a network, with the folder of its state.
 struct Member {
@@ -116,6 +120,29 @@ fn an_admission_that_does_not_hold_is_told() {
     std::fs::write(&file, line).unwrap();
     let member = Member { state: operator.state.clone(), ..with(&key) };
     assert!(!status(&member.plays()).contains("this node's admission"));
+}
+
+#[test]
+fn an_admission_that_runs_out_is_told_by_the_status() {
+    let member = Member::new("listen = []\n");
+    let own = Identity::open(&member.state).unwrap().key;
+    let operator = Identity::passing().unwrap();
+    let file = member.folder.0.join("admission");
+    let line = operator.admit(own, Date(clock::trusted_date().0 + 4)).to_string();
+    std::fs::write(&file, line).unwrap();
+    let more = format!(
+        "listen = []\nadmission-file = \"{}\"\noperators = \"{}\"\n",
+        file.display(),
+        operator.key
+    );
+    let daemon = Member { more, ..member }.plays();
+    let over = "\"sharing\":\"off: this node's admission is over: make one with 'neap admit ";
+    until("the admission to run out", || status(&daemon).contains(over).then_some(()));
+    assert!(!daemon.log().contains("admission is over"), "it held at the start");
+    assert!(status(&daemon).contains("\"state\":\"impaired\""));
+    let said = command(&daemon.folder.0).args(["sharing", "on"]).output().unwrap();
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("nothing is shared: this node's admission is over"), "{said}");
 }
 
 #[test]
