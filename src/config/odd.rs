@@ -228,7 +228,8 @@ impl Odd<'_> {
     /// Keys of a network that there is not.
     fn unused(&mut self, config: &Config) {
         let usual = Config::default();
-        let keys = keys().filter(|key| key.section == "network");
+        // Without a network too, what was used of caps is noted in the state folder.
+        let keys = keys().filter(|key| key.section == "network" && key.name != "state");
         let mut changed = keys.filter(|key| (key.show)(config) != (key.show)(&usual));
         if let Some(key) = changed.next() {
             let text = "is not used: network.name is empty, so there are no other nodes";
@@ -413,6 +414,7 @@ mod tests {
         let unused = "network.secret-file: is not used: network.name is empty, so there are no \
                       other nodes";
         check_network(|network| network.name.clear(), &[unused]);
+        check(&Site::default(), |config| config.network.state = "/elsewhere".into(), &[]);
         let off = "sharing.enabled: nothing is taken from other nodes and nothing is given to them";
         let switched = |config: &mut Config| {
             grouped(config);

@@ -23,6 +23,13 @@ impl Machine {
                                     a player asks or 'neap wake' comes"
                 .into()),
             Control::Wake => Ok("neap is awake".into()),
+            Control::Sharing { on } if !self.config.network.exists() => {
+                let none = "no network is configured (network.name), so nothing is shared";
+                match on {
+                    true => Err(none.into()),
+                    false => Ok(format!("{none}; with one, nothing is until 'neap sharing on'")),
+                }
+            }
             Control::Sharing { on: false } => {
                 Ok("nothing is taken from other nodes and nothing is \
                                                   given to them, until 'neap sharing on'"

@@ -173,6 +173,22 @@ mod tests {
     }
 
     #[test]
+    fn where_no_network_is_configured_nothing_promises_to_share() {
+        let mut machine = machine(|config| config.network.name.clear());
+        let status = said(&machine);
+        let nothing = "nothing is shared: no network is configured";
+        assert_eq!((status.sharing.as_deref(), status.unheld()), (None, nothing));
+        for on in [false, true] {
+            let words = machine.told(&Control::Sharing { on });
+            assert_eq!(words.is_err(), on, "{words:?}");
+            let (Ok(words) | Err(words)) = words;
+            assert!(words.contains("no network is configured (network.name)"), "{words}");
+        }
+        machine.handle(Input::Control(Control::Standby), Instant::default());
+        assert_eq!(said(&machine).unheld(), "nothing is shared in standby");
+    }
+
+    #[test]
     fn an_owners_word_that_cannot_be_read_is_no_consent() {
         let shares = |text: Option<&str>| {
             let mut machine = machine(|_| {});

@@ -111,6 +111,17 @@ pub enum Kind {
     Unknown,
 }
 
+impl Status {
+    /// What is to be said of sharing where nothing holds it back.
+    pub const fn unheld(&self) -> &'static str {
+        match (&self.network, self.state) {
+            (Some(_), _) => "nothing is held back",
+            (None, State::Standby) => "nothing is shared in standby",
+            (None, _) => "nothing is shared: no network is configured",
+        }
+    }
+}
+
 /// One origin's health.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {

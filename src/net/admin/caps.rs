@@ -7,7 +7,7 @@ use crate::node::status::{Cap, Status};
 pub fn render(status: &Status) -> String {
     let lead = match &status.sharing {
         Some(why) => format!("<p class=\"tone warn\">{}</p>", escape(why)),
-        None => "<p class=soft>Nothing is held back.</p>".into(),
+        None => format!("<p class=soft>{}</p>", status.unheld()),
     };
     let rows: String = status.caps.iter().map(row).collect();
     format!("<h2>Caps</h2>{lead}<ul>{rows}</ul>")

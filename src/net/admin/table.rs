@@ -56,7 +56,7 @@ fn write_status(text: &mut String, status: &Status) -> fmt::Result {
         let used = [cap.now.as_str(), cap.period.as_str()].join(" ");
         clean(&format!("{:12} {}: {}{held}", cap.name, cap.limit, used.trim()))
     });
-    row(text, "Sharing", &clean(status.sharing.as_deref().unwrap_or("nothing is held back")))?;
+    row(text, "Sharing", &clean(status.sharing.as_deref().unwrap_or(status.unheld())))?;
     // All of them: each is a line that somebody looks for.
     if !status.caps.is_empty() {
         rows(text, "Caps", (caps.collect(), usize::MAX), "")?;
