@@ -204,8 +204,8 @@ fn a_box_that_boots_in_1970_reaches_its_origin() {
     let server = authority.server(&Wanted::good("127.0.0.1"), rustls::ALL_VERSIONS);
     let origin = origin(server);
     authority.write(&folder.join("ca.pem"));
-    let shake_hands = |date: fn() -> Date| {
-        let trust = Trust::new(Some(&folder.join("ca.pem")), date).expect("a readable file");
+    let shake_hands = |date: fn() -> Date, wall: fn() -> Option<Date>| {
+        let trust = Trust::new(Some(&folder.join("ca.pem")), date, wall).expect("a readable file");
         smol::block_on(async {
             let stream = async_net::TcpStream::connect(("127.0.0.1", origin.port)).await;
             trust.secure("127.0.0.1", stream.expect("it listens")).await.map(drop)
@@ -213,8 +213,14 @@ fn a_box_that_boots_in_1970_reaches_its_origin() {
     };
     // What the daemon hands in is the later one of the system's date and the build's.
     assert!(clock::trusted_date() >= clock::BUILD_DATE);
-    shake_hands(|| Date(12).max(clock::BUILD_DATE)).expect("a handshake");
-    let refused = shake_hands(|| Date(12)).expect_err("1970 lies before the certificate");
-    let cause = "begins on 01 Jan 2020 and this device's clock says 01 Jan 1970: set the clock";
-    assert!(refused.to_string().contains(cause), "{refused}");
+    shake_hands(|| Date(12).max(clock::BUILD_DATE), || None).expect("a handshake");
+    let says = "says 01 Jan 1970: set the clock";
+    let unset = "is not set: neap takes the day it was built, 01 Jan 1970, instead: set the clock";
+    let told = |wall: fn() -> Option<Date>, then: &str| {
+        let refused = shake_hands(|| Date(12), wall).expect_err("1970 is before the certificate");
+        let cause = format!("begins on 01 Jan 2020 and this device's clock {then}");
+        assert!(refused.to_string().contains(&cause), "{refused}");
+    };
+    told(|| Some(Date(12)), says);
+    told(|| None, unset);
 }

@@ -164,7 +164,7 @@ impl Origins {
             return Ok(trust.clone());
         }
         let ca = self.list.get(usize::from(origin.0)).and_then(|origin| origin.ca.as_deref());
-        let trust = Trust::new(ca, door.date)?;
+        let trust = Trust::new(ca, door.date, door.wall)?;
         self.trust.borrow_mut().insert(origin, trust.clone());
         Ok(trust)
     }

@@ -21,11 +21,19 @@ use crate::wire::http::conditions::format_date;
 
 /// How an origin is trusted; built once for each `ca`.
 #[derive(Clone)]
-pub struct Trust(Arc<ClientConfig>);
+pub struct Trust {
+    config: Arc<ClientConfig>,
+    wall: fn() -> Option<Date>,
+}
 
 impl Trust {
-    /// Trust in the system's roots (or the built-in ones where it has none) and in `ca`.
-    pub fn new(ca: Option<&Path>, date: fn() -> Date) -> io::Result<Self> {
+    /// Trust in the system's roots (or the built-in ones where it has none) and in `ca`, by the
+    /// date for certificates; `wall` is the system's, where its clock is set.
+    pub fn new(
+        ca: Option<&Path>,
+        date: fn() -> Date,
+        wall: fn() -> Option<Date>,
+    ) -> io::Result<Self> {
         let mut roots = system_roots();
         if let Some(path) = ca {
             let mut pem = Vec::new();
@@ -41,7 +49,7 @@ impl Trust {
             .map_err(io::Error::other)?;
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), wall })
     }
 
     /// The handshake over a connected stream.
@@ -52,12 +60,12 @@ impl Trust {
         let trouble = |cause: String| Trouble { kind: TroubleKind::Certificate, cause };
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| trouble(format!("{host} is no name that a certificate can bear")))?;
-        TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await.map_err(|error| {
+        TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await.map_err(|error| {
             let (kind, cause) = match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
                     (TroubleKind::Broken, error.to_string())
                 }
-                _ => refusal(&error, host),
+                _ => refusal(&error, host, (self.wall)().is_some()),
             };
             Trouble { kind, cause: format!("TLS with {host}: {cause}") }
         })
@@ -66,7 +74,7 @@ impl Trust {
 
 /// Why a handshake failed, and what to do about it: where not for a date alone, that of the
 /// certificate or of this machine, it is the certificate's fault.
-fn refusal(error: &io::Error, host: &str) -> (TroubleKind, String) {
+fn refusal(error: &io::Error, host: &str, is_set: bool) -> (TroubleKind, String) {
     use CertificateError as Fault;
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
     let Some(rustls::Error::InvalidCertificate(fault)) = cause else {
@@ -79,11 +87,13 @@ fn refusal(error: &io::Error, host: &str) -> (TroubleKind, String) {
         };
     };
     let dated = |what: &str, at: &UnixTime, now: &UnixTime, then: &str| {
-        let cause = format!(
-            "the certificate {what} on {} and this device's clock says {}: {then}",
-            day(*at),
-            day(*now)
-        );
+        let now = day(*now);
+        let now = match is_set {
+            true => format!("says {now}"),
+            false => format!("is not set: neap takes the day it was built, {now}, instead"),
+        };
+        let at = day(*at);
+        let cause = format!("the certificate {what} on {at} and this device's clock {now}: {then}");
         (TroubleKind::Clock, cause)
     };
     let cause = match fault {
