@@ -1,9 +1,9 @@
 //! What works and is hardly meant: warnings of `neap check` and of the start.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::peer::Role;
-use crate::base::url::Scheme;
+use crate::base::url::{Scheme, Url};
 
 use super::keys::key::Sources;
 use super::keys::table::keys;
@@ -86,6 +86,10 @@ impl Odd<'_> {
         }
         for origin in &config.origins {
             let key = |name: &str| format!("origin.{}.{name}", origin.name);
+            for url in origin.urls.iter().filter(|url| is_own(url, &config.player.listen)) {
+                let text = "leads back to neap itself: players connect there (player.listen)";
+                self.warn(key("url"), format!("{url} {text}"));
+            }
             for url in origin.urls.iter().filter(|url| url.scheme == Scheme::Http) {
                 let text =
                     "is fetched over plain HTTP, which anyone on the way can read and change";
@@ -238,13 +242,25 @@ impl Odd<'_> {
     }
 }
 
+/// Whether a URL is one at which players are listened to, as far as it tells.
+fn is_own(url: &Url, listen: &[SocketAddr]) -> bool {
+    let host: Option<IpAddr> = match &*url.host {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        host => host.parse().ok(),
+    };
+    let is_there = |at: &SocketAddr, host: IpAddr| {
+        at.port() == url.port && (at.ip() == host || at.ip().is_unspecified() && host.is_loopback())
+    };
+    let is_plain = url.scheme == Scheme::Http;
+    is_plain && host.is_some_and(|host| listen.iter().any(|at| is_there(at, host)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use crate::base::peer::NodeKey;
     use crate::base::units::Size;
-    use crate::base::url::Url;
 
     use super::super::model::Network;
     use super::super::read::network;
@@ -320,6 +336,27 @@ mod tests {
                      on the way can read and change";
         let http = |config: &mut Config| config.origins = vec![origin("tv", "http://cdn.example/")];
         check(&Site::default(), http, &[plain]);
+        for (url, listen, is_own) in [
+            ("http://127.0.0.1:8642/x/", "127.0.0.1:8642", true),
+            ("http://localhost:8642/x/", "0.0.0.0:8642", true),
+            ("http://192.168.1.2:8642/x/", "192.168.1.2:8642", true),
+            ("http://127.0.0.1:8643/x/", "127.0.0.1:8642", false),
+            ("http://192.168.1.2:8642/x/", "127.0.0.1:8642", false),
+        ] {
+            let own = format!(
+                "origin.tv.url: {url} leads back to neap itself: players connect there \
+                 (player.listen)"
+            );
+            let config = |config: &mut Config| {
+                config.origins = vec![origin("tv", url)];
+                config.player.listen = vec![listen.parse().expect("an address")];
+                config.player.allow = vec![network("192.168.0.0/16").expect("a network")];
+                config.player.cors.clear();
+            };
+            let plain = plain.replace("http://cdn.example/", url);
+            let all = [own.as_str(), &plain];
+            check(&Site::default(), config, if is_own { &all } else { &all[1..] });
+        }
         let query = "origin.tv.ignore-query: \"*\" takes URLs that differ in their query for the \
                      same resource";
         let star = |config: &mut Config| config.origins[0].ignore_query = vec!["*".into()];

@@ -250,6 +250,7 @@ impl Machine {
         {
             fields.set("If-Range", condition);
         }
+        self.mark(&mut fields, (ask.locator.origin, fetch.base));
         let order = Order {
             fetch: id,
             locator: ask.locator.clone(),

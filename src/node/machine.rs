@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::account::Books;
+use super::circle::Mark;
 use super::consent::Consent;
 use super::disk::Disk;
 use super::event::{Input, Output};
@@ -68,6 +69,7 @@ pub struct Machine {
     pub(super) books: Books,
     pub(super) consent: Consent,
     pub(super) rng: Rng,
+    pub(super) mark: Mark,
     pub(super) paces: Paces,
     pub(super) lates: Lates,
     pub(super) own: Option<(NodeKey, NodeKey)>,
@@ -154,6 +156,7 @@ impl Machine {
             books: Books::default(),
             consent: Consent::default(),
             rng: Rng::new(seed),
+            mark: Mark::new(seed),
             own: None,
             network_fault: None,
             awaited: false,

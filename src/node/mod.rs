@@ -4,6 +4,7 @@ mod account;
 pub mod ahead;
 pub mod answer;
 pub mod arrive;
+mod circle;
 mod consent;
 pub mod control;
 pub mod denial;

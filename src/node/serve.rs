@@ -22,6 +22,9 @@ impl Machine {
     pub(super) fn on_request(&mut self, request: Request) {
         self.report.add(Counter::Requests, 1);
         self.wake();
+        if self.ends_circle(&request) {
+            return;
+        }
         let id = request.exchange;
         let key = Key { origin: request.locator.origin, identity: self.identity(&request.locator) };
         let mut exchange = Exchange::new(request, key, self.now);

@@ -234,6 +234,34 @@ fn sighup_adds_an_origin_without_cutting_a_stream() {
 }
 
 #[test]
+fn an_origin_that_leads_back_to_neap_is_told_at_once() {
+    let origin = Origin::new();
+    let (one, other) = (Daemon::new(&origin), Daemon::new(&origin));
+    let lead = |from: &Daemon, to: &Daemon| {
+        let file = Setup::default().file(&origin, "127.0.0.1:0");
+        let url = format!("http://{}/round", to.player);
+        from.rewrite(&format!("{file}[[origin]]\nname = \"round\"\nurl = \"{url}\"\n"));
+        from.signal(Signal::SIGHUP);
+    };
+    let told = "round: what is asked of this origin comes back to neap: see its url";
+    for (number, next) in [(1, &one), (2, &other)] {
+        lead(&one, next);
+        one.wait_log(&format!("reload {number}"));
+        if number == 2 {
+            lead(&other, &one);
+            other.wait_log("reload 1");
+        }
+        let asked = one.counter("requests");
+        let text = one.get(&format!("/round/{number}.m3u8")).expect(508).text();
+        assert_eq!(text, "The url of this origin leads back to neap.\n");
+        one.wait_log(told);
+        assert_eq!(one.counter("requests"), asked + 2);
+    }
+    assert_eq!(other.counter("requests"), 1);
+    assert!(!other.log().contains(told), "whose request it is ends it");
+}
+
+#[test]
 fn sighup_names_what_needs_a_restart_and_takes_over_the_rest() {
     let origin = Origin::with("/a", ok(FRESH, "content"));
     let daemon = Daemon::new(&origin);

@@ -234,7 +234,7 @@ impl ResponseHead {
     }
 }
 
-/// The standard phrase of a status code (RFC 9110, 15), empty where there is none.
+/// The standard phrase of a status code (RFC 9110, 15; RFC 5842, 7.2), empty where there is none.
 pub const fn phrase(status: u16) -> &'static str {
     match status {
         100 => "Continue",
@@ -268,6 +268,7 @@ pub const fn phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
         _ => "",
     }
 }
