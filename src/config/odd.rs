@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::base::map::Map;
 use crate::base::peer::Role;
 use crate::base::url::{Scheme, Url};
 
@@ -13,7 +14,7 @@ use super::site::Site;
 
 /// Everything that is odd about `config` on a machine such as `site`.
 pub fn odd(config: &Config, sources: &Sources, site: &Site) -> Vec<Warning> {
-    let mut odd = Odd { sources, warnings: Vec::new() };
+    let mut odd = Odd { sources, warnings: Vec::new(), many: [0; MANY.len()] };
     odd.player(config, site);
     odd.ports(config);
     odd.origins(config, site);
@@ -29,6 +30,8 @@ pub fn odd(config: &Config, sources: &Sources, site: &Site) -> Vec<Warning> {
 struct Odd<'a> {
     sources: &'a Sources,
     warnings: Vec<Warning>,
+    /// How often each of [`MANY`] was found.
+    many: [usize; MANY.len()],
 }
 
 impl Odd<'_> {
@@ -36,6 +39,12 @@ impl Odd<'_> {
         let key = key.into();
         let source = self.sources.of(&key);
         self.warnings.push(Warning { source, key, text: text.into() });
+    }
+
+    /// Whether what hundreds of origins may have in common is told once more.
+    fn is_new(&mut self, kind: usize) -> bool {
+        self.many[kind] += 1;
+        self.many[kind] <= TOLD
     }
 
     fn player(&mut self, config: &Config, site: &Site) {
@@ -93,37 +102,47 @@ impl Odd<'_> {
             for url in origin.urls.iter().filter(|url| url.scheme == Scheme::Http) {
                 let text =
                     "is fetched over plain HTTP, which anyone on the way can read and change";
-                self.warn(key("url"), format!("{url} {text}"));
+                if self.is_new(PLAIN) {
+                    self.warn(key("url"), format!("{url} {text}"));
+                }
             }
             if let Some(path) = &origin.ca {
-                for (_, why) in site.bad_certificates.iter().filter(|(bad, _)| bad == path) {
+                let bad = site.bad_certificates.iter().find(|(bad, _)| bad == path);
+                if let Some((_, why)) = bad.filter(|_| self.is_new(CERTIFICATE)) {
                     self.warn(key("ca"), format!("{}: {why}", path.display()));
                 }
             }
-            if origin.ignore_query.iter().any(|name| name == "*") {
+            if origin.ignore_query.iter().any(|name| name == "*") && self.is_new(QUERY) {
                 let text = "\"*\" takes URLs that differ in their query for the same resource";
                 self.warn(key("ignore-query"), text);
             }
         }
         self.shared_hosts(&config.origins);
+        for (count, what) in self.many.into_iter().zip(MANY).filter(|(count, _)| *count > TOLD) {
+            self.warn("origin", format!("{what}: {} more", count - TOLD));
+        }
     }
 
     /// Absolute URLs in playlists belong to the first origin that knows their host.
     fn shared_hosts(&mut self, origins: &[Origin]) {
+        let mut known: Map<String, u64> = Map::new();
         for (index, origin) in origins.iter().enumerate() {
             let earlier = &origins[..index];
             for host in &origin.hosts {
-                let knows = |other: &&Origin| {
-                    other.hosts.contains(host) || other.urls.iter().any(|url| url.host == *host)
-                };
-                if let Some(first) = earlier.iter().find(knows) {
+                let first = known.get(host).and_then(|first| earlier.get(*first as usize));
+                if let Some(first) = first.filter(|_| self.is_new(HOST)) {
                     let text =
                         format!("{host} is of origin '{}' as well, which comes first", first.name);
                     self.warn(format!("origin.{}.hosts", origin.name), text);
                 }
             }
+            for host in origin.hosts.iter().chain(origin.urls.iter().map(|url| &url.host)) {
+                if known.get(host).is_none() {
+                    known.insert(host.clone(), index as u64);
+                }
+            }
             let same = |other: &&Origin| other.urls.iter().any(|url| origin.urls.contains(url));
-            if let Some(first) = earlier.iter().find(same) {
+            if let Some(first) = earlier.iter().find(same).filter(|_| self.is_new(URL)) {
                 let text = format!("origin '{}' has the same base URL and comes first", first.name);
                 self.warn(format!("origin.{}.url", origin.name), text);
             }
@@ -242,6 +261,24 @@ impl Odd<'_> {
     }
 }
 
+/// What many origins may have in common, as it is told of those beyond the first [`TOLD`].
+const MANY: [&str; 5] = [
+    "base URLs that are fetched over plain HTTP",
+    "certificate files that cannot be used",
+    "origins that take URLs that differ in their query for the same resource",
+    "hosts that are of an earlier origin as well",
+    "origins with the base URL of an earlier one",
+];
+
+const PLAIN: usize = 0;
+const CERTIFICATE: usize = 1;
+const QUERY: usize = 2;
+const HOST: usize = 3;
+const URL: usize = 4;
+
+/// Warnings of one kind that are told one by one: enough to see what they have in common.
+const TOLD: usize = 3;
+
 /// Whether a URL is one at which players are listened to, as far as it tells.
 fn is_own(url: &Url, listen: &[SocketAddr]) -> bool {
     let host: Option<IpAddr> = match &*url.host {
@@ -357,6 +394,29 @@ mod tests {
             let all = [own.as_str(), &plain];
             check(&Site::default(), config, if is_own { &all } else { &all[1..] });
         }
+        let many = |config: &mut Config| {
+            let named = |name| origin(name, &format!("http://{name}.example/"));
+            config.origins = ["a", "b", "c", "d", "e"].map(named).into();
+            config.origins.iter_mut().for_each(|origin| origin.hosts = vec!["x.example".into()]);
+        };
+        let plain = |name: &str| {
+            plain.replace("tv", name).replace("cdn.example", &format!("{name}.example"))
+        };
+        let host = |name: &str| {
+            format!("origin.{name}.hosts: x.example is of origin 'a' as well, which comes first")
+        };
+        let rest = |what: &str| format!("origin: {what}");
+        let all = [
+            plain("a"),
+            plain("b"),
+            plain("c"),
+            host("b"),
+            host("c"),
+            host("d"),
+            rest("base URLs that are fetched over plain HTTP: 2 more"),
+            rest("hosts that are of an earlier origin as well: 1 more"),
+        ];
+        check(&Site::default(), many, &all.each_ref().map(String::as_str));
         let query = "origin.tv.ignore-query: \"*\" takes URLs that differ in their query for the \
                      same resource";
         let star = |config: &mut Config| config.origins[0].ignore_query = vec!["*".into()];
