@@ -23,6 +23,8 @@ struct Late {
     times: u8,
     bytes: u64,
     took: Duration,
+    /// Bytes that had come from all origins when the first of them was whole, less its own.
+    before: u64,
 }
 
 impl Machine {
@@ -92,24 +94,29 @@ impl Machine {
         if self.lates.0.len() >= RENDITIONS && !self.lates.0.contains_key(&name) {
             self.lates.0.clear();
         }
-        let now = self.lates.0.entry(name).or_default();
+        let before = self.came.saturating_sub(sent);
+        let first = Late { before, ..Late::default() };
+        let now = self.lates.0.entry(name).or_insert(first);
         now.times = now.times.saturating_add(1);
         now.bytes = now.bytes.saturating_add(sent);
         now.took += took;
-        let Late { times, bytes, took } = *now;
+        let Late { times, bytes, took, before } = *now;
         if times < IN_A_ROW {
             return;
         }
+        let beside = (self.came - before).saturating_sub(bytes);
+        let text = if beside >= bytes { BESIDE } else { TEXT };
         health.into_iter().for_each(|health| health.on_late(Some(self.now)));
-        let text = format!("{}: {TEXT}", self.name_of(locator));
-        self.origin_fault(locator, &text);
+        let fault = format!("{}: {LATE}: {text}", self.name_of(locator));
+        self.origin_fault(locator, &fault);
         if times == IN_A_ROW {
             let rate = |time: Duration| {
                 let kilobits = u128::from(bytes) * 8_000 / time.as_micros().max(1);
                 units::Rate(u64::try_from(kilobits).unwrap_or(u64::MAX).saturating_mul(1000))
             };
             let line = format!(
-                "{}: the last {IN_A_ROW} segments came at {}, and play at {} or more: {TEXT}",
+                "{}: the last {IN_A_ROW} segments came at {}, and play at {} or more: {LATE}: \
+                 {text}",
                 self.place_of(locator),
                 rate(took),
                 rate(plays * u32::from(IN_A_ROW)),
@@ -127,8 +134,13 @@ impl Machine {
 }
 
 /// What the log and the faults say.
-const TEXT: &str = "segments come slower than they play, so the picture stalls: the line, or the \
-                    origin, is too slow for this rendition.";
+const LATE: &str = "segments come slower than they play, so the picture stalls";
+
+/// Why, where nothing else is known.
+const TEXT: &str = "the line, or the origin, is too slow for this rendition.";
+
+/// Why, where not they alone filled the line.
+const BESIDE: &str = "as much or more came beside them, for other players or for peers.";
 
 /// So many in a row are no chance.
 const IN_A_ROW: u8 = 3;

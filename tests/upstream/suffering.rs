@@ -144,6 +144,24 @@ fn segments_that_come_slower_than_they_play_are_told_and_the_picture_says_so_too
 }
 
 #[test]
+fn what_came_beside_segments_that_are_late_is_told() {
+    let origin = film(1, |asked, reply| match asked.path() {
+        "/hls/big.ts" => trickle(reply, 1_000_000, 60),
+        _ => trickle(reply, 100_000, 30),
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/hls/p.m3u8");
+    let other = crate::player::open(node.port, ("GET", "/tv/hls/big.ts"), "", &[]);
+    for number in 0..3 {
+        node.get(&format!("/tv/hls/s{}.ts?token=1", 2 * number)).is(pattern(100_000));
+    }
+    let text = "tv: segments come slower than they play, so the picture stalls: as much or more \
+                came beside them, for other players or for peers. Last: /hls/s4.ts";
+    assert_eq!(node.status()["faults"][0]["text"], text);
+    drop(other);
+}
+
+#[test]
 fn a_player_that_takes_its_time_is_no_slow_origin() {
     let origin = film(1, |_, reply| reply.answer("200 OK", "ETag: \"1\"\r\n", pattern(12_000_000)));
     let node = Node::with(&origin.url(), "");
