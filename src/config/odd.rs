@@ -1,10 +1,10 @@
 //! What works and is hardly meant: warnings of `neap check` and of the start.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use crate::base::map::Map;
 use crate::base::peer::Role;
-use crate::base::url::{Scheme, Url};
+use crate::base::url::Scheme;
 
 use super::keys::key::Sources;
 use super::keys::table::keys;
@@ -95,14 +95,14 @@ impl Odd<'_> {
         }
         for origin in &config.origins {
             let key = |name: &str| format!("origin.{}.{name}", origin.name);
-            for url in origin.urls.iter().filter(|url| is_own(url, &config.player.listen)) {
-                let text = "leads back to neap itself: players connect there (player.listen)";
-                self.warn(key("url"), format!("{url} {text}"));
-            }
             for url in origin.urls.iter().filter(|url| url.scheme == Scheme::Http) {
                 let text =
                     "is fetched over plain HTTP, which anyone on the way can read and change";
                 if self.is_new(PLAIN) {
+                    self.warn(key("url"), format!("{url} {text}"));
+                }
+                if config.player.listen.iter().any(|at| at.to_string() == url.authority()) {
+                    let text = "leads back to neap itself: players connect there (player.listen)";
                     self.warn(key("url"), format!("{url} {text}"));
                 }
             }
@@ -279,25 +279,13 @@ const URL: usize = 4;
 /// Warnings of one kind that are told one by one: enough to see what they have in common.
 const TOLD: usize = 3;
 
-/// Whether a URL is one at which players are listened to, as far as it tells.
-fn is_own(url: &Url, listen: &[SocketAddr]) -> bool {
-    let host: Option<IpAddr> = match &*url.host {
-        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-        host => host.parse().ok(),
-    };
-    let is_there = |at: &SocketAddr, host: IpAddr| {
-        at.port() == url.port && (at.ip() == host || at.ip().is_unspecified() && host.is_loopback())
-    };
-    let is_plain = url.scheme == Scheme::Http;
-    is_plain && host.is_some_and(|host| listen.iter().any(|at| is_there(at, host)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use crate::base::peer::NodeKey;
     use crate::base::units::Size;
+    use crate::base::url::Url;
 
     use super::super::model::Network;
     use super::super::read::network;
@@ -375,8 +363,7 @@ mod tests {
         check(&Site::default(), http, &[plain]);
         for (url, listen, is_own) in [
             ("http://127.0.0.1:8642/x/", "127.0.0.1:8642", true),
-            ("http://localhost:8642/x/", "0.0.0.0:8642", true),
-            ("http://192.168.1.2:8642/x/", "192.168.1.2:8642", true),
+            ("http://[::1]:8642/x/", "[::1]:8642", true),
             ("http://127.0.0.1:8643/x/", "127.0.0.1:8642", false),
             ("http://192.168.1.2:8642/x/", "127.0.0.1:8642", false),
         ] {
@@ -391,8 +378,8 @@ mod tests {
                 config.player.cors.clear();
             };
             let plain = plain.replace("http://cdn.example/", url);
-            let all = [own.as_str(), &plain];
-            check(&Site::default(), config, if is_own { &all } else { &all[1..] });
+            let all = [plain.as_str(), &own];
+            check(&Site::default(), config, if is_own { &all } else { &all[..1] });
         }
         let many = |config: &mut Config| {
             let named = |name| origin(name, &format!("http://{name}.example/"));

@@ -6,6 +6,7 @@ use super::machine::Machine;
 use super::report::FaultKind;
 use crate::base::digest::Digest;
 use crate::base::id::OriginId;
+use crate::base::number::hexadecimal;
 use crate::base::url::Scheme;
 use crate::wire::http::fields::Fields;
 
@@ -18,7 +19,9 @@ impl Mark {
     /// The mark of a start; its seed cannot be guessed from it.
     pub(super) fn new(seed: u64) -> Self {
         let [first, second, ..] = Digest::of(&seed.to_le_bytes()).0;
-        Self(format!("neap-{first:02x}{second:02x}"))
+        let mut mark = String::from("neap-");
+        hexadecimal(&mut mark, u16::from_le_bytes([first, second]).into());
+        Self(mark)
     }
 }
 
@@ -34,16 +37,14 @@ impl Machine {
 
     /// Whether a request is one of ours that came back; then who sent it is told.
     pub(super) fn ends_circle(&mut self, request: &Request) -> bool {
-        let mark = |member: &str| member.split(';').next().map(str::trim) == Some(&*self.mark.0);
-        if !request.fields.members(FIELD).any(mark) {
+        if !request.fields.all(FIELD).any(|whom| whom.contains(&*self.mark.0)) {
             return false;
         }
-        let place = self.places.0.get(usize::from(request.locator.origin.0));
-        let name = place.map_or("", |place| &place.name);
-        let text = format!("{name}: what is asked of this origin comes back to neap: see its url");
+        let name = self.name_of(&request.locator);
+        let text = format!("{name}: the url of this origin leads back to neap.");
         self.fault(FaultKind::Origin, &text);
+        self.answer_sentence(request.exchange, 508, &text);
         self.say(log::Level::Warn, text);
-        self.answer_sentence(request.exchange, 508, "The url of this origin leads back to neap.");
         true
     }
 }
@@ -57,7 +58,7 @@ mod tests {
 
     #[test]
     fn each_start_has_its_mark() {
-        assert_eq!(Mark::new(1).0.len(), "neap-0000".len());
+        assert_eq!(Mark::new(1).0.len(), "neap-00000000".len());
         assert_eq!(Mark::new(1).0, Mark::new(1).0);
         assert_ne!(Mark::new(1).0, Mark::new(2).0);
     }

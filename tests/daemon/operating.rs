@@ -243,7 +243,7 @@ fn an_origin_that_leads_back_to_neap_is_told_at_once() {
         from.rewrite(&format!("{file}[[origin]]\nname = \"round\"\nurl = \"{url}\"\n"));
         from.signal(Signal::SIGHUP);
     };
-    let told = "round: what is asked of this origin comes back to neap: see its url";
+    let told = "round: the url of this origin leads back to neap.";
     for (number, next) in [(1, &one), (2, &other)] {
         lead(&one, next);
         one.wait_log(&format!("reload {number}"));
@@ -253,7 +253,7 @@ fn an_origin_that_leads_back_to_neap_is_told_at_once() {
         }
         let asked = one.counter("requests");
         let text = one.get(&format!("/round/{number}.m3u8")).expect(508).text();
-        assert_eq!(text, "The url of this origin leads back to neap.\n");
+        assert_eq!(text, format!("{told}\n"));
         one.wait_log(told);
         assert_eq!(one.counter("requests"), asked + 2);
     }
