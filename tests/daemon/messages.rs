@@ -270,8 +270,11 @@ fn a_web_page_may_read_answers_and_is_told_in_a_preflight() {
     let head = simple.head.to_ascii_lowercase();
     let exposed = head.lines().filter(|line| line.starts_with("access-control-expose-headers:"));
     let exposed: String = exposed.collect();
-    for name in ["cache-status", "cmsd-static", "cmsd-dynamic", "x-cdn"] {
+    for name in ["content-range", "cmsd-static", "cmsd-dynamic", "x-cdn"] {
         assert!(exposed.contains(name), "{name}: {exposed}");
+    }
+    for name in ["age", "cache-status", "date", "x-request-id"] {
+        assert!(!exposed.contains(name), "{name}: {exposed}");
     }
     assert_eq!(daemon.get("/o/a").field("access-control-allow-origin"), None);
     let preflight = "OPTIONS /o/a HTTP/1.1\r\nHost: localhost\r\nOrigin: https://tv.example\r\n\
@@ -295,6 +298,9 @@ fn only_configured_web_pages_may_read_answers() {
     let named = daemon.get_with("/o/a", "Origin: https://tv.example\r\n").expect(200);
     assert_eq!(named.field("access-control-allow-origin"), Some("https://tv.example"));
     assert_eq!(named.field("vary"), Some("Origin"));
+    assert_eq!(named.field("access-control-allow-credentials"), Some("true"));
+    let exposed = named.field("access-control-expose-headers").unwrap_or_default();
+    assert!(exposed.contains("Content-Range") && exposed.contains("Age"), "{exposed}");
     let other = daemon.get_with("/o/a", "Origin: https://evil.example\r\n").expect(200);
     assert_eq!(other.field("access-control-allow-origin"), None);
 }

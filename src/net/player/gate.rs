@@ -103,9 +103,9 @@ impl Gate {
         match (named, any) {
             (true, _) => format!(
                 "Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n\
-                 Access-Control-Allow-Credentials: true\r\n{EXPOSED}"
+                 Access-Control-Allow-Credentials: true\r\n{EXPOSED}{TOLD}\r\n"
             ),
-            (false, true) => format!("Access-Control-Allow-Origin: *\r\n{EXPOSED}"),
+            (false, true) => format!("Access-Control-Allow-Origin: *\r\n{EXPOSED}\r\n"),
             (false, false) => String::new(),
         }
     }
@@ -143,9 +143,13 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// What scripts may read beside the safelisted fields: what players measure and show.
-const EXPOSED: &str = "Access-Control-Expose-Headers: Age, Cache-Status, CMSD-Dynamic, \
-                       CMSD-Static, Content-Length, Content-Range, Date, ETag, X-Request-Id\r\n";
+/// What scripts may read beside the safelisted fields: what players measure.
+const EXPOSED: &str = "Access-Control-Expose-Headers: CMSD-Dynamic, CMSD-Static, \
+                       Content-Length, Content-Range, ETag";
+
+/// What named pages may read too. It says when something was watched here, or how much is, which
+/// is no business of any page; where the origin's own list names it, a player has it all the same.
+const TOLD: &str = ", Age, Cache-Status, Date, X-Request-Id";
 
 /// Browsers ask before a public page may reach a private address (Private Network Access,
 /// Local Network Access).
@@ -270,10 +274,16 @@ mod tests {
         let any = gate(|_| ()).preflight(&head("https://tv.example")).expect("a preflight");
         assert!(any.contains("Allow-Origin: *\r\n") && any.contains("Allow-Headers: range\r\n"));
         assert!(!any.contains("Credentials"));
+        assert!(any.contains("Content-Range") && !any.contains(", Age") && !any.contains("Date"));
         let named = gate(|config| config.player.cors = vec!["https://tv.example".into()]);
         let granted = named.preflight(&head("https://tv.example")).expect("a preflight");
         assert!(granted.contains("Allow-Origin: https://tv.example\r\n"));
         assert!(granted.contains("Allow-Credentials: true\r\n"));
+        assert!(granted.contains("Content-Range, ETag, Age, Cache-Status, Date,"));
         assert_eq!(named.preflight(&head("https://evil.example")), Some(String::new()));
+        let both =
+            gate(|config| config.player.cors = vec!["*".into(), "https://tv.example".into()]);
+        assert_eq!(both.preflight(&head("https://tv.example")), Some(granted));
+        assert_eq!(both.preflight(&head("https://evil.example")), Some(any));
     }
 }
