@@ -61,11 +61,12 @@ fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn scrub_word(word: &str) -> Cow<'_, str> {
-    let interesting = |c: u8| matches!(c, b'?' | b'%' | b'@' | b'=' | b':' | b'.');
+    let interesting = |c: u8| matches!(c, b'?' | b'%' | b'@' | b'=' | b':' | b'.' | b'/');
     if !word.bytes().any(interesting) {
         return Cow::Borrowed(word);
     }
-    let steps = [without_query, without_user, without_tokens, without_ipv6, without_ipv4];
+    let steps =
+        [without_query, without_user, without_tokens, without_secrets, without_ipv6, without_ipv4];
     let mut text = Cow::Borrowed(word);
     for step in steps {
         if let Some(changed) = step(&text) {
@@ -114,23 +115,42 @@ fn without_tokens(word: &str) -> Option<String> {
     Some([&word[..start], "x", &rest].concat())
 }
 
+/// CDNs sign paths by names of their own too, or by a piece that is a bare token.
+fn without_secrets(word: &str) -> Option<String> {
+    if !word.contains('/') {
+        return None;
+    }
+    replace_runs(word, &|c| !matches!(c, '/' | '~' | '(') && !closing(c) || c == '.', &|run, _| {
+        let start = run.trim_end_matches('=').find('=').map_or(0, |equals| equals + 1);
+        let (least, mixed) = if start > 0 { (16, 8) } else { (32, 13) };
+        let value = &run[start..];
+        (value.len() >= least && is_secret(value, mixed)).then(|| [&run[..start], "x"].concat())
+    })
+}
+
+/// Whether a piece of a path has so many letters and digits on end as neither words, times nor the
+/// groups of a UUID have, and is no file's name.
+fn is_secret(piece: &str, mixed: usize) -> bool {
+    let extension = piece.rsplit_once('.').is_some_and(|(_, end)| (1..=5).contains(&end.len()));
+    let is_mixed = |run: &[u8]| {
+        let letters = run.iter().filter(|c| c.is_ascii_alphabetic()).count();
+        run.len() >= mixed && letters > 2 && letters < run.len()
+    };
+    !extension && piece.as_bytes().split(|c| !c.is_ascii_alphanumeric()).any(is_mixed)
+}
+
 fn without_ipv4(word: &str) -> Option<String> {
-    replace_runs(
-        word,
-        |c| c.is_ascii_digit() || c == '.',
-        |run, _| {
-            let parts: Vec<&str> = run.trim_matches('.').split('.').collect();
-            let byte =
-                |part: &&str| part.trim_start_matches('0').len() <= 3 && octet(part).is_some();
-            let address = parts.windows(4).any(|four| four.iter().all(byte));
-            if !address || open(run) {
-                return None;
-            }
-            let lead = &run[..run.len() - run.trim_start_matches('.').len()];
-            let tail = &run[run.trim_end_matches('.').len()..];
-            Some(format!("{lead}{}.{}.x.x{tail}", parts[0], parts[1]))
-        },
-    )
+    replace_runs(word, &|c| c.is_ascii_digit() || c == '.', &|run, _| {
+        let parts: Vec<&str> = run.trim_matches('.').split('.').collect();
+        let byte = |part: &&str| part.trim_start_matches('0').len() <= 3 && octet(part).is_some();
+        let address = parts.windows(4).any(|four| four.iter().all(byte));
+        if !address || open(run) {
+            return None;
+        }
+        let lead = &run[..run.len() - run.trim_start_matches('.').len()];
+        let tail = &run[run.trim_end_matches('.').len()..];
+        Some(format!("{lead}{}.{}.x.x{tail}", parts[0], parts[1]))
+    })
 }
 
 fn octet(part: &str) -> Option<u8> {
@@ -144,7 +164,7 @@ fn open(run: &str) -> bool {
 
 fn without_ipv6(word: &str) -> Option<String> {
     let member = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.');
-    replace_runs(word, member, |run, glued| {
+    replace_runs(word, &member, &|run, glued| {
         let colons = run.bytes().filter(|c| *c == b':').count();
         // `cache::decide` is a path in the program, not an address.
         let path = glued && !run.bytes().any(|c| c.is_ascii_digit());
@@ -192,12 +212,12 @@ fn mask(text: &str) -> Option<String> {
 /// Replaces runs of `member` characters; the step also learns whether letters touch the run.
 fn replace_runs(
     word: &str,
-    member: impl Fn(char) -> bool,
-    step: impl Fn(&str, bool) -> Option<String>,
+    member: &dyn Fn(char) -> bool,
+    step: &dyn Fn(&str, bool) -> Option<String>,
 ) -> Option<String> {
     let mut text = String::new();
     let (mut kept, mut at) = (0, 0);
-    while let Some(start) = word[at..].find(&member).map(|offset| at + offset) {
+    while let Some(start) = word[at..].find(member).map(|offset| at + offset) {
         let end = word[start..].find(|c| !member(c)).map_or(word.len(), |offset| start + offset);
         let letter = |c: char| c.is_alphanumeric() || c == '_';
         let glued = word[..start].ends_with(letter) || word[end..].starts_with(letter);
@@ -323,6 +343,36 @@ mod tests {
             assert_eq!(scrub(line), clean, "{line}");
         }
         assert_eq!(scrub("tokens=3 design=good"), "tokens=3 design=good");
+    }
+
+    #[test]
+    fn secrets_in_a_path_go_and_what_names_a_film_or_segment_stays() {
+        let hex = "0123456789abcdef0123456789abcdef";
+        let word = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3MTIzNDU2Nzh9.dBjftJeZ4CVPmB92K27uhbUJU1p1r";
+        for (line, clean) in [
+            (format!("/live/{hex}/seg_1.ts failed"), "/live/x/seg_1.ts failed"),
+            (
+                format!("\"https://cdn.example/{hex}\": refused"),
+                "\"https://cdn.example/x\": refused",
+            ),
+            (format!("/a/{hex}."), "/a/x"),
+            (format!("/t/{word}/a.m3u8"), "/t/x/a.m3u8"),
+            ("/a/Zk3_q7LmPq8rStUvWxYz-0123456789ABCdeFgh4==/b.ts".into(), "/a/x/b.ts"),
+            ("/st=q7LmPq8rStUvWxYz01-_aB,e=1712345678/b.ts".into(), "/st=x,e=1712345678/b.ts"),
+            ("/exp=1712345678~hash=0a1b2c3d4e5f60718/b.ts".into(), "/exp=1712345678~hash=x/b.ts"),
+        ] {
+            assert_eq!(scrub(&line), clean, "{line}");
+        }
+        for line in [
+            "/3f2504e0-4f89-11d3-9a0c-0305e82c3301/seg_00001.m4s",
+            "/the-lord-of-the-rings-extended-2003-1080p-hevc/audio_eng_128k/",
+            "/Fragments(video=20241130123456000000)",
+            "/chunk-stream0-0123456789abcdef0123456789abcdef0.m4s",
+            "/live/20241130T120000Z-20241130T130000Z/init.mp4",
+            "of 0123456789abcdef0123456789abcdef",
+        ] {
+            assert_eq!(scrub(line), line);
+        }
     }
 
     #[test]
