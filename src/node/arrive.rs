@@ -177,7 +177,8 @@ impl Machine {
             if let Some(fetch) = self.fetches.get_mut(&id) {
                 fetch.ask.spec = None;
             }
-            return self.take(id, Stream { row, at: 0, upto: 0, until, keep: true, held });
+            let stream = Stream { row, at: 0, upto: 0, until, keep: true, held };
+            return self.take_filler(id, stream, &head.fields);
         }
         let may_join = !held || ask.is_some_and(|ask| self.may_be_proven(ask));
         let Some(range) = fits.filter(begins).filter(|_| may_join) else {
@@ -186,7 +187,7 @@ impl Machine {
             return self.give_up(id);
         };
         let (at, until) = (range.start, Some(range.end));
-        self.take(id, Stream { row, at, upto: at, until, keep: true, held });
+        self.take_filler(id, Stream { row, at, upto: at, until, keep: true, held }, &head.fields);
     }
 
     /// Whether the answer is a part of a playlist that nobody could tell by its name.

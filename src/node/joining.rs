@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use super::event::Output;
-use super::fetch::Ask;
+use super::fetch::{Ask, Stream};
 use super::machine::Machine;
 use super::report::{Counter, Source};
 use super::serve::{Bring, if_range};
@@ -16,6 +16,8 @@ use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
 use crate::engine::schedule::scheduler::Arrival;
 use crate::engine::verify::verifier::{Check, From};
+use crate::wire::http::directives::ResponseDirectives;
+use crate::wire::http::fields::Fields;
 
 impl Machine {
     /// Whether a record proves each block of the part that is asked for, so that it may join a
@@ -34,6 +36,20 @@ impl Machine {
         };
         let are_known = || SegmentId::of_range(*resource, span).all(is_known);
         is_border(span.start) && is_border(span.end) && are_known()
+    }
+
+    /// Lets a part come into the row that it fills. One that may not be stored (RFC 9111, 3 and
+    /// 3.4) is for those who read the row: all goes when the last of them has, and nobody gets it
+    /// hereafter without the origin's word.
+    pub(super) fn take_filler(&mut self, id: FetchId, stream: Stream, fields: &Fields) {
+        let row = stream.row;
+        self.take(id, stream);
+        let directives = ResponseDirectives::of(fields);
+        if directives.no_store || directives.private {
+            self.index.change(row, |entry| entry.policy.spoil());
+            self.forget_shareable(row);
+            self.change_row(row, |row| row.passes = true);
+        }
     }
 
     /// Whether the blocks that a record tells of may go into the row of what is being downloaded:

@@ -107,6 +107,8 @@ pub(super) struct Row {
     pub(super) came: Instant,
     /// Whether the index knows it.
     pub(super) stored: bool,
+    /// Whether it goes with the last who has to do with it, whatever the index knows.
+    pub(super) passes: bool,
 }
 
 impl Row {
@@ -335,10 +337,14 @@ impl Machine {
     pub(super) fn change_row(&mut self, id: RowId, change: impl FnOnce(&mut Row)) {
         let Some(row) = self.rows.get_mut(&id) else { return };
         change(row);
-        if !row.is_busy() && !row.stored {
-            self.rows.remove(&id);
-            self.put(Output::Close { row: id });
+        if row.is_busy() || (row.stored && !row.passes) {
+            return;
         }
+        if row.stored {
+            return self.drop_entry(id);
+        }
+        self.rows.remove(&id);
+        self.put(Output::Close { row: id });
     }
 
     /// The date now, as far as it is known.

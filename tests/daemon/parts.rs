@@ -110,6 +110,27 @@ fn rfc_9110_13_1_5_a_condition_that_nothing_can_meet_makes_no_loop() {
 }
 
 #[test]
+fn rfc_9111_3_a_part_that_may_not_be_stored_goes_with_those_who_read_it() {
+    let body = bytes(7, 1_000_000);
+    for (lines, count) in
+        [(FRESH, 2), ("Cache-Control: no-store", 3), ("Cache-Control: private", 3)]
+    {
+        let origin = Origin::with("/f", file(FRESH, body.clone()));
+        let daemon = Daemon::new(&origin);
+        daemon.get_with("/o/f", "Range: bytes=0-299999\r\n").expect(206);
+        origin.on("/f", file(lines, body.clone()));
+        for _ in 0..2 {
+            let part = daemon.get_with("/o/f", "Range: bytes=100000-499999\r\n").expect(206);
+            assert!(part.whole && part.body == body[100_000..500_000], "{lines}");
+        }
+        assert_eq!(origin.count("/f"), count, "{lines}");
+        let last = origin.seen("/f").pop();
+        let asked = last.and_then(|seen| seen.field("if-none-match").map(str::to_owned));
+        assert_eq!(asked, None, "{lines}: nothing is left that could be confirmed");
+    }
+}
+
+#[test]
 fn who_has_had_nothing_is_told_that_the_rest_cannot_be_had() {
     let body = bytes(7, 3_000_000);
     let origin = Origin::with("/f", file(FRESH, body.clone()));
