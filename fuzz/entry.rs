@@ -21,18 +21,21 @@ pub(crate) fn dash(data: &[u8]) {
     playlist(Format::Dash, data);
 }
 
-/// A packed body: what it holds is as long as its end says, and no cut of it holds anything else.
+/// A packed body: what it holds ends as its end says, and no cut of it holds anything else.
 pub(crate) fn gzip(data: &[u8]) {
     const MOST: usize = 100_000;
-    let Some(text) = neap::wire::gzip::unpack(data, MOST) else { return };
+    let Ok(text) = neap::wire::gzip::unpack(data, MOST) else { return };
     assert!(text.len() <= MOST);
     let (body, trailer) = data.split_at(data.len() - 8);
-    assert!(trailer.ends_with(&u32::try_from(text.len()).expect("a bound").to_le_bytes()));
+    let [.., a, b, c, d] = *trailer else { unreachable!("eight bytes") };
+    assert!(text.len() as u64 >= u64::from(u32::from_le_bytes([a, b, c, d])));
     for cut in 1..body.len() {
         let cut = [&body[..cut], trailer].concat();
-        // Bits behind the end of what was deflated say nothing.
-        let less = neap::wire::gzip::unpack(&cut, MOST);
-        assert!(less.is_none_or(|less| less == text));
+        // Bits behind the end of what was deflated say nothing, and of members that are alike one
+        // may stand for all.
+        if let Ok(less) = neap::wire::gzip::unpack(&cut, MOST) {
+            assert!(text.starts_with(&less));
+        }
     }
 }
 

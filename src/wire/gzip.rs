@@ -1,22 +1,86 @@
 //! Bodies that an origin packed: gzip (RFC 1952) around deflate (RFC 1951).
 
-use miniz_oxide::inflate::decompress_to_vec_with_limit;
+use core::fmt;
+
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+
+use crate::base::limits;
+
+/// Why a body is not unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is no gzip, or not whole.
+    Broken,
+    /// It becomes longer than it may.
+    Long,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "it is no gzip, or not whole",
+            Self::Long => "it becomes longer than it may",
+        })
+    }
+}
+
+impl std::error::Error for Fault {}
 
 /// Whether this is what a `Content-Encoding` of one gzip looks like (RFC 9110, 8.4.1.3).
 pub fn is_named(coding: &str) -> bool {
     ["gzip", "x-gzip"].iter().any(|name| coding.trim().eq_ignore_ascii_case(name))
 }
 
-/// What was packed, if that is all right and no longer than `most` bytes.
-///
-/// Of a stream of several members (RFC 1952, 2.2) nothing is told: servers send one.
-pub fn unpack(packed: &[u8], most: usize) -> Option<Vec<u8>> {
-    let deflated = packed.get(head(packed)?..packed.len().checked_sub(TRAILER)?)?;
-    let text = decompress_to_vec_with_limit(deflated, most).ok()?;
-    let (_, trailer) = packed.split_last_chunk::<TRAILER>()?;
+/// What was packed, if that is all right and no longer than `most` bytes: one member or several,
+/// one after the other (RFC 1952, 2.2).
+pub fn unpack(packed: &[u8], most: usize) -> Result<Vec<u8>, Fault> {
+    let mut text = Vec::new();
+    let mut inflater = Box::<DecompressorOxide>::default();
+    let mut rest = packed;
+    for _ in 0..limits::stream::MEMBERS {
+        rest = member(rest, &mut text, (most, &mut inflater))?;
+        if rest.is_empty() {
+            return Ok(text);
+        }
+    }
+    Err(Fault::Broken)
+}
+
+/// Unpacks one member to the end of the text; what follows it.
+fn member<'a>(
+    packed: &'a [u8],
+    text: &mut Vec<u8>,
+    (most, inflater): (usize, &mut DecompressorOxide),
+) -> Result<&'a [u8], Fault> {
+    let mut rest = head(packed).and_then(|at| packed.get(at..)).ok_or(Fault::Broken)?;
+    let start = text.len();
+    let mut end = start;
+    inflater.init();
+    let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    loop {
+        let own = &mut text[start..];
+        let (status, read, written) = decompress(inflater, rest, own, end - start, flags);
+        (rest, end) = (rest.get(read..).ok_or(Fault::Broken)?, end + written);
+        match status {
+            TINFLStatus::Done => break,
+            TINFLStatus::HasMoreOutput if text.len() >= most => return Err(Fault::Long),
+            // At once as much as most need, and then as much again.
+            TINFLStatus::HasMoreOutput => {
+                let longer = (text.len() * 2).max(start + packed.len() * 2).min(most);
+                text.resize(longer, 0);
+            }
+            _ => return Err(Fault::Broken),
+        }
+    }
+    text.truncate(end);
+    let (trailer, rest) = rest.split_first_chunk::<TRAILER>().ok_or(Fault::Broken)?;
     let [a, b, c, d, e, f, g, h] = *trailer;
     let (sum, length) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
-    (sum == crc32(&text) && u32::try_from(text.len()) == Ok(length)).then_some(text)
+    let own = &text[start..];
+    let is_right = sum == crc32(own) && u32::try_from(own.len()) == Ok(length);
+    if is_right { Ok(rest) } else { Err(Fault::Broken) }
 }
 
 /// Where the deflated bytes begin (RFC 1952, 2.3).
@@ -93,8 +157,26 @@ mod tests {
             b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x53\x76\x8d\x08\xf1\x35\x0e\xe5\x52\x06\
             \xd2\x9e\x7e\x6e\x56\x26\x3a\x5c\x89\x7a\x25\xc5\xc8\xfc\x24\x10\x1f\x00\x4a\x92\
             \xa1\x4e\x28\x00\x00\x00";
-        let text = unpack(by_gzip, 1000).expect("a list");
-        assert_eq!(text, b"#EXTM3U\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n");
+        let list = b"#EXTM3U\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n";
+        for most in [list.len(), 1000] {
+            assert_eq!(unpack(by_gzip, most).as_deref(), Ok(&list[..]), "{most}");
+        }
+        let twice = by_gzip.repeat(2);
+        assert_eq!(unpack(&twice, 2 * list.len()), Ok(list.repeat(2)));
+        assert_eq!(unpack(&twice, 2 * list.len() - 1), Err(Fault::Long));
+    }
+
+    #[test]
+    fn rfc_1952_2_2_members_are_one_text_and_as_many_as_there_may_be() {
+        let (one, none) = (packed(0, b"", b"one "), packed(NAME, b"a\0", b""));
+        let text = unpack(&[&*one, &none, &one].concat(), 8);
+        assert_eq!(text.as_deref(), Ok(&b"one one "[..]));
+        for broken in [[&*one, b"\0"].concat(), [&*one, &one[..one.len() - 1]].concat()] {
+            assert_eq!(unpack(&broken, 100), Err(Fault::Broken));
+        }
+        let most = limits::stream::MEMBERS;
+        assert!(unpack(&none.repeat(most), 0).is_ok());
+        assert_eq!(unpack(&none.repeat(most + 1), 0), Err(Fault::Broken));
     }
 
     #[test]
@@ -108,24 +190,24 @@ mod tests {
             (EXTRA | NAME | HEAD_SUM, b"\0\0x\0\x12\x34"),
         ] {
             let text = unpack(&packed(flags, fields, b"text"), 4);
-            assert_eq!(text.as_deref(), Some(&b"text"[..]), "{flags}");
+            assert_eq!(text.as_deref(), Ok(&b"text"[..]), "{flags}");
         }
     }
 
     #[test]
     fn what_is_cut_changed_too_long_or_something_else_is_not_unpacked() {
         let good = packed(NAME, b"a\0", b"text");
-        assert_eq!(unpack(&good, 3), None, "longer than it may be");
+        assert_eq!(unpack(&good, 3), Err(Fault::Long));
         for length in 0..good.len() {
-            assert_eq!(unpack(&good[..length], 100), None, "cut after {length}");
+            assert_eq!(unpack(&good[..length], 100), Err(Fault::Broken), "cut after {length}");
         }
         // Time, system and name say nothing, nor do the bits behind a stored block's head.
         for place in (0..good.len()).filter(|place| !matches!(place, 4..=10 | 12)) {
             let mut changed = good.clone();
             changed[place] ^= 0x80;
-            assert_eq!(unpack(&changed, 100), None, "byte {place}");
+            assert!(unpack(&changed, 100).is_err(), "byte {place}");
         }
-        assert_eq!(unpack(b"#EXTM3U\n", 100), None);
-        assert_eq!(unpack(&[], 100), None);
+        assert_eq!(unpack(b"#EXTM3U\n", 100), Err(Fault::Broken));
+        assert_eq!(unpack(&[], 100), Err(Fault::Broken));
     }
 }

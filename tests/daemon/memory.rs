@@ -135,3 +135,38 @@ fn many_large_playlists_at_once_wait_for_each_other_and_small_ones_do_not() {
     });
     assert!(daemon.peak() < 64 << 20, "{}", daemon.peak());
 }
+
+#[test]
+fn a_packed_playlist_of_middling_size_waits_for_no_large_one() {
+    let gate = Gate::default();
+    let origin = Origin::new();
+    let lines = "Content-Type: application/vnd.apple.mpegurl\nCache-Control: no-store";
+    let begun = b"#EXTM3U\n".repeat(100);
+    let script = held(&format!("{lines}\nContent-Length: 3500000"), &*begun, &gate, "");
+    origin.on("/large.m3u8", script);
+    let mut text = String::from("#EXTM3U\n#EXT-X-TARGETDURATION:6\n");
+    (0..8_000).for_each(|number| text += &format!("#EXTINF:6,\n{number}.ts\n"));
+    origin.on("/packed.m3u8", ok(&format!("{lines}\nContent-Encoding: gzip"), packed(&text)));
+    let daemon = daemon(&origin);
+    let mut player = daemon.connect();
+    player.ask("/o/large.m3u8", "");
+    origin.wait("/large.m3u8", |seen| !seen.is_empty());
+    assert!(daemon.get("/o/packed.m3u8").expect(200).text() == text);
+    gate.open();
+}
+
+/// By gzip, in stored blocks (RFC 1951, 3.2.4).
+fn packed(text: &str) -> Vec<u8> {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    for block in text.as_bytes().chunks(60_000) {
+        let length = u16::try_from(block.len()).unwrap();
+        packed.push(0);
+        packed.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+        packed.extend(block);
+    }
+    packed.extend([1, 0, 0, 0xff, 0xff]);
+    let step = |sum: u32, _| (sum >> 1) ^ (0xedb8_8320 * (sum & 1));
+    let sum = text.bytes().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(byte), step));
+    packed.extend([!sum, u32::try_from(text.len()).unwrap()].map(u32::to_le_bytes).concat());
+    packed
+}

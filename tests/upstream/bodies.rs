@@ -326,6 +326,19 @@ fn a_packed_playlist_is_unpacked_and_put_right() {
 }
 
 #[test]
+fn rfc_1952_2_2_a_playlist_packed_as_several_members_is_one_playlist() {
+    let origin = Origin::new(|_, reply| {
+        let fields = "Content-Encoding: gzip\r\nCache-Control: no-cache\r\n";
+        reply.answer("200 OK", fields, PACKED.repeat(3));
+    });
+    let node = Node::with(&origin.url(), "");
+    let got = node.get("/tv/a.m3u8");
+    let text = String::from_utf8_lossy(&got.body).into_owned();
+    assert_eq!(text.matches("\n/tv/far/a.ts\n").count(), 3, "{text}");
+    assert_eq!(got.field("content-encoding"), None);
+}
+
+#[test]
 fn rfc_9111_4_1_what_no_origin_is_sent_chooses_no_answer() {
     let origin = Origin::new(|asked, reply| {
         let fields =

@@ -19,6 +19,9 @@ pub const COLLECTED_SMALL: usize = 2 * 1024 * 1024;
 /// Bytes of all larger ones together: one of the largest, and a byte to see that it is.
 pub const COLLECTED: usize = PLAYLIST + 1;
 
+/// Members of one packed playlist: a server that packs piece by piece makes one of each.
+pub const MEMBERS: usize = 256;
+
 /// Segments that one playlist's plan holds: eleven hours of two-second segments, about 3 MiB.
 /// Of a longer one the start is planned when it has ended, the live edge when it goes on.
 pub const SEGMENTS: usize = 20_000;

@@ -60,6 +60,11 @@ impl Budget {
 }
 
 impl Claim<'_> {
+    /// Bytes that it is for.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Gives back what is beyond so many bytes.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let spare = self.bytes.saturating_sub(bytes);

@@ -8,6 +8,7 @@ use super::client::{Answered, Inner, Origins, Verdict, unwanted};
 use crate::base::digest::Digest;
 use crate::base::id::{FetchId, RowId};
 use crate::base::limits;
+use crate::base::limits::stream::PLAYLIST;
 use crate::base::range::ByteRange;
 use crate::base::time::Instant;
 use crate::base::url::without_query;
@@ -107,12 +108,12 @@ impl Inner {
         let stated = answered.body.left().map(|left| usize::try_from(left).unwrap_or(usize::MAX));
         while answered.body.step() != Step::End {
             let here = text.len();
-            if here.max(stated.unwrap_or_default()) > limits::stream::PLAYLIST {
+            if here.max(stated.unwrap_or_default()) > PLAYLIST {
                 let (warning, text) = (Some(Fault::Size), Some(text));
                 return Ok(Some(Collected { warning, text, claim, ..Collected::default() }));
             }
             if here == text.capacity() {
-                let size = step_up(here, stated, packed);
+                let size = step_up(here, stated.filter(|_| !packed));
                 // What it had before is given back only then: those who wait for more go on.
                 claim = self.room(size).await.or(claim);
                 text.reserve_exact(size - here);
@@ -123,10 +124,9 @@ impl Inner {
             text.truncate(here + count);
         }
         if packed {
-            if claim.is_none() {
-                claim = self.room(unpacked(&text)).await;
-            }
-            let Some(plain) = gzip::unpack(&text, limits::stream::PLAYLIST) else {
+            let plain;
+            (plain, claim) = self.unpack(&text, claim).await;
+            let Ok(plain) = plain else {
                 let (warning, text) = (Some(Fault::Packed), Some(text));
                 return Ok(Some(Collected { warning, text, claim, ..Collected::default() }));
             };
@@ -161,6 +161,34 @@ impl Inner {
         }
         let is_small = bytes <= limits::stream::COLLECT_SMALL;
         Some(if is_small { small } else { large }.claim(bytes).await)
+    }
+
+    /// Unpacks a playlist once there is room for it beside what is packed. Its end says how long
+    /// its last member becomes (RFC 1952, 2.3.1, ISIZE); where there are more, or that is a lie, it
+    /// may be as long as any.
+    async fn unpack<'a>(
+        &'a self,
+        packed: &[u8],
+        claim: Option<Claim<'a>>,
+    ) -> (Result<Vec<u8>, gzip::Fault>, Option<Claim<'a>>) {
+        let [_, large] = &self.budgets;
+        let said = packed.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
+        let most = usize::try_from(said).map_or(usize::MAX, |said| said.min(PLAYLIST));
+        let both = (packed.len() + most).min(limits::stream::COLLECTED);
+        let more = match &claim {
+            None => self.room(both).await,
+            // Who holds small room may wait for large, but nobody for more of the same.
+            Some(held) if held.bytes() < both => Some(large.claim(both).await),
+            Some(_) => None,
+        };
+        let claim = more.or(claim);
+        let plain = gzip::unpack(packed, most);
+        if plain != Err(gzip::Fault::Long) || most == PLAYLIST {
+            return (plain, claim);
+        }
+        drop(claim);
+        let claim = large.claim(limits::stream::COLLECTED).await;
+        (gzip::unpack(packed, PLAYLIST), Some(claim))
     }
 
     /// Reads a record file whole; one that is none, or too large, has no records.
@@ -320,20 +348,11 @@ struct Collected<'a> {
 }
 
 /// How much room a playlist takes of which so much is here: what its head states, or the next
-/// size. A packed one may become as large as any.
-fn step_up(here: usize, stated: Option<usize>, packed: bool) -> usize {
-    let sizes = [
-        limits::stream::COLLECT_FREE,
-        if packed { limits::stream::COLLECTED } else { limits::stream::COLLECT_SMALL },
-        limits::stream::COLLECTED,
-    ];
-    let whole = stated.filter(|stated| *stated > here && !packed);
+/// size.
+fn step_up(here: usize, stated: Option<usize>) -> usize {
+    let sizes =
+        [limits::stream::COLLECT_FREE, limits::stream::COLLECT_SMALL, limits::stream::COLLECTED];
+    let whole = stated.filter(|stated| *stated > here);
     let next = || sizes.into_iter().find(|size| *size > here);
     whole.or_else(next).unwrap_or(here + 1)
-}
-
-/// What a packed playlist says that it becomes (RFC 1952, 2.3.1, ISIZE).
-fn unpacked(text: &[u8]) -> usize {
-    let size = text.last_chunk().map_or(0, |size| u32::from_le_bytes(*size));
-    usize::try_from(size).unwrap_or(usize::MAX).min(limits::stream::COLLECTED)
 }
