@@ -66,7 +66,9 @@ impl Machine {
         }
         let governor = &mut self.rule.governor;
         governor.note(Work { fetched, ..Work::default() });
-        governor.on_reading(&readings, self.memory.used(), self.now);
+        // What is known of what is stored is a part of what the tier may take, not beside it.
+        let held = self.memory.used() + self.index.metadata_bytes() as u64;
+        governor.on_reading(&readings, held, self.now);
         while let Some(words) = self.rule.governor.warning(self.now) {
             self.say(log::Level::Warn, words.into());
         }

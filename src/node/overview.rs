@@ -23,6 +23,8 @@ impl Machine {
         let limit = |used, limit| Usage { used, limit };
         let connections = self.connections as u64;
         let configured = self.config.cache.memory.0;
+        // What is known of what is stored counts toward the same cap.
+        let known = self.index.metadata_bytes() as u64;
         Status {
             schema: super::status::SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -30,7 +32,7 @@ impl Machine {
             state: self.state(now, figures),
             playing: self.playing(now),
             origins: self.origins(now),
-            memory: limit(figures.memory, self.rule.governor.ram(configured)),
+            memory: limit(figures.memory + known, self.rule.governor.ram(configured)),
             memory_held: self.rule.governor.memory_words(configured),
             disk: limit(self.disk.used(), self.config.cache.disk.0),
             disk_fault: self.disk_fault.clone(),

@@ -95,6 +95,22 @@ fn fifty_players_that_take_nothing_hold_nothing() {
 }
 
 #[test]
+fn what_is_known_of_small_objects_counts_and_is_shown() {
+    let origin = Origin::new();
+    for number in 0..600 {
+        origin.on(&format!("/{number}"), file("Cache-Control: max-age=60", bytes(number, 700)));
+    }
+    let daemon = daemon(&origin);
+    let mut player = daemon.connect();
+    for number in 0..600 {
+        player.get(&format!("/o/{number}"), "").expect(200);
+    }
+    let used = daemon.status()["memory"]["used"].as_u64().unwrap();
+    // Each is 700 bytes of its own, and somewhat more than a kilobyte of fields, key and books.
+    assert!((900_000..4 << 20).contains(&used), "{used} bytes");
+}
+
+#[test]
 fn many_large_playlists_at_once_wait_for_each_other_and_small_ones_do_not() {
     let gate = Gate::default();
     let origin = Origin::new();
