@@ -360,11 +360,32 @@ fn rfc_9111_5_2_2_what_is_to_be_confirmed_or_is_one_viewers_is_given_to_nobody()
     }
 }
 
+#[test]
+fn rfc_9111_3_5_what_a_configured_credential_gets_is_given_where_the_origin_opens_it() {
+    let world = |control| {
+        let mut config = config(Share::Any, Role::Device);
+        config.origins[0].headers.push(("Authorization".into(), "Basic a".into()));
+        World { says: (200, control), ..World::new(config) }
+    };
+    let given = |control| {
+        let heard = leaks_of(world(control), 100);
+        heard.into_iter().filter(|(_, what)| *what == "block").count()
+    };
+    for control in ["public, max-age=60", "s-maxage=60", "max-age=60, must-revalidate"] {
+        assert!(given(control) > 0, "{control}");
+    }
+    assert_eq!(given("max-age=60"), 0);
+    // Nor is it waited for: who has another credential gives none of it either.
+    for (control, asks) in [("public, max-age=3600", true), ("max-age=3600", false)] {
+        let mut world = offered(world(control));
+        world.play("/2.ts");
+        assert_eq!(asks_peers(&world), asks, "{control}: {:?}", world.heard);
+    }
+}
+
 /// A node whose peers say that they have what is played next, the first segment having been
-/// answered with this status.
-fn offered(status: u16) -> World {
-    let mut world = World::new(config(Share::Any, Role::Device));
-    world.says.0 = status;
+/// answered as its world says.
+fn offered(mut world: World) -> World {
     world.play("/p.m3u8");
     world.play("/1.ts");
     world.joined();
@@ -382,11 +403,13 @@ fn asks_peers(world: &World) -> bool {
 
 #[test]
 fn who_is_refused_by_the_origin_asks_nobody_else() {
-    let mut world = offered(200);
+    let mut world = offered(World::new(config(Share::Any, Role::Device)));
     world.play("/2.ts");
     assert!(asks_peers(&world), "else this shows nothing: {:?}", world.heard);
     for status in [401, 403] {
-        let mut world = offered(status);
+        let says = (status, "max-age=3600");
+        let refused = World { says, ..World::new(config(Share::Any, Role::Device)) };
+        let mut world = offered(refused);
         (2..=4).for_each(|number| world.play(&format!("/{number}.ts")));
         assert!(!asks_peers(&world), "{status}: {:?}", world.heard);
     }
@@ -394,7 +417,7 @@ fn who_is_refused_by_the_origin_asks_nobody_else() {
 
 #[test]
 fn rfc_9111_5_2_1_4_a_player_that_wants_the_origins_word_gets_none_of_peers() {
-    let mut world = offered(200);
+    let mut world = offered(World::new(config(Share::Any, Role::Device)));
     world.play_with("/2.ts", [("Cache-Control", "no-cache")].into_iter().collect());
     assert!(!asks_peers(&world), "{:?}", world.heard);
     assert!(world.fetched.contains(&"/2.ts".to_owned()), "{:?}", world.fetched);

@@ -301,7 +301,8 @@ impl Machine {
         };
         let fits = length.is_none_or(|length| length <= self.config.cache.max_object.0);
         // Of what an origin chooses by the asker's fields, no peer's answer is one's own.
-        let is_chosen = selecting(&fetch.ask.fields, &arrival.head.fields).is_selective();
+        let is_own = selecting(&fetch.ask.fields, &arrival.head.fields).is_selective()
+            || self.is_by_credential(fetch, &arrival.head.fields);
         let waits = fetch.ask.shared && fetch.waiting.len() > 1;
         let is_useless = self.useless(&fetch.ask, arrival).is_some();
         let keep = match verdict {
@@ -323,7 +324,7 @@ impl Machine {
             self.drop_entry(old);
         }
         // Peers are not asked for what cannot be kept, nor for what the origin denies this player.
-        let is_kept = keep.is_some() && !is_chosen;
+        let is_kept = keep.is_some() && !is_own;
         self.note_kept(id, (arrival.head.status, is_kept));
         match keep {
             Some(policy) => self.store(id, (key, policy), arrival),

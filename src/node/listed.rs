@@ -1,7 +1,7 @@
 //! What of the store peers may have: segments that a playlist lists, and where they belong. It
 //! outlives the swarm, and with the slices on disk it outlives a restart.
 
-use super::fetch::Ask;
+use super::fetch::{Ask, By, Fetch};
 use super::keep::place_of_slice;
 use super::machine::Machine;
 use super::memo::{Memo, Rests};
@@ -13,7 +13,10 @@ use crate::base::peer::NodeKey;
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId, resource};
 use crate::engine::cache::evict::Slice;
+use crate::engine::cache::freshness;
 use crate::engine::cache::index::Key;
+use crate::wire::http::directives::ResponseDirectives;
+use crate::wire::http::fields::Fields;
 
 /// A row that holds what a playlist lists as a segment.
 #[derive(Debug)]
@@ -42,6 +45,16 @@ impl Machine {
         self.note_kin(resource, kin);
         self.note_shareable(row, resource);
         self.on_row(resource, row, length);
+    }
+
+    /// Whether what a fetch got is for who has the credential in this node's configuration, since
+    /// its origin does not open it (RFC 9111, 3.5). What peers give is open to members.
+    pub(super) fn is_by_credential(&self, fetch: &Fetch, response: &Fields) -> bool {
+        let origin = self.config.origins.get(usize::from(fetch.ask.key.origin.0));
+        let mut names = origin.into_iter().flat_map(|origin| &origin.headers);
+        fetch.by == By::Origin
+            && names.any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+            && !freshness::is_for_all(&ResponseDirectives::of(response))
     }
 
     /// Where a segment belongs that is on its way by the swarm: a live playlist may have dropped it

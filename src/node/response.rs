@@ -32,6 +32,7 @@ impl Machine {
             _ => (0, arrival.length),
         };
         let (ask, by) = (fetch.ask.clone(), fetch.by);
+        let is_closed = self.is_by_credential(fetch, &head.fields);
         let first = fetch.waiting.first().copied();
         let part = ByteRange::new(at, at.saturating_add(arrival.length.unwrap_or(u64::MAX)));
         if head.status == 206 && strong(&head.fields).is_none() {
@@ -73,7 +74,9 @@ impl Machine {
             self.unasked.insert(row);
         }
         let until = arrival.length.map(|length| at + length);
-        self.note_segment(row, (&ask, length));
+        if !is_closed {
+            self.note_segment(row, (&ask, length));
+        }
         if by == By::Origin {
             self.take(id, Stream { row, at, upto: at, until, keep: true, held: false });
         }

@@ -160,6 +160,11 @@ pub fn is_stated(response: &Fields) -> bool {
     directives.s_maxage.or(directives.max_age).is_some() || response.has("expires")
 }
 
+/// Whether an answer to an authorised request may be given to those who are not (RFC 9111, 3.5).
+pub const fn is_for_all(said: &ResponseDirectives) -> bool {
+    said.public || said.must_revalidate || said.s_maxage.is_some()
+}
+
 fn refusal(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<Reason> {
     let response = exchange.response;
     let status = exchange.status;
@@ -169,7 +174,6 @@ fn refusal(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<R
     let must_understand = directives.must_understand || status == 206 || status == 304;
     // RFC 9111, 5.2.2.3: who understands the code need not heed the no-store beside it.
     let no_store = directives.no_store && !(directives.must_understand && understood);
-    let opened = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
     [
         (exchange.method != "GET", Reason::Method),
         // Not about the resource but about the ranges and conditions of one request.
@@ -178,7 +182,7 @@ fn refusal(exchange: &Exchange<'_>, directives: &ResponseDirectives) -> Option<R
         (RequestDirectives::of(exchange.request).no_store, Reason::RequestNoStore),
         (no_store, Reason::NoStore),
         (directives.private, Reason::Private),
-        (exchange.request.has("authorization") && !opened, Reason::Authorization),
+        (exchange.request.has("authorization") && !is_for_all(directives), Reason::Authorization),
         (response.has("set-cookie") || response.has("set-cookie2"), Reason::SetCookie),
         (response.members("vary").any(|name| name == "*"), Reason::VaryAny),
         (status == 206 && !is_one_part(response), Reason::Range),
