@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::daemon::{Daemon, Setup};
-use super::origin::{Origin, Script, bytes, file, held, ok};
+use super::origin::{Origin, Script, bytes, endless, file, held, ok};
 use super::wait::Gate;
 
 /// Anonymous memory beside the cap of the cache, in a debug build: the program itself, its index
@@ -154,12 +154,10 @@ fn many_large_playlists_at_once_wait_for_each_other_and_small_ones_do_not() {
 
 #[test]
 fn a_packed_playlist_of_middling_size_waits_for_no_large_one() {
-    let gate = Gate::default();
     let origin = Origin::new();
     let lines = "Content-Type: application/vnd.apple.mpegurl\nCache-Control: no-store";
     let begun = b"#EXTM3U\n".repeat(100);
-    let script = held(&format!("{lines}\nContent-Length: 3500000"), &*begun, &gate, "");
-    origin.on("/large.m3u8", script);
+    origin.on("/large.m3u8", endless(&format!("{lines}\nContent-Length: 3500000"), begun));
     let mut text = String::from("#EXTM3U\n#EXT-X-TARGETDURATION:6\n");
     (0..8_000).for_each(|number| text += &format!("#EXTINF:6,\n{number}.ts\n"));
     origin.on("/packed.m3u8", ok(&format!("{lines}\nContent-Encoding: gzip"), packed(&text)));
@@ -168,7 +166,7 @@ fn a_packed_playlist_of_middling_size_waits_for_no_large_one() {
     player.ask("/o/large.m3u8", "");
     origin.wait("/large.m3u8", |seen| !seen.is_empty());
     assert!(daemon.get("/o/packed.m3u8").expect(200).text() == text);
-    gate.open();
+    assert!(!origin.seen("/large.m3u8")[0].left, "it was waited for");
 }
 
 /// By gzip, in stored blocks (RFC 1951, 3.2.4).
