@@ -89,7 +89,7 @@ impl Text {
     /// Reads the TOML; every mistake is a problem, the first one in each line.
     pub fn parse(&self) -> Parsed<'_> {
         let (table, mut errors) = DeTable::parse_recoverable(&self.text);
-        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+        errors.sort_unstable_by_key(|error| error.span().map_or(0, |span| span.start));
         let mut problems = Vec::new();
         let (mut wrong, mut shifted) = (Vec::new(), None);
         for error in errors {

@@ -137,7 +137,7 @@ fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, Problem> {
         }
         files.push(folder.join(name));
     }
-    files.sort();
+    files.sort_unstable();
     Ok(files)
 }
 

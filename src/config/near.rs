@@ -136,7 +136,7 @@ pub fn groups(value: &Value<'_>) -> Read<Vec<Group>> {
         return Err(vec![Fault::expected(value, expected)]);
     };
     let mut named: Vec<_> = table.iter().collect();
-    named.sort_by_key(|(name, _)| name.span().start);
+    named.sort_unstable_by_key(|(name, _)| name.span().start);
     let (mut groups, mut faults) = (Vec::new(), Vec::new());
     for (name, value) in named {
         match (read::network_name(name.get_ref()), prefixes(value)) {

@@ -101,10 +101,6 @@ impl Odd<'_> {
                 if self.is_new(PLAIN) {
                     self.warn(key("url"), format!("{url} {text}"));
                 }
-                if config.player.listen.iter().any(|at| at.to_string() == url.authority()) {
-                    let text = "leads back to neap itself: players connect there (player.listen)";
-                    self.warn(key("url"), format!("{url} {text}"));
-                }
             }
             if let Some(path) = &origin.ca {
                 let bad = site.bad_certificates.iter().find(|(bad, _)| bad == path);
@@ -361,26 +357,6 @@ mod tests {
                      on the way can read and change";
         let http = |config: &mut Config| config.origins = vec![origin("tv", "http://cdn.example/")];
         check(&Site::default(), http, &[plain]);
-        for (url, listen, is_own) in [
-            ("http://127.0.0.1:8642/x/", "127.0.0.1:8642", true),
-            ("http://[::1]:8642/x/", "[::1]:8642", true),
-            ("http://127.0.0.1:8643/x/", "127.0.0.1:8642", false),
-            ("http://192.168.1.2:8642/x/", "127.0.0.1:8642", false),
-        ] {
-            let own = format!(
-                "origin.tv.url: {url} leads back to neap itself: players connect there \
-                 (player.listen)"
-            );
-            let config = |config: &mut Config| {
-                config.origins = vec![origin("tv", url)];
-                config.player.listen = vec![listen.parse().expect("an address")];
-                config.player.allow = vec![network("192.168.0.0/16").expect("a network")];
-                config.player.cors.clear();
-            };
-            let plain = plain.replace("http://cdn.example/", url);
-            let all = [plain.as_str(), &own];
-            check(&Site::default(), config, if is_own { &all } else { &all[..1] });
-        }
         let many = |config: &mut Config| {
             let named = |name| origin(name, &format!("http://{name}.example/"));
             config.origins = ["a", "b", "c", "d", "e"].map(named).into();

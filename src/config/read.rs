@@ -268,7 +268,7 @@ pub fn headers(value: &Value<'_>) -> Read<Vec<(String, String)>> {
         return Err(vec![Fault::expected(value, expected)]);
     };
     let mut fields: Vec<_> = table.iter().collect();
-    fields.sort_by_key(|(name, _)| name.span().start);
+    fields.sort_unstable_by_key(|(name, _)| name.span().start);
     let (mut read, mut faults) = (Vec::<(String, String)>::new(), Vec::new());
     for (name, value) in fields {
         let at = name.span().start;

@@ -64,7 +64,7 @@ async fn read(run: &Run, store: &Store, shelf: &Shelf) -> Result<(), Fault> {
     let (mut scan, mut slices) = (store.scan(began), 0_u32);
     while let Some(mut batch) = scan.next().await? {
         // Of two files of one slice the later one holds: a kill may leave both.
-        batch.sort_by_key(|found| core::cmp::Reverse(found.serial()));
+        batch.sort_unstable_by_key(|found| core::cmp::Reverse(found.serial()));
         for found in batch {
             slices += 1;
             let (slice, bytes) = (found.slice, found.bytes);

@@ -108,7 +108,7 @@ impl Machine {
             given: 0,
             taken: 0,
             seeks: VecDeque::new(),
-            watches: VecDeque::new(),
+            watches: Vec::new(),
         };
         swarm.links.insert(peer, link);
         let is_home = tier == Tier::Home;

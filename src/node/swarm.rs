@@ -115,8 +115,8 @@ pub(super) struct Link {
     pub(super) taken: u64,
     /// What it seeks, the oldest first.
     pub(super) seeks: VecDeque<SegmentId>,
-    /// What its player watches, as a witness is told; the latest last.
-    pub(super) watches: VecDeque<Watched>,
+    /// What its player watches, as a witness is told; the latest first.
+    pub(super) watches: Vec<Watched>,
 }
 
 impl Swarm {

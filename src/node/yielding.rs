@@ -37,16 +37,15 @@ impl Machine {
         let Some(link) = swarm.links.get_mut(&peer) else { return };
         let watches = &mut link.watches;
         let known = watches.iter().position(|watched| watched.name == name);
-        let was = known.and_then(|place| watches.remove(place));
+        let was = known.map(|place| watches.remove(place));
         let goes_on = was.is_some_and(|was| {
             let step = was.position.zip(position).and_then(|(was, is)| is.checked_sub(was));
             is_live || step.is_some_and(|step| step <= NEAR)
         });
-        let left: Vec<Digest> =
-            watches.iter().filter(|other| other.is_left(now)).map(|other| other.name).collect();
-        watches.retain(|other| !other.is_left(now));
-        watches.push_back(Watched { name, at: now, plays, position });
-        watches.drain(..watches.len().saturating_sub(WATCHES));
+        let left = watches.iter().position(|other| other.is_left(now));
+        let left = left.map(|place| watches.remove(place));
+        watches.truncate(WATCHES - 1);
+        watches.insert(0, Watched { name, at: now, plays, position });
         let is_near = link.tier == Tier::Home;
         let (takes, plays) = (swarm.scheduler.takes() * 2, swarm.scheduler.plays());
         // On a line that carries no second stream all are served best by one copy.
@@ -54,7 +53,9 @@ impl Machine {
         if may && is_new && !goes_on {
             self.ahead_from = now + takes.min(MOST_WAY);
         }
-        left.into_iter().for_each(|name| self.leave_shadow(name));
+        if let Some(left) = left {
+            self.leave_shadow(left.name);
+        }
     }
 
     /// Follows a playlist no more that nobody watches, and ends what is on its way of it.

@@ -154,7 +154,7 @@ fn read_folder(files: &dyn Files, folder: String) -> Batch {
         batch.foreign.push(folder);
         return batch;
     };
-    names.sort();
+    names.sort_unstable();
     for name in names {
         let path = format!("{folder}/{name}");
         let (stem, temporary) =

@@ -68,8 +68,9 @@ impl Timeline {
     /// Nobody plays a playlist any more.
     pub fn on_left(&mut self, playlist: &Locator) {
         let Some(id) = self.playlist(playlist) else { return };
-        let rows: Vec<u32> = self.active.iter().filter(|at| at.0 == id).map(|at| at.1).collect();
-        rows.into_iter().for_each(|row| self.leave(id, row));
+        self.active.retain(|(stream, _)| *stream != id);
+        let rows = self.streams.get_mut(&id).into_iter().flat_map(|stream| &mut stream.rows);
+        rows.for_each(|row| row.play.asked = None);
     }
 
     fn leave(&mut self, id: u32, row: u32) {

@@ -39,7 +39,7 @@ impl Candidate {
     /// Of whom blocks may be taken by it, where so many places are asked for.
     pub(super) fn reach(&self, needed: usize) -> Option<Reach> {
         let mut grounds: Vec<Ground> = self.voters.iter().map(|(_, ground)| *ground).collect();
-        grounds.sort();
+        grounds.sort_unstable();
         grounds.dedup();
         if grounds.len() >= needed {
             return Some(Reach::Any);

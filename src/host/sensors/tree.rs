@@ -58,7 +58,7 @@ impl Tree {
         let Ok(folder) = fs::read_dir(self.path(inside)) else { return Vec::new() };
         let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> = names.take(limits::device::SENSORS).collect();
-        names.sort();
+        names.sort_unstable();
         names
     }
 }

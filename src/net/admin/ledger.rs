@@ -11,7 +11,9 @@ pub fn render(status: &Status) -> String {
         return String::new();
     }
     let mut largest: Vec<&Account> = status.ledger.iter().collect();
-    largest.sort_by_key(|account| core::cmp::Reverse(account.given_bytes + account.taken_bytes));
+    largest.sort_unstable_by_key(|account| {
+        core::cmp::Reverse(account.given_bytes + account.taken_bytes)
+    });
     let rows: String = largest.iter().take(ROWS).map(|account| row(account)).collect();
     let rest = match largest.len().saturating_sub(ROWS) {
         0 => String::new(),

@@ -125,7 +125,7 @@ pub fn links() -> Vec<Link> {
             Some(Link { interface: interface.interface_name, address, mask })
         })
         .collect();
-    links.sort();
+    links.sort_unstable();
     links.dedup();
     links
 }
