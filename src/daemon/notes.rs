@@ -17,7 +17,7 @@ use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::page::Page;
 use crate::host::clock;
-use crate::host::notebook::Notebook;
+use crate::host::notebook::{self, Notebook};
 use crate::net::ground::tasks;
 use crate::node::event::Input;
 use crate::store::files::{Fault, Files, Folder};
@@ -57,7 +57,7 @@ impl Notes {
     pub fn new(folder: &Path, executor: Rc<LocalExecutor<'static>>) -> Rc<Self> {
         Rc::new(Self {
             notebook: Notebook::new(folder),
-            state: Arc::new(State(folder.into(), Folder::new(folder.into()))),
+            state: Arc::new(State(folder.into(), Folder::held_by(folder.into(), notebook::LOCK))),
             executor,
             pending: RefCell::default(),
             writing: Cell::default(),

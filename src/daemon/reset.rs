@@ -64,6 +64,8 @@ pub fn outcome(
             return failed(Fault::of(&error), &file.display().to_string());
         }
     }
+    // Nothing is to be forgotten of it.
+    let _ = std::fs::remove_file(config.network.state.join(notebook::LOCK));
     said(format!("neap: removed {}\n", words(&gone, &place, kept)))
 }
 

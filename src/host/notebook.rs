@@ -15,6 +15,9 @@ pub struct Notebook {
     folder: PathBuf,
 }
 
+/// The file that says that a neap uses the folder; the slices of a disk tier may lie there too.
+pub const LOCK: &str = "state.lock";
+
 impl Notebook {
     /// The notebook in a folder, which need not be there yet.
     pub fn new(folder: &Path) -> Self {

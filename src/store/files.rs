@@ -91,22 +91,28 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A real folder, held by a lock on its file `lock` (flock(2)) while this value lives.
+/// A real folder, held by a lock on a file in it (flock(2)) while this value lives.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    name: &'static str,
     lock: Mutex<Option<Flock<File>>>,
 }
 
 impl Folder {
     /// The folder at `path`; nothing is touched before [`Files::prepare`].
     pub const fn new(path: PathBuf) -> Self {
-        Self { path, lock: Mutex::new(None) }
+        Self::held_by(path, LOCK)
+    }
+
+    /// The same, held by a file of this name: what else lies there may have its own.
+    pub const fn held_by(path: PathBuf, name: &'static str) -> Self {
+        Self { path, name, lock: Mutex::new(None) }
     }
 
     /// Takes the lock, unless the one that we hold is still that of the folder.
     fn lock(&self) -> Result<(), Fault> {
-        let path = self.path.join(LOCK);
+        let path = self.path.join(self.name);
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let inode = |meta: io::Result<fs::Metadata>| meta.ok().map(|m| (m.dev(), m.ino()));
         let ours = held.as_ref().and_then(|lock| inode(lock.metadata()));

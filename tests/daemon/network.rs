@@ -37,6 +37,11 @@ impl Member {
 
     /// It starts, and its player is served.
     fn plays(&self) -> Daemon {
+        self.plays_with("")
+    }
+
+    /// The same, with these lines of `[cache]`.
+    fn plays_with(&self, cache: &str) -> Daemon {
         let folder = self.folder.0.display();
         let origin = format!(
             "[network]\nname = \"net\"\nsecret-file = \"{folder}/secret\"\n\
@@ -44,7 +49,7 @@ impl Member {
             self.state.display(),
             self.more
         );
-        let daemon = Setup { origin, ..Setup::default() }.start(&self.origin);
+        let daemon = Setup { origin, cache: cache.into(), ..Setup::default() }.start(&self.origin);
         assert_eq!(daemon.get("/o/a").expect(200).body, b"content");
         daemon
     }
@@ -176,6 +181,17 @@ fn of_two_with_one_state_folder_the_second_plays_and_shares_nothing() {
     assert!(!status(&first).contains("\"sharing\":\"off"));
     drop(first);
     member.plays().wait_log("this node is ed25519:");
+}
+
+#[test]
+fn one_folder_may_be_for_slices_and_for_the_state() {
+    let member = Member::new("listen = []\n");
+    let cache = format!("disk = \"64 MiB\"\npath = \"{}\"", member.state.display());
+    let daemon = member.plays_with(&cache);
+    daemon.wait_log("disk cache");
+    let status = status(&daemon);
+    assert!(status.contains("\"disk_fault\":null"), "{status}");
+    assert!(!status.contains("\"sharing\":\"off"), "{status}");
 }
 
 #[test]
