@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use neap::base::digest::{Digest, Sum};
@@ -54,6 +55,12 @@ fn segment(number: u8) -> SegmentId {
     SegmentId { resource: resource("o", &format!("/{number}.ts")), number: 0 }
 }
 
+/// A live playlist that lists these segments, the first of them by this number.
+fn live(first: u64, names: RangeInclusive<u8>) -> String {
+    let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
+    names.fold(head, |list, name| list + &format!("#EXTINF:4,\n{name}.ts\n"))
+}
+
 fn config(share: Share, role: Role) -> Config {
     let mut origin = Origin::new("o".into(), Url::parse("https://cdn.example/").unwrap());
     origin.share = share;
@@ -75,7 +82,7 @@ struct World {
     /// Whom the machine told of segments or gave blocks, by what.
     heard: Vec<(u64, &'static str)>,
     /// What its playlist is now.
-    playlist: &'static str,
+    playlist: String,
     /// What the origin says of each segment: status and `Cache-Control`.
     says: (u16, &'static str),
     /// Segments that it was asked for.
@@ -88,7 +95,7 @@ impl World {
         let machine = Machine::new(config, 1, now);
         let says = (200, "max-age=3600");
         let (heard, fetched) = (Vec::new(), Vec::new());
-        let (exchanges, playlist) = (0, PLAYLIST);
+        let (exchanges, playlist) = (0, PLAYLIST.to_owned());
         let mut world = Self { machine, now, exchanges, heard, playlist, says, fetched };
         world.machine.know(key(7), key(7), now);
         world.turn(Input::Dated(Date(1_800_000_000)));
@@ -447,11 +454,8 @@ fn a_witness_whose_clock_is_slow_is_told() {
 
 #[test]
 fn what_a_live_playlist_drops_on_its_way_still_comes_of_peers() {
-    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:4,\n1.ts\n\
-        #EXTINF:4,\n2.ts\n";
-    let later = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:3\n#EXTINF:4,\n3.ts\n\
-        #EXTINF:4,\n4.ts\n";
-    let mut world = World { playlist: list, ..World::new(config(Share::Any, Role::Device)) };
+    let mut world =
+        World { playlist: live(1, 1..=2), ..World::new(config(Share::Any, Role::Device)) };
     world.joined();
     let (segment, blocks) = (segment(2), segment(2).blocks(SEGMENT));
     let have = |here, coming| Message::Have { segment, here, coming, hops: 0 };
@@ -459,7 +463,7 @@ fn what_a_live_playlist_drops_on_its_way_still_comes_of_peers() {
     world.play("/1.ts");
     world.ask("/2.ts", Fields::default());
     world.say(2, have(BlockSet::NONE, blocks));
-    world.playlist = later;
+    world.playlist = live(3, 3..=4);
     world.ask("/p.m3u8", [("Cache-Control", "no-cache")].into_iter().collect());
     assert!(!world.fetched.contains(&"/2.ts".to_owned()), "the witness fetches it");
     world.heard.clear();
@@ -498,15 +502,13 @@ fn the_status_says_why_peers_have_no_part_in_a_stream() {
 
 #[test]
 fn the_status_says_that_an_encoder_has_begun_anew() {
-    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\n1.ts\n\
-        #EXTINF:4,\n2.ts\n";
-    let anew = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:4,\n1.ts\n";
-    let mut world = World { playlist: list, ..World::new(config(Share::Any, Role::Device)) };
+    let mut world =
+        World { playlist: live(7, 1..=2), ..World::new(config(Share::Any, Role::Device)) };
     world.joined();
     world.play("/p.m3u8");
     world.play("/1.ts");
     assert_eq!(world.why_not_shared(), None);
-    world.playlist = anew;
+    world.playlist = live(0, 1..=1);
     world.play_with("/p.m3u8", [("Cache-Control", "no-cache")].into_iter().collect());
     let why = world.why_not_shared().unwrap();
     assert!(why.contains("came back"), "{why}");
@@ -514,12 +516,9 @@ fn the_status_says_that_an_encoder_has_begun_anew() {
 
 #[test]
 fn a_witness_leaves_the_line_to_a_player_at_home_that_begins() {
-    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:4,\n1.ts\n\
-        #EXTINF:4,\n2.ts\n";
-    let later = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:2\n#EXTINF:4,\n2.ts\n\
-        #EXTINF:4,\n3.ts\n";
     for (peer, gives_way) in [(1, true), (3, false)] {
-        let mut world = World { playlist: list, ..World::new(config(Share::Any, Role::Witness)) };
+        let role = config(Share::Any, Role::Witness);
+        let mut world = World { playlist: live(1, 1..=2), ..World::new(role) };
         world.joined();
         let watch = |channel: &str, number: u8| Message::Watch {
             origin: "o".into(),
@@ -540,7 +539,7 @@ fn a_witness_leaves_the_line_to_a_player_at_home_that_begins() {
         // What it has turned away from is followed no more.
         world.pass(Duration::from_secs(4));
         world.say(peer, watch("b", 2));
-        world.playlist = later;
+        world.playlist = live(2, 2..=3);
         world.pass(Duration::from_secs(10));
         assert!(world.fetched.contains(&"/b/3.ts".into()), "{:?}", world.fetched);
         assert!(!world.fetched.contains(&"/a/3.ts".into()), "{:?}", world.fetched);

@@ -14,12 +14,18 @@ fn daemon(origin: &Origin) -> Daemon {
     Setup { cache: "memory = \"4 MiB\"".into(), ..Setup::default() }.start(origin)
 }
 
+/// An origin of so many objects of this size, named by their numbers.
+fn shelf(count: u32, size: usize) -> Origin {
+    let origin = Origin::new();
+    for number in 0..count {
+        origin.on(&format!("/{number}"), file("Cache-Control: max-age=60", bytes(number, size)));
+    }
+    origin
+}
+
 #[test]
 fn forty_megabytes_of_objects_fit_through_four() {
-    let origin = Origin::new();
-    for number in 0..80 {
-        origin.on(&format!("/{number}"), file("Cache-Control: max-age=60", bytes(number, 500_000)));
-    }
+    let origin = shelf(80, 500_000);
     let daemon = daemon(&origin);
     let mut player = daemon.connect();
     for number in (0..80).chain(70..80).chain(0..10) {
@@ -96,10 +102,7 @@ fn fifty_players_that_take_nothing_hold_nothing() {
 
 #[test]
 fn what_is_known_of_small_objects_counts_and_is_shown() {
-    let origin = Origin::new();
-    for number in 0..600 {
-        origin.on(&format!("/{number}"), file("Cache-Control: max-age=60", bytes(number, 700)));
-    }
+    let origin = shelf(600, 700);
     let daemon = daemon(&origin);
     let mut player = daemon.connect();
     for number in 0..600 {

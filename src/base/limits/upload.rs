@@ -12,8 +12,8 @@ pub const WAITING: u32 = 64;
 /// Blocks that are on their way to one peer: one in the carrier, one behind it.
 pub const FLIGHT_PEER: u32 = 2;
 
-/// Blocks that are on their way to all peers, read into memory: 512 KiB. While the local player
-/// is busy it is half.
+/// Blocks that are on their way to all peers who take them, read into memory: 512 KiB, and two of
+/// each who does not. While the local player is busy it is half.
 pub const FLIGHT: u32 = 8;
 
 /// How much of a slow line's time is on its way to peers.
