@@ -16,6 +16,7 @@ pub mod read;
 pub mod secret;
 pub mod show;
 pub mod site;
+pub mod subnet;
 pub mod tight;
 pub mod tracker;
 pub mod words;

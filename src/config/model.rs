@@ -1,6 +1,6 @@
 //! The configuration as meant: every value present, units in types, nothing left to interpret.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -12,6 +12,7 @@ use crate::base::url::{Place, Places, Scheme, Url};
 use super::caps::Caps;
 use super::near::Near;
 use super::secret::Secret;
+use super::subnet::Subnet;
 use super::tracker::Tracker;
 
 /// Everything that the file, its neighbours and the flags say.
@@ -59,15 +60,6 @@ pub enum Pacing {
     Off,
     /// At so many thousandths of what they play at.
     Times(u32),
-}
-
-/// An address block such as `192.168.0.0/16`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subnet {
-    /// The block's first address.
-    pub address: IpAddr,
-    /// Leading bits that count.
-    pub bits: u8,
 }
 
 /// `[admin]`: where the operator looks.
@@ -373,23 +365,6 @@ impl Config {
             hosts: origin.hosts.clone(),
         };
         Places(self.origins.iter().map(place).collect())
-    }
-}
-
-impl Subnet {
-    /// Whether `address` lies in the block; an IPv4-mapped IPv6 address counts as IPv4.
-    pub fn holds(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(block), IpAddr::V4(a)) => {
-                let shift = 32_u32.saturating_sub(u32::from(self.bits));
-                block.to_bits().checked_shr(shift) == a.to_bits().checked_shr(shift)
-            }
-            (IpAddr::V6(block), IpAddr::V6(a)) => {
-                let shift = 128_u32.saturating_sub(u32::from(self.bits));
-                block.to_bits().checked_shr(shift) == a.to_bits().checked_shr(shift)
-            }
-            _ => false,
-        }
     }
 }
 

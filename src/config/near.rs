@@ -2,9 +2,9 @@
 
 use core::net::IpAddr;
 
-use super::model::Subnet;
 use super::read::{self, Fault, Read, Value};
 use super::show;
+use super::subnet::Subnet;
 use crate::base::limits;
 use crate::base::peer::Tier;
 

@@ -15,7 +15,7 @@ use crate::base::peer::NodeKey;
 use crate::base::units::{self, Size};
 use crate::base::url::{Url, without_dots};
 
-use super::model::Subnet;
+use super::subnet::Subnet;
 
 /// A TOML value with the place where it stands.
 pub type Value<'i> = Spanned<DeValue<'i>>;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::base::peer::Role;
 
-use super::model::{LogTarget, Pacing, Rung, Share, Subnet};
+use super::model::{LogTarget, Pacing, Rung, Share};
 
 /// Where log lines go.
 pub fn target(text: &str) -> Result<LogTarget, &'static str> {
@@ -96,16 +96,6 @@ impl fmt::Display for Rung {
             Self::OriginDigest => "origin-digest",
             Self::Quorum => "quorum",
         })
-    }
-}
-
-impl fmt::Display for Subnet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let single = if self.address.is_ipv4() { 32 } else { 128 };
-        match self.bits {
-            bits if bits == single => write!(f, "{}", self.address),
-            bits => write!(f, "{}/{bits}", self.address),
-        }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::set::Set;
 use crate::engine::cache::index::Entry;
 use crate::engine::schedule::scheduler::Arrival;
-use crate::engine::verify::verifier::{Check, From, Verdict};
+use crate::engine::verify::judge::Verdict;
+use crate::engine::verify::verifier::{Check, From};
 use crate::wire::record::{Record, Statement};
 
 /// Which blocks are being proven, and the digests that a witness has taken.

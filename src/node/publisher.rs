@@ -10,7 +10,7 @@ use crate::base::id::FetchId;
 use crate::base::limits;
 use crate::config::model::Rung;
 use crate::engine::cache::index::Key;
-use crate::engine::verify::verifier::Verdict;
+use crate::engine::verify::judge::Verdict;
 use crate::wire::record::Record;
 use crate::wire::record_file;
 

@@ -13,7 +13,7 @@ use crate::base::segment::{BlockSet, SegmentId};
 use crate::engine::caps::work::Work;
 use crate::engine::peers::slots::Upload;
 use crate::engine::schedule::want::Have;
-use crate::engine::verify::verifier::Verdict;
+use crate::engine::verify::judge::Verdict;
 use crate::wire::message::Message;
 use crate::wire::record::Record;
 

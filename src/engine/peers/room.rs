@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::roster::{Address, Linked, Roster};
+use super::roster::{Address, KNOWN, Linked, Roster};
 use crate::base::limits;
 use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
 use crate::base::time::Instant;
@@ -145,9 +145,6 @@ impl Roster {
         !came(link) || others < self.max_peers - self.max_peers / 4
     }
 }
-
-/// The class of those whose key or address is known.
-pub(super) const KNOWN: u8 = 0;
 
 /// Gateways of one home: a router, and one that repeats it.
 const HOME_GATEWAYS: usize = 2;

@@ -4,7 +4,6 @@ use core::cell::Cell;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::room::KNOWN;
 use super::strangers::Strangers;
 use crate::base::limits;
 use crate::base::map::Map;
@@ -362,6 +361,9 @@ const STRANGER_FAILURES: u32 = 4;
 
 /// A second link by the same dialler this long after the first replaces it.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// The class of those whose key or address is known.
+pub(super) const KNOWN: u8 = 0;
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use super::decide::View;
 use super::rank;
 use super::sources::Source;
+use super::view::View;
 use crate::base::limits;
 use crate::base::peer::{PeerId, Role, Tier};
 use crate::base::segment::BlockSet;

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
+use super::rest::back_off;
 use super::scheduler::Scheduler;
-use super::sources::back_off;
 use super::want::Progress;
 use crate::base::limits;
 use crate::base::segment::{BlockSet, SegmentId};

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use super::sources::back_off;
+use super::rest::back_off;
 use super::want::Have;
 use crate::base::segment::SegmentId;
 use crate::base::time::Instant;

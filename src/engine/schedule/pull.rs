@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::decide::View;
 use super::rank;
+use super::view::View;
 use super::want::{Asked, Progress, Step};
 use crate::base::limits;
 use crate::base::map::Map;

@@ -3,10 +3,10 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use super::decide::View;
 use super::rank::Member;
 use super::rate::Rate;
 use super::sources::Source;
+use super::view::View;
 use super::want::{Have, Link, Pursuit, Step, Want};
 use crate::base::digest::Digest;
 use crate::base::limits;

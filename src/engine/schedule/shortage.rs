@@ -2,9 +2,9 @@
 //! from the origin at once the next time, so that it is there to be passed on.
 
 use super::company::is_crowd;
-use super::decide::View;
 use super::rank;
 use super::scheduler::Scheduler;
+use super::view::View;
 use super::want::{Pursuit, Why};
 use crate::base::limits;
 use crate::base::time::Instant;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use super::promise::Promises;
 use super::rank::Member;
 use super::rate::{Delay, Rate};
+use super::rest::back_off;
 use super::want::{Have, Link};
 use crate::base::digest::Digest;
 use crate::base::limits;
@@ -197,11 +198,6 @@ impl Source {
     }
 }
 
-/// The wait after the `times`-th failure in a row: doubled each time.
-pub(super) fn back_off(times: u32) -> Duration {
-    (FIRST_REST * 2_u32.saturating_pow(times.min(8))).min(limits::swarm::REST)
-}
-
 /// Round trip and bytes a second of a peer that has given nothing yet.
 const fn guess(tier: Tier) -> (Duration, u64) {
     match tier {
@@ -216,5 +212,3 @@ const LEAST_RTT: Duration = Duration::from_millis(1);
 
 /// A rate is measured over at least four blocks or this long.
 const SAMPLE: Duration = Duration::from_millis(100);
-
-const FIRST_REST: Duration = Duration::from_millis(500);

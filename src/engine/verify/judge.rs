@@ -3,12 +3,31 @@
 use super::ballots::Reach;
 use super::shelf::{Entry, Word};
 use super::signers::{Class, Place, Signers};
-use super::verifier::Verdict;
 use crate::base::digest::Digest;
 use crate::base::peer::NodeKey;
 use crate::base::segment::BlockSet;
 use crate::base::time::Date;
 use crate::wire::record::Record;
+
+/// What is to be thought of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the first one of its segment.
+    New,
+    /// It says what is known already.
+    Known,
+    /// Its signer's records do not count here.
+    Untrusted,
+    /// Its signature does not hold: who told it lies.
+    Forged,
+    /// It is no longer valid.
+    Expired,
+    /// It contradicts another record: the verifier's `is_contested` says whether one stands.
+    Contradicts,
+    /// It contradicts what nodes said who count together alone: it stands, and what
+    /// its `resting` names rests on nothing.
+    Overrules,
+}
 
 impl Word {
     /// Whether this very record is known.

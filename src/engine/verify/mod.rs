@@ -1,7 +1,7 @@
 //! Which blocks are trusted, by which record, and what rests on whose word.
 
 pub mod ballots;
-mod judge;
+pub mod judge;
 mod provenance;
 mod shelf;
 pub mod signers;

@@ -12,7 +12,7 @@
 //! its URL), but [`Verifier::liar`] names a signer that is mostly wrong.
 
 use super::ballots::{Ballots, Reach, is_equal};
-use super::judge::{by_origin, by_others, decide, is_over, is_same, second};
+use super::judge::{Verdict, by_origin, by_others, decide, is_over, is_same, second};
 use super::provenance::Provenance;
 use super::shelf::{Entry, Shelf, Word};
 use super::signers::{Class, Place, Signers, Trusted};
@@ -22,26 +22,6 @@ use crate::base::peer::{Ground, NodeKey};
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::base::time::{Date, Instant};
 use crate::wire::record::Record;
-
-/// What is to be thought of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is the first one of its segment.
-    New,
-    /// It says what is known already.
-    Known,
-    /// Its signer's records do not count here.
-    Untrusted,
-    /// Its signature does not hold: who told it lies.
-    Forged,
-    /// It is no longer valid.
-    Expired,
-    /// It contradicts another record: [`Verifier::is_contested`] says whether one of them stands.
-    Contradicts,
-    /// It contradicts what nodes said who count together alone: it stands, and what
-    /// [`Verifier::resting`] names rests on nothing.
-    Overrules,
-}
 
 /// What comes of one node's word on what it took from the origin itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The caps on the status page: what each allows, what is used, what it holds back and why.
 
-use super::page::escape;
+use super::escape::escape;
 use crate::node::status::{Cap, Status};
 
 /// Writes the section.

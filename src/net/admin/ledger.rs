@@ -1,7 +1,7 @@
 //! The ledger on the status page: what was given to other nodes and taken from them, by origin and
 //! tier.
 
-use super::page::escape;
+use super::escape::escape;
 use super::words;
 use crate::node::status::{Account, Status};
 

@@ -4,6 +4,7 @@ pub mod call;
 pub mod caps;
 pub mod chart;
 pub mod client;
+mod escape;
 pub mod exchange;
 pub mod ledger;
 pub mod listener;

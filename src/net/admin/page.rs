@@ -3,6 +3,7 @@
 
 use ring::digest;
 
+use super::escape::escape;
 use super::{caps, chart, ledger, words};
 use crate::node::report::{COUNTERS, Source, Unit};
 use crate::node::status::{
@@ -252,22 +253,6 @@ fn list(title: &str, rows: impl Iterator<Item = String>, none: &str) -> String {
 /// Keeps a figure and its unit on one line.
 fn tight(figure: &str) -> String {
     figure.replace(' ', "\u{a0}")
-}
-
-/// Makes text harmless inside elements and quoted attributes.
-pub(super) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 /// SHA-256 in base64 (RFC 4648, 4), as CSP writes it.

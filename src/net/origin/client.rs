@@ -7,6 +7,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use smol::{Task, future};
 
+use super::answered::Answered;
 use super::budget::Budget;
 use super::connection::Connection;
 use super::dial::Dialer;
@@ -68,15 +69,6 @@ pub(super) struct Running {
 pub(super) enum Verdict {
     Take { row: RowId, at: u64, held: bool },
     Leave,
-}
-
-/// An answer whose head is here.
-pub(super) struct Answered {
-    pub(super) head: ResponseHead,
-    pub(super) body: Body,
-    pub(super) connection: Connection,
-    pub(super) server: Server,
-    pub(super) url: Url,
 }
 
 impl Client {

@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 use smol::future;
 
+use super::answered::Answered;
 use super::budget::Claim;
-use super::client::{Answered, Inner, Origins, Verdict, unwanted};
+use super::client::{Inner, Origins, Verdict, unwanted};
 use crate::base::digest::Digest;
 use crate::base::id::{FetchId, RowId};
 use crate::base::limits;

@@ -1,5 +1,6 @@
 //! The origin's port: HTTP/1.1 out, the store filled.
 
+mod answered;
 mod budget;
 pub mod client;
 pub mod connection;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::client::Answered;
+use super::answered::Answered;
 use super::request::Outgoing;
 use crate::base::url::{Locator, Places, Scheme, has_scheme};
 use crate::config::model::Origin;

@@ -6,7 +6,8 @@
 
 use std::rc::Rc;
 
-use super::client::{Answered, Inner, Origins};
+use super::answered::Answered;
+use super::client::{Inner, Origins};
 use super::pool::Pool;
 use crate::base::id::OriginId;
 use crate::base::limits;

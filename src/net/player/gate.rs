@@ -161,7 +161,8 @@ const PRIVATE: [(&str, &str); 2] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Origin, Subnet};
+    use crate::config::model::Origin;
+    use crate::config::subnet::Subnet;
 
     fn gate(change: impl FnOnce(&mut Config)) -> Gate {
         let base = Url::parse("http://cdn.example/").expect("a URL");
