@@ -336,7 +336,8 @@ fn inherited() -> io::Result<(Vec<TcpListener>, Vec<admin::Door>)> {
 fn summary(config: &Config) -> String {
     let disk = if config.cache.disk.0 > 0 { config.cache.disk.to_string() } else { "none".into() };
     let origins = config.origins.iter().filter(|origin| !origin.urls.is_empty()).count();
-    format!("{origins} origins, {} of memory, {disk} on disk", config.cache.memory)
+    let s = if origins == 1 { "" } else { "s" };
+    format!("{origins} origin{s}, {} of memory, {disk} on disk", config.cache.memory)
 }
 
 /// A panic anywhere says one line and ends the program, however it was built.

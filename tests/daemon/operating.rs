@@ -284,7 +284,7 @@ fn every_sighup_has_its_own_line_and_the_caps_of_its_file_hold() {
         daemon.rewrite(&format!("{file}[caps]\nupload-home = \"{rate}\"\n"));
         daemon.signal(Signal::SIGHUP);
         let line = daemon.wait_log(&format!("reload {count}"));
-        assert!(line.contains("configuration read again: 1 origins"), "{line}");
+        assert!(line.contains("configuration read again: 1 origin,"), "{line}");
         let caps = daemon.status()["caps"].to_string();
         assert!(caps.contains(&format!("home {}", rate.replace("2 M", "2.0 M"))), "{caps}");
     }

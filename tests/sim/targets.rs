@@ -213,13 +213,14 @@ fn where_most_places_lie_no_more_is_taken_than_audits_allow() {
     assert_eq!(stalls, 0, "wrong pictures at most, and no stall");
 }
 
-/// Homes that come to a live event, a fifth of them behind routers that let nobody in.
+/// Homes that come to a live event, a fifth of them behind routers that let nobody in; `WITHIN=`
+/// and `LASTS=` say in how many seconds, and how long it is.
 fn event(devices: usize, uplink_tenths: u64) -> Stage {
     Stage {
         devices,
         uplink_tenths,
-        within: Duration::from_secs(30),
-        lasts: Duration::from_secs(90),
+        within: Duration::from_secs(named("WITHIN").unwrap_or(30)),
+        lasts: Duration::from_secs(named("LASTS").unwrap_or(90)),
         witness_tenths: 10,
         hidden: 20,
         churn: 10,
