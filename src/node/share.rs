@@ -96,6 +96,9 @@ impl Machine {
             return;
         }
         let Some(swarm) = &mut self.swarm else { return };
+        if let Some(told) = swarm.told(have.segment, peer) {
+            told.theirs = have.here;
+        }
         swarm.scheduler.on_have(peer, have, self.now);
         self.announce(have.segment);
     }
@@ -109,7 +112,12 @@ impl Machine {
         let date = self.date();
         let Some(swarm) = &mut self.swarm else { return };
         let differs = swarm.verifier.differs(&record);
-        match swarm.verifier.on_record(record, date, self.now) {
+        let verdict = swarm.verifier.on_record(record, date, self.now);
+        let is_theirs = matches!(verdict, Verdict::New | Verdict::Known | Verdict::Overrules);
+        if let Some(told) = swarm.told(segment, peer).filter(|_| is_theirs) {
+            told.record = true;
+        }
+        match verdict {
             Verdict::New => {
                 self.report.add(Counter::Records, 1);
                 if !swarm.downloads.contains_key(&segment.resource) {
@@ -163,7 +171,8 @@ impl Machine {
         let record = swarm.verifier.record(segment);
         let whole = swarm.sums.proven(segment.resource);
         let (is_known, is_whole, at) = (record.is_some(), whole.is_some(), self.now);
-        let known = Told { here, coming, hops, record: is_known, whole: is_whole, at };
+        let theirs = BlockSet::NONE;
+        let known = Told { here, coming, hops, record: is_known, whole: is_whole, at, theirs };
         let may_hear = swarm.partners(&self.config, segment.resource);
         let (mut messages, mut closed) = (Vec::new(), None);
         for (peer, told) in seekers {
@@ -196,8 +205,8 @@ impl Machine {
 
     pub(super) fn note_told(&mut self, segment: SegmentId, peer: PeerId, message: &Message) {
         let Some(swarm) = &mut self.swarm else { return };
-        let seekers = swarm.sought.get_mut(&segment);
-        let Some(told) = seekers.and_then(|seekers| seekers.get_mut(&peer)) else { return };
+        let is_whole = swarm.sums.proven(segment.resource).is_some();
+        let Some(told) = swarm.told(segment, peer) else { return };
         match message {
             Message::Record(_) => told.record = true,
             // It says that all is here.
@@ -205,7 +214,7 @@ impl Machine {
             Message::Have { here, coming, hops, .. } => {
                 (told.here, told.coming, told.hops) = (*here, *coming, *hops);
                 told.at = self.now;
-                told.whole &= swarm.sums.proven(segment.resource).is_some();
+                told.whole &= is_whole;
             }
             _ => {}
         }

@@ -248,6 +248,16 @@ fn a_live_event_is_carried_by_its_homes() {
     println!(
         "    origin's share {share:.3}, at best {ceiling:.3}; of peers' bytes {near:.3} near, {fresh:.3} of use"
     );
+    let words: u64 = shared.words.values().map(|(_, bytes)| bytes).sum();
+    let kinds = shared
+        .words
+        .iter()
+        .map(|(kind, (count, bytes))| format!("kind {kind:#x}: {count} of {} kB", bytes / 1000));
+    println!(
+        "    words between homes {:.3} of peers' bytes: {}",
+        part(words, shared.came_bytes),
+        kinds.collect::<Vec<_>>().join(", ")
+    );
     assert_eq!(shared.checks.breaches(), [""; 0]);
     assert!(measure.stalls <= measure.stalls_alone, "{measure:?}");
     assert!(measure.copies < measure.copies_alone * 0.9 && near > 0.3, "{measure:?} {near}");

@@ -402,6 +402,10 @@ impl World {
                 continue;
             }
             if let Some(message) = known.queues[side].words.pop_front() {
+                if is_wide {
+                    let said = self.words.entry(message.kind().0).or_default();
+                    *said = (said.0 + 1, said.1 + size(&message));
+                }
                 self.send(far.hears, size(&message), Cargo::Message(Box::new(message)));
             } else if let Some(give) = known.queues[side].gives.pop_front() {
                 self.give_now(

@@ -49,6 +49,8 @@ pub struct World {
     /// Bytes of blocks that came from peers, and those of them that were not here before.
     pub came_bytes: u64,
     pub fresh_bytes: u64,
+    /// Messages between homes that are no blocks, by kind: how many, and their bytes.
+    pub words: BTreeMap<u8, (u64, u64)>,
     /// Bytes of blocks that came from peers and were placed.
     pub peer_bytes: u64,
     /// Those of them that came from the home or the same provider.
@@ -108,6 +110,7 @@ impl World {
             origin_sent: BTreeMap::new(),
             came_bytes: 0,
             fresh_bytes: 0,
+            words: BTreeMap::new(),
             peer_bytes: 0,
             near_bytes: 0,
             took: BTreeMap::new(),
