@@ -10,6 +10,7 @@ pub mod page;
 pub mod peer;
 pub mod range;
 pub mod rng;
+pub mod scrub;
 pub mod segment;
 pub mod set;
 pub mod time;

@@ -7,9 +7,9 @@ use log::{Level, LevelFilter, Metadata, Record};
 
 use super::queue::Queue;
 use super::repeats::Repeats;
-use super::scrub;
 use super::sink::Target;
 use crate::base::limits;
+use crate::base::scrub;
 use crate::config::model;
 use crate::host::clock;
 

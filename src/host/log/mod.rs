@@ -3,5 +3,4 @@
 pub mod logger;
 pub mod queue;
 pub mod repeats;
-pub mod scrub;
 pub mod sink;

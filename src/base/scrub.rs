@@ -1,4 +1,5 @@
-//! What must not stand in a log line: addresses, query strings, secrets, control characters.
+//! What must not stand in a log line or a status: addresses, query strings, secrets, control
+//! characters.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::borrow::Cow;
