@@ -4,6 +4,7 @@ use super::health::Health;
 use super::machine::Machine;
 use super::status::{Cap, Kind, Origin, State, Status, Stream, Usage};
 use crate::base::limits;
+use crate::base::scrub::scrub;
 use crate::base::time::Instant;
 use crate::base::url::without_query;
 use crate::engine::caps::account::Line;
@@ -110,7 +111,7 @@ impl Machine {
             let locator = stream.listed.playlist;
             let origin = self.places.0.get(usize::from(locator.origin.0))?;
             (asked < PLAYING).then(|| Stream {
-                path: without_query(&locator.target).into(),
+                path: scrub(without_query(&locator.target)).into_owned(),
                 origin: origin.name.clone(),
                 kind: if stream.listed.live { Kind::Live } else { Kind::OnDemand },
                 bitrate: stream.bitrate,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::status::{Fault, History};
 use crate::base::limits;
+use crate::base::scrub::scrub;
 use crate::base::time::Instant;
 
 /// One row of the table: status, metrics and documentation come from it.
@@ -229,7 +230,9 @@ impl Report {
 
     /// The same with the path at which it came; of many the last one is told.
     pub fn fault_at(&mut self, kind: FaultKind, (text, place): (&str, &str), now: Instant) {
-        let (text, place) = (shortened(text), shortened(place).to_owned());
+        // Tokens of a path open doors, and a status is shown to whoever mends.
+        let place = scrub(place);
+        let (text, place) = (shortened(text), shortened(&place).to_owned());
         let known = self.faults.iter().position(|noted| noted.kind == kind && noted.text == text);
         let noted = match known.and_then(|at| self.faults.remove(at)) {
             Some(noted) => {

@@ -199,6 +199,24 @@ fn the_page_of_a_portal_is_no_segment_and_is_gone_with_it() {
 }
 
 #[test]
+fn a_token_in_the_path_is_in_no_status() {
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\ns1.ts\n#EXT-X-ENDLIST\n";
+    let origin = Origin::new(move |asked, reply| match asked.path() {
+        path if path.ends_with(".m3u8") => reply.answer("200 OK", HLS, list),
+        _ => reply.answer("403 Forbidden", "", "token"),
+    });
+    let node = Node::with(&origin.url(), "");
+    let folder = "/tv/hdnts=exp=1700000000~acl=/*~hmac=0a1b2c3d4e5f60718293/live";
+    node.get(&format!("{folder}/p.m3u8")).is(list);
+    node.get(&format!("{folder}/s1.ts")).is_status(403, "token");
+    let status = node.status();
+    assert_eq!(status["playing"][0]["path"], "/hdnts=x");
+    let text = status["faults"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.ends_with(" Last: /hdnts=x"), "{text}");
+    assert!(!status.to_string().contains("0a1b2c"), "{status}");
+}
+
+#[test]
 fn playlists_that_are_denied_or_hold_nothing_are_told_as_segments_are() {
     for (status, kind, body) in [
         ("403 Forbidden", "text/plain", "token"),
