@@ -140,7 +140,8 @@ const LATE: &str = "segments come slower than they play, so the picture stalls";
 const TEXT: &str = "the line, or the origin, is too slow for this rendition.";
 
 /// Why, where not they alone filled the line.
-const BESIDE: &str = "as much or more came beside them, for other players or for peers.";
+const BESIDE: &str =
+    "as much or more came beside them, for other players, for peers or fetched ahead.";
 
 /// So many in a row are no chance.
 const IN_A_ROW: u8 = 3;

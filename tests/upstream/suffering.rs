@@ -156,7 +156,7 @@ fn what_came_beside_segments_that_are_late_is_told() {
         node.get(&format!("/tv/hls/s{}.ts?token=1", 2 * number)).is(pattern(100_000));
     }
     let text = "tv: segments come slower than they play, so the picture stalls: as much or more \
-                came beside them, for other players or for peers. Last: /hls/s4.ts";
+                came beside them, for other players, for peers or fetched ahead. Last: /hls/s4.ts";
     assert_eq!(node.status()["faults"][0]["text"], text);
     drop(other);
 }
