@@ -145,8 +145,11 @@ impl Network {
         let mappings = Rc::new(Mappings::new(port));
         let (run, mapped) = (Rc::clone(&self.run), Rc::clone(&mappings));
         let task = tasks::spawn(&self.executor, async move {
-            let tell = |address| {
-                log::info!("the router lets others in at port {}", SocketAddr::port(&address));
+            let tell = |address: SocketAddr| {
+                match address.port() {
+                    0 => log::info!("the router lets nobody in any more"),
+                    port => log::info!("the router lets others in at port {port}"),
+                }
                 run.submit(Input::Peer(Box::new(Peering::Mapped { address })));
             };
             mapped.run(tell).await;

@@ -92,8 +92,13 @@ impl Reach {
     pub fn on_linked(&mut self, peer: PeerId, mut end: End) {
         let at = end.at;
         // What was sent there may have opened a router for whoever comes from there.
-        let sent = self.dials.remove(&at).is_some() | self.hopeless.remove(&at).is_some();
+        let near = |to: &SocketAddr| to.ip() == at.ip();
+        let sent = self.dials.keys().any(near)
+            || self.hopeless.keys().any(near)
+            || self.links.values().any(|link| !link.end.came && near(&link.end.at));
         end.came &= !sent && is_outside(at.ip());
+        self.dials.remove(&at);
+        self.hopeless.remove(&at);
         self.links.insert(peer, Seen { end, sees: None });
         self.strangers.on_linked(at);
         self.moves.push_back(Move::Observe(peer, at));
@@ -488,6 +493,22 @@ mod tests {
         assert_eq!(reach.standing(), Standing::Open);
         reach.on_mapped(Some(at("192.0.2.7:8644")));
         assert_eq!(reach.standing(), Standing::Mapped);
+    }
+
+    #[test]
+    fn who_comes_back_from_another_port_tells_nothing_of_the_router_here() {
+        let met = "203.0.113.9:5000";
+        let came = End { came: true, ..dialled("203.0.113.9:5001") };
+        let mut reach = linked(&[met]);
+        reach.on_linked(PeerId(2), came);
+        assert_ne!(reach.standing(), Standing::Open, "what is sent to the first lets it in");
+        let mut reach = Reach::default();
+        reach.on_dialled(at(met), second(1));
+        reach.on_linked(PeerId(2), came);
+        assert_ne!(reach.standing(), Standing::Open);
+        reach.on_dial_over(at(met), false, second(2));
+        reach.on_linked(PeerId(3), End { at: at("192.0.2.1:5001"), ..came });
+        assert_eq!(reach.standing(), Standing::Open);
     }
 
     #[test]

@@ -26,10 +26,11 @@ impl Roster {
         }
     }
 
-    /// Whether a peer that is seen there came by itself, from where nobody here has ever dialled.
+    /// Whether a peer that is seen there came by itself, from where nobody here has ever dialled:
+    /// its router may give it another port than before, and ours let in all of that address.
     pub fn has_come(&self, peer: PeerId, at: SocketAddr) -> bool {
         let dialled = self.links.get(&peer).is_none_or(|link| link.dialled.is_some());
-        !dialled && !self.addresses.contains_key(&at)
+        !dialled && self.addresses.keys().all(|known| known.ip() != at.ip())
     }
 
     /// The link that makes way first: the farthest, of those the one with the longest way, of

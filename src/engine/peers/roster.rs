@@ -578,6 +578,20 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_comes_from_another_port_of_where_it_was_dialled_has_not_come_by_itself() {
+        let mut roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(3));
+        let (now, tier) = (Instant::default(), Tier::Wan);
+        let found = Found { address: address("1"), key: None, tier, by: FoundBy::Config };
+        roster.on_found(found, now);
+        let (key, ground) = (NodeKey([1; 32]), Ground::Four([203, 0, 113]));
+        let (role, dialled, rtt) = (Role::Device, None, None);
+        let link = Linked { key, role, tier, ground, dialled, since: now, rtt };
+        assert_eq!(roster.on_joined(PeerId(1), link, now), Ok(None));
+        assert!(roster.has_come(PeerId(1), address("2")));
+        assert!(!roster.has_come(PeerId(1), SocketAddr::new(found.address.ip(), 7)));
+    }
+
+    #[test]
     fn a_local_address_that_fails_is_forgotten_until_it_is_announced() {
         let mut roster = Roster::new(NodeKey([50; 32]), 3, Rng::new(3));
         let mut now = Instant::default();
