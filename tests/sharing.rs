@@ -174,6 +174,8 @@ impl World {
             is_list.then(|| read(Format::Hls, self.playlist.as_bytes(), &source).plan).flatten();
         let length = if is_list { self.playlist.len() as u64 } else { SEGMENT };
         let (status, control) = if is_list { (200, "max-age=3600") } else { self.says };
+        let confirms = !is_list && order.fields.has("if-none-match");
+        let status = if confirms { 304 } else { status };
         if !is_list {
             self.fetched.push(target.clone());
         }
@@ -407,6 +409,29 @@ fn rfc_9111_3_5_what_a_configured_credential_gets_is_given_where_the_origin_open
         let mut world = offered(world(control));
         world.play("/2.ts");
         assert_eq!(asks_peers(&world), asks, "{control}: {:?}", world.heard);
+    }
+}
+
+#[test]
+fn rfc_9111_4_3_4_a_confirmation_that_opens_nothing_takes_back_what_was_given() {
+    let given = |control| {
+        let mut config = config(Share::Any, Role::Device);
+        config.origins[0].headers.push(("Authorization".into(), "Basic a".into()));
+        let mut world = World { says: (200, "public, max-age=60"), ..World::new(config) };
+        world.play("/p.m3u8");
+        world.play("/1.ts");
+        world.pass(Duration::from_secs(100));
+        world.says.1 = control;
+        world.play("/1.ts");
+        world.joined();
+        for (peer, ..) in PEERS {
+            world.provoke(peer, (1, true));
+        }
+        world.heard.iter().filter(|(_, what)| *what == "block").count()
+    };
+    assert!(given("public, max-age=60") > 0, "else this shows nothing");
+    for control in ["max-age=60", "private, max-age=60", "no-store"] {
+        assert_eq!(given(control), 0, "{control}");
     }
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::answer::{self, Note};
 use super::event::{Arrival, Output};
 use super::exchange::{Exchange, forwarded, selecting};
-use super::fetch::{Ask, Stream};
+use super::fetch::{Ask, By, Stream};
 use super::machine::Machine;
 use super::report::{Counter, Source};
 use crate::base::id::{FetchId, RowId};
@@ -136,7 +136,8 @@ impl Machine {
             return false;
         };
         let selecting = selecting(&ask.fields, &fields);
-        if selecting.is_selective() || policy.needs_validation() {
+        let is_closed = self.is_by_credential((ask, By::Origin), &fields);
+        if is_closed || selecting.is_selective() || policy.needs_validation() {
             self.forget_shareable(row);
         }
         self.index.change(row, |entry| {
@@ -302,7 +303,7 @@ impl Machine {
         let fits = length.is_none_or(|length| length <= self.config.cache.max_object.0);
         // Of what an origin chooses by the asker's fields, no peer's answer is one's own.
         let is_own = selecting(&fetch.ask.fields, &arrival.head.fields).is_selective()
-            || self.is_by_credential(fetch, &arrival.head.fields);
+            || self.is_by_credential((&fetch.ask, fetch.by), &arrival.head.fields);
         let waits = fetch.ask.shared && fetch.waiting.len() > 1;
         let is_useless = self.useless(&fetch.ask, arrival).is_some();
         let keep = match verdict {

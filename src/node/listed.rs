@@ -1,7 +1,7 @@
 //! What of the store peers may have: segments that a playlist lists, and where they belong. It
 //! outlives the swarm, and with the slices on disk it outlives a restart.
 
-use super::fetch::{Ask, By, Fetch};
+use super::fetch::{Ask, By};
 use super::keep::place_of_slice;
 use super::machine::Machine;
 use super::memo::{Memo, Rests};
@@ -49,10 +49,10 @@ impl Machine {
 
     /// Whether what a fetch got is for who has the credential in this node's configuration, since
     /// its origin does not open it (RFC 9111, 3.5). What peers give is open to members.
-    pub(super) fn is_by_credential(&self, fetch: &Fetch, response: &Fields) -> bool {
-        let origin = self.config.origins.get(usize::from(fetch.ask.key.origin.0));
+    pub(super) fn is_by_credential(&self, (ask, by): (&Ask, By), response: &Fields) -> bool {
+        let origin = self.config.origins.get(usize::from(ask.key.origin.0));
         let mut names = origin.into_iter().flat_map(|origin| &origin.headers);
-        fetch.by == By::Origin
+        by == By::Origin
             && names.any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
             && !freshness::is_for_all(&ResponseDirectives::of(response))
     }

@@ -32,7 +32,7 @@ impl Machine {
             _ => (0, arrival.length),
         };
         let (ask, by) = (fetch.ask.clone(), fetch.by);
-        let is_closed = self.is_by_credential(fetch, &head.fields);
+        let is_closed = self.is_by_credential((&fetch.ask, fetch.by), &head.fields);
         let first = fetch.waiting.first().copied();
         let part = ByteRange::new(at, at.saturating_add(arrival.length.unwrap_or(u64::MAX)));
         if head.status == 206 && strong(&head.fields).is_none() {
@@ -74,7 +74,10 @@ impl Machine {
             self.unasked.insert(row);
         }
         let until = arrival.length.map(|length| at + length);
-        if !is_closed {
+        if is_closed {
+            // Parts of it may have been open before.
+            self.forget_shareable(row);
+        } else {
             self.note_segment(row, (&ask, length));
         }
         if by == By::Origin {
