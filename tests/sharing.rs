@@ -87,6 +87,10 @@ struct World {
     says: (u16, &'static str),
     /// Segments that it was asked for.
     fetched: Vec<String>,
+    /// The lines that are kept with what players were answered.
+    answers: Vec<String>,
+    /// Until when records of peers count.
+    expires: Date,
 }
 
 impl World {
@@ -96,7 +100,9 @@ impl World {
         let says = (200, "max-age=3600");
         let (heard, fetched) = (Vec::new(), Vec::new());
         let (exchanges, playlist) = (0, PLAYLIST.to_owned());
-        let mut world = Self { machine, now, exchanges, heard, playlist, says, fetched };
+        let (answers, expires) = (Vec::new(), Date(1_800_050_000));
+        let mut world =
+            Self { machine, now, exchanges, heard, playlist, says, fetched, answers, expires };
         world.machine.know(key(7), key(7), now);
         world.turn(Input::Dated(Date(1_800_000_000)));
         world
@@ -134,6 +140,9 @@ impl World {
             match output {
                 Output::Fetch(order) => self.answer(&order, &mut follows),
                 Output::Peer(order) => follows.extend(self.carry_out(*order)),
+                Output::Answer { answer, .. } => {
+                    self.answers.push(String::from_utf8_lossy(&answer.stored).into_owned());
+                }
                 _ => {}
             }
         }
@@ -234,7 +243,10 @@ impl World {
             self.say(peer, Message::Seek { segment, topic });
         }
         if played {
-            let record = record(segment, u8::try_from(peer).unwrap());
+            let mut record = record(segment, u8::try_from(peer).unwrap());
+            record.statement.expires = self.expires;
+            let record =
+                Record::sign(record.statement, &pair(u8::try_from(peer).unwrap())).unwrap();
             self.say(peer, Message::Record(Box::new(record)));
             let (here, coming) = (blocks, BlockSet::NONE);
             self.say(peer, Message::Have { segment, here, coming, hops: 0 });
@@ -432,6 +444,21 @@ fn rfc_9111_4_3_4_a_confirmation_that_opens_nothing_takes_back_what_was_given() 
     assert!(given("public, max-age=60") > 0, "else this shows nothing");
     for control in ["max-age=60", "private, max-age=60", "no-store"] {
         assert_eq!(given(control), 0, "{control}");
+    }
+}
+
+#[test]
+fn what_a_record_says_is_fresh_no_longer_than_the_record_counts() {
+    for (expires, lifetime) in [(1_800_050_000, 3600), (1_800_000_600, 600)] {
+        let mut world = World::new(config(Share::Any, Role::Device));
+        world.expires = Date(expires);
+        let mut world = offered(world);
+        (2..=4).for_each(|number| world.play(&format!("/{number}.ts")));
+        // What a record states has no digest of the whole.
+        let by_record = world.answers.iter().find(|lines| !lines.contains("Digest"));
+        let told = by_record.and_then(|lines| lines.split_once("max-age="));
+        let told = told.and_then(|(_, rest)| rest.split("\r\n").next()?.parse().ok());
+        assert!(told.is_some_and(|told: u64| told.abs_diff(lifetime) < 120), "{:?}", world.answers);
     }
 }
 

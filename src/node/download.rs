@@ -253,7 +253,10 @@ impl Machine {
             }
         }
         fields.push("Content-Length", statement.length.to_string());
-        fields.push("Cache-Control", format!("max-age={}", statement.lifetime.as_secs()));
+        // Whoever hands a record on begins no lifetime that outlives it.
+        let left = self.date().map(|date| statement.expires.since(date));
+        let lifetime = statement.lifetime.min(left.unwrap_or(statement.lifetime));
+        fields.push("Cache-Control", format!("max-age={}", lifetime.as_secs()));
         let head = ResponseHead { status: 200, version: Version::Http11, fields };
         let arrival = Arrival::vouched(id, (head, statement.length), self.now);
         if let Some(fetch) = self.fetches.get_mut(&id) {
