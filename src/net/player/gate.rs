@@ -97,16 +97,19 @@ impl Gate {
 
     /// The fields that let a web page read an answer (Fetch standard, CORS protocol).
     pub fn cors(&self, fields: &Fields) -> String {
-        let Some(origin) = fields.first("origin") else { return String::new() };
-        let named = self.player.cors.iter().any(|allowed| allowed == origin);
-        let any = self.player.cors.iter().any(|allowed| allowed == "*");
+        let cors = &self.player.cors;
+        // A browser must not give one page what it keeps for another, or for none.
+        let vary = if cors.iter().all(|allowed| allowed == "*") { "" } else { "Vary: Origin\r\n" };
+        let origin = fields.first("origin");
+        let named = origin.filter(|origin| cors.iter().any(|allowed| allowed == origin));
+        let any = origin.filter(|_| cors.iter().any(|allowed| allowed == "*"));
         match (named, any) {
-            (true, _) => format!(
-                "Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n\
+            (Some(origin), _) => format!(
+                "Access-Control-Allow-Origin: {origin}\r\n{vary}\
                  Access-Control-Allow-Credentials: true\r\n{EXPOSED}{TOLD}\r\n"
             ),
-            (false, true) => format!("Access-Control-Allow-Origin: *\r\n{EXPOSED}\r\n"),
-            (false, false) => String::new(),
+            (None, Some(_)) => format!("Access-Control-Allow-Origin: *\r\n{vary}{EXPOSED}\r\n"),
+            (None, None) => vary.to_owned(),
         }
     }
 
@@ -117,7 +120,7 @@ impl Gate {
             return None;
         }
         let mut answer = self.cors(&head.fields);
-        if answer.is_empty() || !is_token(method) {
+        if !answer.starts_with("Access") || !is_token(method) {
             return Some(String::new());
         }
         answer.push_str(&format!("Access-Control-Allow-Methods: {method}\r\n"));
@@ -285,6 +288,28 @@ mod tests {
         let both =
             gate(|config| config.player.cors = vec!["*".into(), "https://tv.example".into()]);
         assert_eq!(both.preflight(&head("https://tv.example")), Some(granted));
+        let any = any.replace(": *\r\n", ": *\r\nVary: Origin\r\n");
         assert_eq!(both.preflight(&head("https://evil.example")), Some(any));
+    }
+
+    #[test]
+    fn a_browser_keeps_no_answer_for_a_page_that_was_not_for_it() {
+        let of = |cors: &[&str], origin: Option<&str>| {
+            let named = cors.iter().map(|page| (*page).to_owned()).collect();
+            let fields = origin.map(|origin| ("Origin", origin)).into_iter().collect();
+            gate(|config| config.player.cors = named).cors(&fields)
+        };
+        for cors in [&["https://tv.example"][..], &["*", "https://tv.example"]] {
+            for origin in [None, Some("https://tv.example"), Some("https://other.example")] {
+                let said = of(cors, origin);
+                assert!(said.contains("Vary: Origin\r\n"), "{cors:?} {origin:?}: {said}");
+            }
+            assert_eq!(of(cors, None), "Vary: Origin\r\n");
+        }
+        // Where all are answered alike, caches between need not keep one for each page.
+        for cors in [&["*"][..], &[]] {
+            assert_eq!(of(cors, None), "");
+            assert!(!of(cors, Some("https://tv.example")).contains("Vary"));
+        }
     }
 }
