@@ -2,7 +2,10 @@
 
 use core::fmt::Write;
 use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
+use super::notes;
 use crate::config::keys::key::Sources;
 use crate::config::keys::origin::ORIGIN;
 use crate::config::keys::table::{SECTIONS, keys};
@@ -34,7 +37,7 @@ pub fn check(paths: &Paths, flags: &Flags, quiet: bool) -> Outcome {
             let out = if quiet { String::new() } else { listing(&loaded.config, &loaded.sources) };
             let fault = network_fault(&loaded.config);
             let fault = fault.map(|fault| format!("neap: nothing is shared: {fault}\n"));
-            let err = remarks(&loaded) + &fault.unwrap_or_default();
+            let err = remarks(&loaded) + in_use(&loaded.config) + &fault.unwrap_or_default();
             Outcome { out, err, ..Outcome::default() }
         }
     }
@@ -77,6 +80,15 @@ pub(super) fn code_of(error: &io::Error) -> u8 {
         io::ErrorKind::InvalidData => 78,
         _ => 70,
     }
+}
+
+/// What to say where a node has the state folder that is not seen to be this configuration's: the
+/// one that answers at its control socket is to be reloaded.
+fn in_use(config: &Config) -> &'static str {
+    let answers = |path: &PathBuf| UnixStream::connect(path).is_ok();
+    let is_ours = config.admin.control.as_ref().is_some_and(answers);
+    let says = config.network.exists() && !is_ours && notes::is_used(&config.network.state);
+    if says { IN_USE } else { "" }
 }
 
 fn remarks(loaded: &Loaded) -> String {
@@ -129,6 +141,10 @@ fn masked(origin: &Origin) -> Origin {
     };
     Origin { headers: origin.headers.iter().map(mask).collect(), ..origin.clone() }
 }
+
+/// One key at two nodes would be one node to others.
+const IN_USE: &str = "neap: warning: network.state: a neap runs with it that does not answer at \
+                      this admin.control: a second one needs its own, or it shares nothing\n";
 
 /// What stands in place of a secret.
 const MASK: &str = "(hidden)";

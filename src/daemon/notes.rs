@@ -52,6 +52,12 @@ impl State {
     }
 }
 
+/// Whether a node that runs has a state folder.
+pub fn is_used(folder: &Path) -> bool {
+    let lock = Folder::held_by(folder.into(), notebook::LOCK);
+    folder.join(notebook::LOCK).exists() && matches!(lock.prepare(), Err(Fault::Locked))
+}
+
 impl Notes {
     /// The notes of a state folder.
     pub fn new(folder: &Path, executor: Rc<LocalExecutor<'static>>) -> Rc<Self> {

@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 use std::os::unix::net::UnixStream;
 
 use super::check::{Outcome, configured};
+use super::notes;
 use crate::base::units::Size;
 use crate::config::layers::{Flags, Paths};
 use crate::host::notebook;
@@ -28,6 +29,12 @@ pub fn outcome(
         let err = format!("neap: {}: neap is running: stop it first\n", control.display());
         return Outcome { err, code: 70, ..said(String::new()) };
     }
+    let state = &config.network.state;
+    if notes::is_used(state) {
+        return failed(Fault::Locked, &state.display().to_string());
+    }
+    // Nothing is to be forgotten of it.
+    let unlock = || drop(std::fs::remove_file(state.join(notebook::LOCK)));
     let place = config.cache.path.display().to_string();
     let folder = config.cache.path.exists().then(|| Folder::new(config.cache.path));
     if let Some(Err(fault)) = folder.as_ref().map(Folder::prepare) {
@@ -37,14 +44,15 @@ pub fn outcome(
         Some(folder) => forget(folder, remove),
         None => Ok(Forgotten::default()),
     };
-    let keys = identity::files(&config.network.state);
-    let notes = notebook::files(&config.network.state);
+    let keys = identity::files(state);
+    let notes = notebook::files(state);
     let kept = (keys.len(), notes.len());
     let found = match cache(false) {
         Ok(found) => found,
         Err(fault) => return failed(fault, &place),
     };
     if folder.is_none() && kept == (0, 0) {
+        unlock();
         return said(format!("neap: there is no {place} and no key: nothing to forget\n"));
     }
     let what = words(&found, &place, kept);
@@ -64,8 +72,7 @@ pub fn outcome(
             return failed(Fault::of(&error), &file.display().to_string());
         }
     }
-    // Nothing is to be forgotten of it.
-    let _ = std::fs::remove_file(config.network.state.join(notebook::LOCK));
+    unlock();
     said(format!("neap: removed {}\n", words(&gone, &place, kept)))
 }
 
@@ -161,6 +168,12 @@ mod tests {
         drop(other);
         assert_eq!(reset(&flags, true, "").0.code, 0);
         assert_eq!(slices(&root), 0);
+        // What only says that a folder was in use goes also where nothing else is to be forgotten.
+        fs::remove_dir_all(root.join("cache")).expect("a folder of ours");
+        let lock = root.join("state").join(notebook::LOCK);
+        fs::write(&lock, "").expect("a file of ours");
+        let (outcome, _) = reset(&flags, true, "");
+        assert!(outcome.out.contains("nothing to forget") && !lock.exists(), "{}", outcome.out);
         fs::remove_dir_all(&root).expect("a folder of ours");
         assert!(reset(&flags, true, "").0.code != 0, "the configuration is gone too");
     }

@@ -181,6 +181,10 @@ impl Node {
         }
         self.run.submit(Input::Stopping);
         self.notes.finish().await;
+        // Ended, and not let go alone, it takes its socket along.
+        if let Some(control) = self.control.take() {
+            control.cancel().await;
+        }
         Ok(())
     }
 

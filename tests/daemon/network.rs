@@ -78,6 +78,32 @@ fn with_a_damaged_key_it_plays_and_says_why_it_shares_nothing() {
 }
 
 #[test]
+fn a_state_folder_that_another_one_has_is_told_before_the_start() {
+    let member = Member::new("listen = []\n");
+    let cache = format!("path = \"{}\"\n", member.folder.0.join("cache").display());
+    let daemon = member.plays_with(&cache);
+    let check = |folder: &Folder| {
+        let output = command(&folder.0).arg("check").output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let told = "network.state: a neap runs with it";
+    let said = check(&daemon.folder);
+    assert!(!said.contains(told), "it is the one that is to be reloaded: {said}");
+    let other = Folder::new();
+    let file = std::fs::read_to_string(daemon.folder.0.join("neap.toml")).unwrap();
+    std::fs::write(other.0.join("neap.toml"), file.replace("control.sock", "other.sock")).unwrap();
+    let said = check(&other);
+    assert!(said.contains(told), "{said}");
+    // Nor is anything forgotten under it.
+    let reset = command(&other.0).args(["reset", "--yes"]).output().unwrap();
+    let said = String::from_utf8(reset.stderr).unwrap();
+    assert!(reset.status.code() == Some(70) && said.contains("stop neap first"), "{said}");
+    drop(daemon);
+    assert!(!check(&other).contains(told));
+}
+
+#[test]
 fn with_a_wrong_admission_it_plays_as_well() {
     let member = Member::new("listen = []\nadmission-file = \"/dev/null\"\n");
     member.plays().wait_log("nothing is shared: network.admission-file: /dev/null");

@@ -188,6 +188,25 @@ fn a_control_socket_that_was_removed_is_made_anew_by_a_reload() {
 }
 
 #[test]
+fn the_control_socket_goes_with_the_daemon() {
+    let origin = Origin::new();
+    let mut daemon = Daemon::new(&origin);
+    let control = daemon.folder.0.join("control.sock");
+    assert!(control.exists());
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait_end().success());
+    assert!(!control.exists(), "it would look like a neap that does not answer");
+    // Another one that has taken its place stays.
+    let mut daemon = Daemon::new(&origin);
+    let control = daemon.folder.0.join("control.sock");
+    std::fs::remove_file(&control).unwrap();
+    let other = std::os::unix::net::UnixListener::bind(&control).unwrap();
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait_end().success());
+    assert!(control.exists(), "{other:?}");
+}
+
+#[test]
 fn a_wrong_file_keeps_no_status_from_being_asked() {
     let origin = Origin::with("/a", ok(FRESH, "content"));
     let daemon = Daemon::new(&origin);
