@@ -112,6 +112,9 @@ impl Daemon {
     }
 
     fn begin(folder: Folder) -> Self {
+        let file = folder.0.join("neap.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, with_state(&text, &folder)).unwrap();
         let mut child = command(&folder.0).spawn().unwrap();
         let log = Log::follow(&mut child);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -219,6 +222,7 @@ impl Daemon {
 
     /// Writes its configuration anew.
     pub fn rewrite(&self, text: &str) {
+        let text = with_state(text, &self.folder);
         std::fs::write(self.folder.0.join("neap.toml"), text).unwrap();
     }
 }
@@ -267,6 +271,14 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// The lines of a configuration with a state folder of the test's own, if they name none.
+fn with_state(text: &str, folder: &Folder) -> String {
+    if text.contains("[network]") {
+        return text.to_owned();
+    }
+    format!("{text}\n[network]\nstate = \"{}\"\n", folder.0.join("state").display())
 }
 
 fn address(line: &str) -> SocketAddr {

@@ -207,6 +207,16 @@ fn the_control_socket_goes_with_the_daemon() {
 }
 
 #[test]
+fn a_daemon_of_a_test_keeps_its_state_to_itself() {
+    let origin = Origin::new();
+    let daemon = Daemon::new(&origin);
+    let check = command(&daemon.folder.0).arg("check").output().unwrap();
+    let state = format!("state = \"{}\"", daemon.folder.0.join("state").display());
+    let said = String::from_utf8(check.stdout).unwrap();
+    assert!(said.contains(&state), "{said}");
+}
+
+#[test]
 fn a_wrong_file_keeps_no_status_from_being_asked() {
     let origin = Origin::with("/a", ok(FRESH, "content"));
     let daemon = Daemon::new(&origin);

@@ -17,6 +17,8 @@ pub struct Node {
     /// Where players connect.
     pub port: u16,
     admin: u16,
+    /// With its configuration and what it notes.
+    _folder: Folder,
 }
 
 /// A folder that goes with the value.
@@ -66,6 +68,8 @@ impl Node {
              control = \"\"\n[log]\ntarget = \"stderr\"\nlevel = \"{level}\"\n",
             ports[0], ports[1]
         );
+        let state = format!("[network]\nstate = \"{}\"\n", folder.join("state").display());
+        let text = if text.contains("[network]") { text } else { text + &state };
         std::fs::write(&path, text).expect("a file in the temp folder");
         let mut command = Command::new(binary());
         command.arg("--config").arg(&path).stderr(Stdio::piped()).stdout(Stdio::null());
@@ -79,7 +83,7 @@ impl Node {
                 lock(&copy).push(line);
             }
         });
-        let mut node = Self { child, lines, port: ports[0], admin: ports[1] };
+        let mut node = Self { child, lines, port: ports[0], admin: ports[1], _folder: folder };
         until("the node to be ready", || {
             if let Ok(Some(code)) = node.child.try_wait() {
                 panic!("the node ended with {code}: {:#?}", lock(&node.lines));
