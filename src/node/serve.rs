@@ -56,6 +56,10 @@ impl Machine {
         let found = self.index.find(key.origin, &key.identity, &exchange.request.fields);
         let Some(entry) = found else { return self.miss(id) };
         let row = entry.row;
+        if self.rows.get(&row).is_some_and(|row| row.passes) {
+            // What is in it is for those alone who read it now.
+            return self.pass(id, "stale");
+        }
         let ttl = ttl(entry, self.now);
         match entry.policy.reuse(&directives, self.now) {
             Reuse::Fresh | Reuse::Stale => {

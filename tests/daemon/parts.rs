@@ -131,6 +131,32 @@ fn rfc_9111_3_a_part_that_may_not_be_stored_goes_with_those_who_read_it() {
 }
 
 #[test]
+fn rfc_9111_3_a_confirmation_keeps_no_part_that_may_not_be_stored() {
+    let body = bytes(7, LENGTH);
+    let origin = Origin::with("/f", file(FRESH, body.clone()));
+    let daemon = Daemon::new(&origin);
+    daemon.get_with("/o/f", "Range: bytes=0-299999\r\n").expect(206);
+    let (open, closed) = (file(FRESH, body.clone()), file("Cache-Control: no-store", body.clone()));
+    origin.on(
+        "/f",
+        Arc::new(move |wire| {
+            let confirms = wire.request.field("if-none-match").is_some();
+            if confirms { open(wire) } else { closed(wire) }
+        }),
+    );
+    let mut reads = daemon.connect();
+    reads.ask("/o/f", "Range: bytes=100000-\r\n");
+    reads.exactly(1_000_000);
+    for count in 3..5 {
+        let part = daemon.get_with("/o/f", "Range: bytes=100000-499999\r\n").expect(206);
+        assert!(part.whole && part.body == body[100_000..500_000]);
+        assert_eq!(origin.count("/f"), count);
+    }
+    let asked = origin.seen("/f").into_iter().filter(|seen| seen.field("if-none-match").is_some());
+    assert_eq!(asked.count(), 0, "who reads it now is told nothing new");
+}
+
+#[test]
 fn who_has_had_nothing_is_told_that_the_rest_cannot_be_had() {
     let body = bytes(7, 3_000_000);
     let origin = Origin::with("/f", file(FRESH, body.clone()));
