@@ -74,21 +74,23 @@ impl Sheets {
     }
 }
 
-/// Reads that nobody waits for any more, by what the thread of each holds.
+/// Reads that nobody waits for any more, by what the thread of each holds, and whether it was
+/// waited for as long as it may take.
 #[derive(Debug, Default)]
-pub(super) struct Stuck(RefCell<Vec<Weak<()>>>);
+pub(super) struct Stuck(RefCell<Vec<(Weak<()>, bool)>>);
 
 impl Stuck {
-    fn add(&self, held: Weak<()>) {
-        self.0.borrow_mut().push(held);
+    fn add(&self, held: Weak<()>, is_late: bool) {
+        self.0.borrow_mut().push((held, is_late));
     }
 
-    /// Whether such a read still runs: nothing else is asked of the disk meanwhile, or each reader
-    /// would wait as long, and hold another thread.
+    /// Whether such a read still runs, or more than chance that were left before they were late:
+    /// nothing else is asked of the disk meanwhile, or each reader would wait as long, and hold
+    /// another thread.
     fn is_any(&self) -> bool {
         let mut stuck = self.0.borrow_mut();
-        stuck.retain(|held| held.strong_count() > 0);
-        !stuck.is_empty()
+        stuck.retain(|(held, _)| held.strong_count() > 0);
+        stuck.len() > LEFT || stuck.iter().any(|(_, is_late)| *is_late)
     }
 }
 
@@ -148,18 +150,19 @@ impl Row {
 
 /// Carries a plan out. Dropped half way, it leaves the blocks to the next reader.
 pub(super) async fn load(inner: &Rc<Inner>, row: &Rc<RefCell<Row>>, plan: Plan) {
-    let _ticket = Ticket { row, blocks: plan.blocks.clone() };
-    let files = inner.disk.files().expect("a row has slices on disk only when there is a disk");
-    let (sheet, blocks) = (plan.sheet.clone(), plan.blocks.clone());
     let hold = Arc::new(());
     let held = Arc::downgrade(&hold);
+    let stuck = &inner.disk.stuck;
+    let _ticket = Ticket { row, blocks: plan.blocks.clone(), stuck, held: held.clone() };
+    let files = inner.disk.files().expect("a row has slices on disk only when there is a disk");
+    let (sheet, blocks) = (plan.sheet.clone(), plan.blocks.clone());
     let reading = async {
         let read = move || (read(&*files, &sheet, blocks), hold);
         smol::unblock(read).await.0
     };
     let late = async {
         Timer::after(limits::cache::DISK_PATIENCE).await;
-        inner.disk.stuck.add(held);
+        stuck.add(held, true);
         Err(Loss::Unreadable(Fault::Slow))
     };
     let result = future::or(reading, late).await;
@@ -208,10 +211,15 @@ impl Row {
 struct Ticket<'a> {
     row: &'a Rc<RefCell<Row>>,
     blocks: Range<u64>,
+    stuck: &'a Stuck,
+    held: Weak<()>,
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
+        if self.held.strong_count() > 0 {
+            self.stuck.add(self.held.clone(), false);
+        }
         let mut row = self.row.borrow_mut();
         self.blocks.clone().for_each(|block| {
             row.loading.remove(&block);
@@ -223,6 +231,9 @@ impl Drop for Ticket<'_> {
 }
 
 type Loaded = (Arc<[Digest]>, Vec<Vec<u8>>);
+
+/// Reads that readers left and that go on all the same, on a disk that is well: a seek or two.
+const LEFT: usize = 4;
 
 /// Reads and checks blocks of a slice file (on the blocking pool).
 fn read(files: &dyn Files, sheet: &Sheet, blocks: Range<u64>) -> Result<Loaded, Loss> {

@@ -1,5 +1,7 @@
 //! The disk tier from end to end: what survives a kill, and what a broken disk costs.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -125,6 +127,25 @@ fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
     // Whoever comes first waits for it, and nobody after.
     assert!(took >= Duration::from_millis(1900) && took < Duration::from_secs(30), "{took:?}");
     node.logged(&["<4>", "a file in the cache was unreadable: the disk is too slow"]);
+}
+
+#[test]
+fn who_leaves_a_disk_that_does_not_answer_leaves_few_threads_with_it() {
+    let (origin, bodies, folder) = filled();
+    let node = node(&origin, &folder.0, "");
+    node.logged(&["disk cache: 32 slices found"]);
+    for file in files(&folder.0) {
+        std::fs::remove_file(&file).expect("own file");
+        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
+    }
+    for number in 0..8 {
+        let mut leaves = TcpStream::connect(("127.0.0.1", node.port)).expect("the node listens");
+        let head = format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path(number));
+        leaves.write_all(head.as_bytes()).expect("sent");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    node.get(&path(10)).is(&bodies[10]);
+    assert_eq!(node.said(&["the disk is too slow"]), 0, "nobody waits for it any more");
 }
 
 #[test]
