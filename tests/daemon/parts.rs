@@ -213,3 +213,58 @@ fn slow_players_of_what_cannot_be_asked_for_in_parts_lose_nothing() {
     });
     assert_eq!([origin.count("/a"), origin.count("/b"), origin.count("/c")], [1, 1, 1]);
 }
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a slow player is one that sleeps")]
+fn players_far_apart_in_a_film_that_has_no_parts_each_get_it() {
+    let body = bytes(7, 40_000_000);
+    for tag in ["", "ETag: \"strong\""] {
+        for (lines, pauses) in [("", [6, 1]), ("Range: bytes=0-\r\n", [1, 6])] {
+            let origin = Origin::with("/f", ok(&format!("{FRESH}\n{tag}"), body.clone()));
+            let daemon = small(&origin, "8 MiB");
+            std::thread::scope(|scope| {
+                for (number, pause) in pauses.into_iter().enumerate() {
+                    let (daemon, body) = (&daemon, &body);
+                    let mut player = daemon.connect();
+                    player.ask("/o/f", lines);
+                    player.head();
+                    let begun = if number == 0 { 20_000_000 } else { 0 };
+                    let mut got = player.exactly(begun).unwrap_or_default();
+                    scope.spawn(move || {
+                        while got.len() < body.len() {
+                            let count = (body.len() - got.len()).min(100_000);
+                            let part = player.exactly(count).unwrap_or_default();
+                            assert_eq!(part.len(), count, "{number} is cut after {}", got.len());
+                            got.extend_from_slice(&part);
+                            std::thread::sleep(std::time::Duration::from_millis(pause));
+                        }
+                        assert!(got == *body, "{number}");
+                    });
+                }
+            });
+            // Where nothing joins parts, each has a row of its own.
+            assert!(!tag.is_empty() || origin.count("/f") == 2, "{} requests", origin.count("/f"));
+        }
+    }
+}
+
+#[test]
+fn players_that_seek_in_turn_where_there_are_no_parts_each_get_what_they_ask_for() {
+    let body = bytes(7, 40_000_000);
+    for tag in ["", "ETag: \"strong\""] {
+        let origin = Origin::with("/f", ok(&format!("{FRESH}\n{tag}"), body.clone()));
+        let daemon = small(&origin, "8 MiB");
+        for turn in 0..5 {
+            for from in [0, 20_000_000] {
+                let first = from + turn * 1_000_000;
+                let lines = format!("Range: bytes={first}-{}\r\n", first + 999_999);
+                let got = daemon.get_with("/o/f", &lines);
+                let is_part = got.status == 206;
+                let wanted = if is_part { &body[first..first + 1_000_000] } else { &body[..] };
+                assert!(got.whole && got.body == wanted, "{first}: {}", got.status);
+            }
+        }
+        // No more than they would cost it without neap.
+        assert!(origin.count("/f") <= 10, "{} requests", origin.count("/f"));
+    }
+}
