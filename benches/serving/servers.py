@@ -108,6 +108,8 @@ control = "{server.folder}/control.sock"
 [log]
 target = "stderr"
 level = "warn"
+[network]
+state = "{server.folder}/state"
 [[origin]]
 name = "bench"
 url = "{server.origin}"

@@ -84,7 +84,8 @@ class Endpoint:
         (self.folder / "neap.toml").write_text(
             f'[player]\nlisten = ["127.0.0.1:{self.port}"]\n'
             f'[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
-            f'control = "{self.folder}/control.sock"\n[log]\ntarget = "stderr"\n{self.extra}\n{origins}')
+            f'control = "{self.folder}/control.sock"\n[log]\ntarget = "stderr"\n'
+            f'[network]\nstate = "{self.folder}/state"\n{self.extra}\n{origins}')
         return [str(binary()), "--config", str(self.folder / "neap.toml")]
 
     def _nginx(self):
