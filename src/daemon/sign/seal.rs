@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -117,13 +118,21 @@ impl Sealer<'_> {
         }
     }
 
-    /// Whether the file beside it is newer, of the same signer and name, and valid for more than
-    /// half of the time that a new one would be.
+    /// Whether the file beside it is newer than any change of this one, of the same signer and
+    /// name, and valid for more than half of the time that a new one would be.
     fn is_sealed(&self, path: &Path, item: &Item, name: Digest) -> bool {
         let beside = beside(path);
-        let when = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).ok();
-        let newer = when(&beside).zip(when(path)).is_some_and(|(record, media)| record > media);
-        let bytes = if newer { bounded(&beside).unwrap_or_default() } else { Vec::new() };
+        let newer = fs::metadata(&beside).and_then(|record| {
+            let (media, now) = (fs::metadata(path)?, self.date.0);
+            let made = (record.mtime(), record.mtime_nsec());
+            // What is copied or moved here may bear an old date: it was changed now all the same.
+            let changed = (media.mtime(), media.mtime_nsec());
+            let changed = changed.max((media.ctime(), media.ctime_nsec()));
+            // A record of tomorrow is newer than anything, whatever its file became meanwhile.
+            Ok(made > changed && made.0 <= now)
+        });
+        let bytes =
+            if newer.unwrap_or(false) { bounded(&beside).unwrap_or_default() } else { Vec::new() };
         let Ok(records) = record_file::parse(&bytes) else { return false };
         let enough = |said: &Statement| said.expires.since(self.date) > self.valid / 2;
         let good = |record: &Record| {
