@@ -75,6 +75,9 @@ fn config(share: Share, role: Role) -> Config {
     config
 }
 
+/// The record of each segment, by its number.
+type Published = fn(u8) -> Option<Record>;
+
 struct World {
     machine: Machine,
     now: Instant,
@@ -91,6 +94,8 @@ struct World {
     answers: Vec<String>,
     /// Until when records of peers count.
     expires: Date,
+    /// What lies beside each segment.
+    published: Published,
 }
 
 impl World {
@@ -101,8 +106,19 @@ impl World {
         let (heard, fetched) = (Vec::new(), Vec::new());
         let (exchanges, playlist) = (0, PLAYLIST.to_owned());
         let (answers, expires) = (Vec::new(), Date(1_800_050_000));
-        let mut world =
-            Self { machine, now, exchanges, heard, playlist, says, fetched, answers, expires };
+        let published: Published = |_| None;
+        let mut world = Self {
+            machine,
+            now,
+            exchanges,
+            heard,
+            playlist,
+            says,
+            fetched,
+            answers,
+            expires,
+            published,
+        };
         world.machine.know(key(7), key(7), now);
         world.turn(Input::Dated(Date(1_800_000_000)));
         world
@@ -200,6 +216,8 @@ impl World {
             (order.fetch, ResponseHead { version: Version::Http11, status, fields });
         let mut arrival = Arrival::vouched(fetch, (head, length), self.now);
         arrival.plan = plan;
+        let number = target.strip_suffix(".ts.neap-record").and_then(|name| name[1..].parse().ok());
+        arrival.records = number.and_then(self.published).into_iter().collect();
         follows.push(Input::Head(Box::new(arrival)));
         follows.push(Input::Received { fetch, upto: length, waited: false });
         follows.push(Input::Ended { fetch, end: Ok(()) });
@@ -570,6 +588,38 @@ fn the_status_says_why_peers_have_no_part_in_a_stream() {
     assert!(few.contains("min-audience"), "{few}");
     let unkept = why(device(Share::Any), "no-store", &[0, 1]).unwrap();
     assert!(unkept.contains("kept"), "{unkept}");
+}
+
+#[test]
+fn a_publishers_records_that_do_not_count_are_told_and_asked_for_no_more() {
+    let cases: [(Published, _, usize); 5] = [
+        (|number| Some(record(segment(number), 5)), None, 4),
+        (|_| None, None, 3),
+        (|number| Some(record(segment(number + 50), 5)), Some("they bear another name"), 3),
+        (|number| Some(record(segment(number), 6)), Some("their signer is none"), 3),
+        (|number| Some(over(number)), Some("they are over"), 3),
+    ];
+    for (published, told, asked) in cases {
+        let mut config = config(Share::Any, Role::Device);
+        config.network.verify = vec![Rung::Publisher];
+        config.network.publishers = vec![key(5)];
+        let mut world = World { published, ..World::new(config) };
+        world.joined();
+        world.play("/p.m3u8");
+        (1..=4).for_each(|number| world.play(&format!("/{number}.ts")));
+        let files = world.fetched.iter().filter(|at| at.ends_with(".neap-record")).count();
+        assert_eq!(files, asked, "{told:?}");
+        let status = world.machine.status(world.now, Figures::default());
+        let texts: Vec<_> = status.faults.iter().map(|fault| fault.text.as_str()).collect();
+        let is_told = |told: &str| texts.iter().any(|text| text.contains(told));
+        assert!(told.map_or(texts.is_empty(), is_told), "{told:?}: {texts:?}");
+    }
+}
+
+/// A record that counts no more.
+fn over(number: u8) -> Record {
+    let statement = record(segment(number), 5).statement;
+    Record::sign(Statement { expires: Date(1_700_000_000), ..statement }, &pair(5)).unwrap()
 }
 
 #[test]

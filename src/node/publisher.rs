@@ -1,10 +1,11 @@
 //! What publishers say: the record file beside a resource, asked of its origin where a
 //! publisher's key is configured.
 
+use super::download::Download;
 use super::event::{Arrival, Output};
 use super::fetch::Ask;
 use super::machine::Machine;
-use super::report::Counter;
+use super::report::{Counter, FaultKind};
 use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
@@ -44,10 +45,24 @@ impl Machine {
         let date = self.date();
         let Some(swarm) = &mut self.swarm else { return };
         let origin = fetch.ask.locator.origin;
-        if arrival.records.is_empty() {
+        let asked = |(_, download): &(&Digest, &Download)| {
+            record_file::beside(&download.ask.locator) == fetch.ask.locator
+        };
+        let asked = swarm.downloads.iter().find(asked).map(|(resource, _)| *resource);
+        let why = arrival.records.first().map(|record| {
+            let is_other = asked.is_some_and(|asked| asked != record.statement.segment.resource);
+            if is_other { Some(OTHER) } else { swarm.verifier.why_not(record, date) }
+        });
+        if why != Some(None) {
             let (misses, until) = swarm.unsigned.entry(origin).or_default();
             (*misses, *until) =
                 (misses.saturating_add(1), self.now + limits::record::UNSIGNED_REST);
+            if let Some(why) = why.flatten() {
+                let name = self.config.origins.get(usize::from(origin.0)).map(|o| &*o.name);
+                let text = format!("records of {} do not count: {why}", name.unwrap_or_default());
+                self.fault(FaultKind::Peer, &text);
+                self.say(log::Level::Warn, text);
+            }
             return;
         }
         swarm.unsigned.remove(&origin);
@@ -68,3 +83,6 @@ impl Machine {
         }
     }
 }
+
+const OTHER: &str = "they bear another name: 'neap sign' had another --origin or --base than the \
+                     devices have, or wrote a name otherwise than the playlist";

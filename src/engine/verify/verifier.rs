@@ -112,6 +112,15 @@ impl Verifier {
         Verdict::New
     }
 
+    /// Why no record of this signer or this age counts, in words for an operator.
+    pub fn why_not(&self, record: &Record, date: Option<Date>) -> Option<&'static str> {
+        if self.signers.trusted(record.signer).is_none() {
+            return Some("their signer is none of 'publishers', or is believed no more");
+        }
+        is_over(record, date)
+            .then_some("they are over: run 'neap sign' again, or compare the clocks")
+    }
+
     /// Takes in what a node says that it took from the origin itself, heard over its own link,
     /// whose other end is there. What others pass on counts for nothing.
     pub fn on_vote(
