@@ -16,6 +16,7 @@ use crate::config::show;
 use crate::config::site::own_key;
 use crate::host::clock;
 use crate::net::peer::identity::{self, Identity};
+use crate::net::peer::secure::Secure;
 use crate::net::peer::settings::Settings;
 
 /// What a command prints and how it ends.
@@ -54,8 +55,8 @@ pub fn configured(paths: &Paths, flags: &Flags) -> Result<Loaded, Outcome> {
     })
 }
 
-/// What of the files of the network keeps a node from sharing: the secret, the admission, or its
-/// own key. Players are served all the same.
+/// What of the files of the network keeps a node from sharing: the secret, the admission, its
+/// own key or its certificate. Players are served all the same.
 fn network_fault(config: &Config) -> Option<String> {
     if !config.network.exists() {
         return None;
@@ -70,7 +71,11 @@ fn network_fault(config: &Config) -> Option<String> {
         let own = own_key(&config.network.state).filter(|_| settings.vendor.is_none())?;
         settings.admission_fault(own, clock::trusted_date()).map(str::to_owned)
     };
-    config.network.fault.clone().or_else(key).or_else(admission)
+    let vendor = || {
+        let secure = settings.vendor.as_ref().map(|it| Secure::vendor(it, clock::trusted_date));
+        secure?.err().map(|error| error.to_string())
+    };
+    config.network.fault.clone().or_else(key).or_else(admission).or_else(vendor)
 }
 
 /// The exit code of a start that failed.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use neap::base::peer::NodeKey;
+use neap::config::layers::{Flags, Paths};
+use neap::daemon::check::check;
 use neap::net::peer::settings::{Settings, Vendor};
 use neap::node::peering::{Parting, Stranger};
 
@@ -56,6 +58,44 @@ fn devices_of_one_vendor_are_linked() {
         assert_eq!(keys, (far.port.key(), near.port.key()));
         assert_ne!(near.port.key(), near.port.signer(), "a certificate's key signs no records");
     });
+}
+
+#[test]
+fn certificates_alone_hold_a_network_together() {
+    let ground = Ground::new();
+    ground.run(async {
+        let authority = Authority::new("vendor");
+        let device = |name: &str| {
+            let device = Device::new(name, &authority, &Wanted::good("alone.example"));
+            let settings = Settings { secret: None, ..device.trusting(&device) };
+            (device, settings)
+        };
+        let ((_one, near), (_two, far)) = (device("alone"), device("other"));
+        let (near, far) = (ground.node(near), ground.node(far));
+        near.dial(far.address, Some(far.port.key()));
+        assert_eq!(near.joined().await.1, far.port.key());
+    });
+}
+
+#[test]
+fn neap_check_points_out_a_key_that_is_not_the_certificates() {
+    let authority = Authority::new("vendor");
+    let [one, two] = ["right", "wrong"]
+        .map(|name| Device::new(name, &authority, &Wanted::good("check.example")));
+    for (key, is_told) in [(&one, false), (&two, true)] {
+        let (folder, key) = (one.0.display(), key.0.display());
+        let text = format!(
+            "[network]\nname = \"net\"\nca = \"{folder}/ca.pem\"\nstate = \"{folder}\"\n\
+             certificate = \"{folder}/device.pem\"\nprivate-key = \"{key}/device.key\"\n"
+        );
+        let file = one.0.join("neap.toml");
+        std::fs::write(&file, text).expect("written");
+        let flags = Flags { config: Some(file), ..Flags::default() };
+        let said = check(&Paths::default(), &flags, true).err;
+        let fault = "nothing is shared: ";
+        assert_eq!(said.contains(fault), is_told, "{said}");
+        assert_eq!(said.contains("device.key is not the key of the certificate"), is_told);
+    }
 }
 
 #[test]

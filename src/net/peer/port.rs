@@ -116,7 +116,8 @@ impl Port {
 
     /// Whether a network is configured, and something that keeps others out of it.
     pub fn is_open(&self) -> bool {
-        !self.settings.name.is_empty() && self.host.membership.is_closed()
+        let is_closed = self.host.membership.is_closed() || self.settings.vendor.is_some();
+        !self.settings.name.is_empty() && is_closed
     }
 
     /// Lets peers connect, where a network is configured and they cannot yet; answers where.

@@ -44,8 +44,14 @@ impl Secure {
         let key = CertifiedKey::new(chain, key);
         key.keys_match()
             .map_err(|_| wrong(&vendor.private_key, "is not the key of the certificate"))?;
-        let single = Arc::new(SingleCertAndKey::from(key));
         let algorithms = provider::default_provider().signature_verification_algorithms;
+        let servers = Chain { roots: Arc::clone(&roots), algorithms };
+        let now = Clock(date).current_time().unwrap_or(UnixTime::since_unix_epoch(Duration::ZERO));
+        if let Err(error) = key.cert.split_first().map_or(Ok(()), |own| servers.lets_in(own, now)) {
+            let path = vendor.certificate.display();
+            log::warn!("{path}: nodes with the same 'ca' turn this one away: {error}");
+        }
+        let single = Arc::new(SingleCertAndKey::from(key));
         let ring = Arc::new(provider::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), ring)
             .build()
@@ -53,7 +59,7 @@ impl Secure {
         Self::new(Parts {
             own,
             shown: node_key,
-            servers: Arc::new(Chain { roots, algorithms }),
+            servers: Arc::new(servers),
             clients,
             as_client: Arc::<SingleCertAndKey>::clone(&single),
             as_server: single,
@@ -84,6 +90,18 @@ struct Chain {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
+impl Chain {
+    fn lets_in(
+        &self,
+        (shown, more): (&CertificateDer<'_>, &[CertificateDer<'_>]),
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let certificate = ParsedCertificate::try_from(shown)?;
+        let algorithms = self.algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, more, now, algorithms)
+    }
+}
+
 impl ServerCertVerifier for Chain {
     fn verify_server_cert(
         &self,
@@ -93,10 +111,7 @@ impl ServerCertVerifier for Chain {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let certificate = ParsedCertificate::try_from(shown)?;
-        let algorithms = self.algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, more, now, algorithms)
-            .map(|()| ServerCertVerified::assertion())
+        self.lets_in((shown, more), now).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
