@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::base::map::Map;
-use crate::base::peer::Role;
+use crate::base::peer::{Role, Tier};
 use crate::base::url::Scheme;
 
 use super::keys::key::Sources;
@@ -183,6 +183,17 @@ impl Odd<'_> {
             let text = "other devices do not reach this one: all addresses are of this device";
             self.warn("network.listen", text);
         }
+        if !network.trackers.is_empty() {
+            let beyond = |origin: &Origin| origin.share.reach() > Some(Tier::Home);
+            if !config.origins.iter().any(beyond) {
+                self.warn(
+                    "network.trackers",
+                    "no origin has share = \"isp\" or \"any\": none is asked",
+                );
+            } else if network.listen.is_empty() || network.relay_only {
+                self.warn("network.trackers", "this node lets no strangers in: none is asked");
+            }
+        }
         let admission = "network.admission-file";
         match (network.operators.is_empty(), &network.admission) {
             (false, None) => {
@@ -283,9 +294,10 @@ mod tests {
     use crate::base::units::Size;
     use crate::base::url::Url;
 
-    use super::super::model::Network;
+    use super::super::model::{Network, Share};
     use super::super::read::network;
     use super::super::site::Folder;
+    use super::super::tracker::tracker;
     use super::*;
 
     fn origin(name: &str, url: &str) -> Origin {
@@ -465,6 +477,23 @@ mod tests {
         };
         check_network(listen, &[loopback]);
         check_network(|network| network.listen.clear(), &[]);
+        let at_home = "network.trackers: no origin has share = \"isp\" or \"any\": none is asked";
+        let tracked = |config: &mut Config| {
+            grouped(config);
+            config.network.trackers = tracker("udp://a.example:1").into_iter().collect();
+        };
+        check(&Site::default(), tracked, &[at_home]);
+        let shared = |config: &mut Config| {
+            tracked(config);
+            config.origins[0].share = Share::Isp;
+        };
+        check(&Site::default(), shared, &[]);
+        let hidden = "network.trackers: this node lets no strangers in: none is asked";
+        let relayed = |config: &mut Config| {
+            shared(config);
+            config.network.relay_only = true;
+        };
+        check(&Site::default(), relayed, &[hidden]);
         let none = "network.admission-file: none is given, so nodes with the same operators turn \
                     this one away: make one with 'neap admit'";
         check_network(|network| network.operators = vec![NodeKey([2; 32])], &[none]);

@@ -42,17 +42,44 @@ impl Member {
 
     /// The same, with these lines of `[cache]`.
     fn plays_with(&self, cache: &str) -> Daemon {
+        let setup = Setup { origin: self.network(), cache: cache.into(), ..Setup::default() };
+        let daemon = setup.start(&self.origin);
+        assert_eq!(daemon.get("/o/a").expect(200).body, b"content");
+        daemon
+    }
+
+    /// Its lines of `[network]`.
+    fn network(&self) -> String {
         let folder = self.folder.0.display();
-        let origin = format!(
+        format!(
             "[network]\nname = \"net\"\nsecret-file = \"{folder}/secret\"\n\
              state = \"{}\"\ndiscovery = false\nport-mapping = false\n{}",
             self.state.display(),
             self.more
-        );
-        let daemon = Setup { origin, cache: cache.into(), ..Setup::default() }.start(&self.origin);
-        assert_eq!(daemon.get("/o/a").expect(200).body, b"content");
-        daemon
+        )
     }
+}
+
+#[test]
+fn a_tracker_that_refuses_is_told() {
+    let said = ok("", "d14:failure reason15:not on the liste");
+    let tracker = Origin::with("/announce", said);
+    let at = tracker.address;
+    let more = format!("listen = \"127.0.0.1:0\"\ntrackers = \"http://{at}/announce\"\n");
+    let member = Member::new(&more);
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na\n#EXT-X-ENDLIST\n";
+    let lines = "Content-Type: application/vnd.apple.mpegurl\nCache-Control: max-age=60";
+    member.origin.on("/p.m3u8", ok(lines, list));
+    let origin = format!("share = \"any\"\n{}", member.network());
+    let daemon = Setup { origin, ..Setup::default() }.start(&member.origin);
+    until("the tracker is asked", || {
+        daemon.get("/o/p.m3u8").expect(200);
+        daemon.get("/o/a").expect(200);
+        (tracker.count("/announce") > 0).then_some(())
+    });
+    let line = daemon.wait_log("tracker 127.0.0.1");
+    let is_for_developers = line.contains("::");
+    assert!(line.contains("not on the list") && !is_for_developers, "{line}");
 }
 
 fn status(daemon: &Daemon) -> String {

@@ -63,7 +63,7 @@ impl Mappings {
                     .await;
                 }
                 Err(error) => {
-                    log::debug!("the router maps no port: {error}");
+                    log::info!("the router maps no port: {error}");
                     Timer::after(pause).await;
                     pause = (pause * 2).min(limits::meeting::NAT_RETRY.1);
                 }

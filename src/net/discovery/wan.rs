@@ -95,7 +95,7 @@ impl Wan {
         let addresses = match addresses(tracker).await {
             Ok(addresses) => addresses,
             Err(error) => {
-                log::debug!("tracker {}: {error}", tracker.authority());
+                log::warn!("tracker {}: {error}", tracker.authority());
                 return None;
             }
         };
@@ -107,7 +107,7 @@ impl Wan {
             };
             match answer {
                 Ok(answer) => answers.push(answer),
-                Err(error) => log::debug!("tracker {}: {error}", tracker.authority()),
+                Err(error) => log::warn!("tracker {}: {error}", tracker.authority()),
             }
         }
         let key = (call.tracker, announce.hash);
