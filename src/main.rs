@@ -1,6 +1,6 @@
 //! The binary: arguments in, exit code out.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use neap::daemon::arguments::Command;
@@ -41,8 +41,15 @@ fn main() -> ExitCode {
         }
         Err(usage) => Outcome { err: format!("neap: {usage}\n"), code: 78, ..Outcome::default() },
     };
-    // Whoever reads along may have gone (`neap check | head`): that is no fault of ours.
-    let _ = std::io::stdout().write_all(outcome.out.as_bytes());
+    let mut out = std::io::stdout();
+    let said = out.write_all(outcome.out.as_bytes()).and_then(|()| out.flush());
     let _ = std::io::stderr().write_all(outcome.err.as_bytes());
-    ExitCode::from(outcome.code)
+    match said {
+        // Whoever reads along may have gone (`neap check | head`): that is no fault of ours.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "neap: standard output: {error}");
+            ExitCode::from(outcome.code.max(70))
+        }
+        _ => ExitCode::from(outcome.code),
+    }
 }

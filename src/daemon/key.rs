@@ -104,7 +104,11 @@ fn said(line: &str) -> Outcome {
 }
 
 fn failed(fault: &KeyFault) -> Outcome {
-    let code = if fault.kind() == io::ErrorKind::PermissionDenied { 77 } else { 70 };
+    let code = match fault.kind() {
+        io::ErrorKind::PermissionDenied => 77,
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData => 78,
+        _ => 70,
+    };
     Outcome { err: format!("neap: {fault}\n"), code, ..Outcome::default() }
 }
 
@@ -153,7 +157,7 @@ mod tests {
         assert!(admission.check(node, &[operator.key], Date(now.0 + 2 * DAY + 60)).is_err());
         let missing = Admit { node, days: 2, key: Some(folder.join("nothing")) };
         let outcome = admit(&Paths::default(), &Flags::default(), &missing);
-        assert_eq!((outcome.code, outcome.out.as_str()), (70, ""));
+        assert_eq!((outcome.code, outcome.out.as_str()), (78, ""));
         let _ = std::fs::remove_dir_all(folder);
     }
 }

@@ -39,6 +39,21 @@ fn a_wrong_configuration_ends_the_start_with_78_and_names_every_fault() {
 }
 
 #[test]
+fn a_command_whose_words_go_nowhere_or_that_finds_no_key_is_no_success() {
+    let folder = Folder::new();
+    std::fs::write(folder.0.join("neap.toml"), "").unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut check = command(&folder.0);
+    let (code, said) = ended(&check.arg("check").stdout(full).output().unwrap());
+    assert_eq!(code, 70, "{said}");
+    assert!(said.contains("standard output: No space left"), "{said}");
+    let mut admit = command(&folder.0);
+    let node = format!("ed25519:{}", "7f".repeat(32));
+    let (code, said) = ended(&admit.args(["admit", &node, "--key", "none"]).output().unwrap());
+    assert_eq!(code, 78, "{said}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_clearly() {
     let origin = Origin::new();
     let first = Daemon::new(&origin);
