@@ -194,9 +194,9 @@ impl World {
         let url = Url::parse(&format!("https://cdn.example{target}")).unwrap();
         let places = config(Share::None, Role::Device).places();
         let source = Source { url: &url, asked: &asked, places: &places };
-        let is_list = target.ends_with(".m3u8");
-        let plan =
-            is_list.then(|| read(Format::Hls, self.playlist.as_bytes(), &source).plan).flatten();
+        let is_list = target.contains("/p.");
+        let format = if target.ends_with(".mpd") { Format::Dash } else { Format::Hls };
+        let plan = is_list.then(|| read(format, self.playlist.as_bytes(), &source).plan).flatten();
         let length = if is_list { self.playlist.len() as u64 } else { SEGMENT };
         let (status, control) = if is_list { (200, "max-age=3600") } else { self.says };
         let confirms = !is_list && order.fields.has("if-none-match");
@@ -588,6 +588,15 @@ fn the_status_says_why_peers_have_no_part_in_a_stream() {
     assert!(few.contains("min-audience"), "{few}");
     let unkept = why(device(Share::Any), "no-store", &[0, 1]).unwrap();
     assert!(unkept.contains("kept"), "{unkept}");
+    let playlist = "<MPD mediaPresentationDuration=\"PT60S\"><Period><AdaptationSet>\
+        <Representation id=\"a\" bandwidth=\"9\"><BaseURL>f.mp4</BaseURL>\
+        <SegmentBase indexRange=\"9-99\"/></Representation></AdaptationSet></Period></MPD>";
+    let mut world = World { playlist: playlist.into(), ..World::new(device(Share::Any)) };
+    world.joined();
+    world.play("/p.mpd");
+    world.play("/f.mp4");
+    let files = world.why_not_shared().unwrap();
+    assert!(files.contains("files without a list"), "{files}");
 }
 
 #[test]

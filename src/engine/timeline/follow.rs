@@ -175,8 +175,8 @@ impl Timeline {
         let found = self.find(&name(&self.ignored, asked), range)?;
         let stream = self.streams.get(&found.stream)?;
         let row = stream.rows.get(usize::try_from(found.row).ok()?)?;
-        let whole = !matches!(row.content, Content::File(_));
-        (found.kind != Kind::Key && whole).then_some(stream.listed(row, found.kind))
+        let listed = stream.listed(row, found.kind);
+        (found.kind != Kind::Key && !listed.in_file).then_some(listed)
     }
 
     /// Where a segment stands in its list: its number there, or its time.

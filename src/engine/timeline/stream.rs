@@ -83,6 +83,7 @@ impl Stream {
             target: self.pace.target,
             live: self.pace.live,
             repeats: self.repeated.is_some(),
+            in_file: matches!(row.content, Content::File(_)),
         }
     }
 
