@@ -16,7 +16,7 @@ fn reload(daemon: &Daemon, file: &str, count: usize) {
     daemon.rewrite(file);
     daemon.signal(Signal::SIGHUP);
     let line = daemon.wait_log(&format!(", reload {count}"));
-    let origins = format!("read again: {} origins", file.matches("[[origin]]").count());
+    let origins = format!("read again: {} origin", file.matches("[[origin]]").count());
     assert!(line.contains(&origins), "{line}");
 }
 
