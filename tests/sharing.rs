@@ -513,11 +513,18 @@ fn who_is_refused_by_the_origin_asks_nobody_else() {
 }
 
 #[test]
-fn rfc_9111_5_2_1_4_a_player_that_wants_the_origins_word_gets_none_of_peers() {
+fn rfc_9111_5_2_1_1_a_player_that_wants_the_origins_word_gets_none_of_peers() {
     let mut world = offered(World::new(config(Share::Any, Role::Device)));
-    world.play_with("/2.ts", [("Cache-Control", "no-cache")].into_iter().collect());
+    world.play_with("/2.ts", [("Cache-Control", "max-age=0")].into_iter().collect());
     assert!(!asks_peers(&world), "{:?}", world.heard);
     assert!(world.fetched.contains(&"/2.ts".to_owned()), "{:?}", world.fetched);
+}
+
+#[test]
+fn rfc_9111_5_2_1_a_player_that_says_no_cache_with_every_segment_gets_them_of_peers() {
+    let mut world = offered(World::new(config(Share::Any, Role::Device)));
+    world.play_with("/2.ts", [("Cache-Control", "no-cache")].into_iter().collect());
+    assert!(asks_peers(&world), "{:?}", world.heard);
 }
 
 #[test]

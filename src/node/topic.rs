@@ -38,9 +38,10 @@ impl Machine {
         let fresh = ask.fills.is_none() && ask.validates.is_none();
         // Whom nothing may be taken of would be waited for in vain.
         let may_give = |link: &Link| self.rule.governor.may_take(link.tier);
-        // The origin's own word is what such a player wants (RFC 9111, 5.2.1).
+        // The origin's own word is what such a player wants (RFC 9111, 5.2.1); `no-cache` with a
+        // segment is passed over, as by what is stored here.
         let said = RequestDirectives::of(&ask.fields);
-        let wants_origin = said.no_cache || said.max_age.is_some() || said.min_fresh.is_some();
+        let wants_origin = said.max_age.is_some() || said.min_fresh.is_some();
         if !plain || !fresh || wants_origin || !swarm.links.values().any(may_give) {
             return None;
         }

@@ -146,6 +146,23 @@ fn rfc_9111_4_3_1_a_reload_by_the_player_asks_the_origin() {
 }
 
 #[test]
+fn rfc_9111_5_2_1_no_cache_with_a_segment_is_passed_over_and_with_a_playlist_heeded() {
+    let origin = Origin::new();
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\"\n\
+                #EXTINF:4,\n1.ts\n#EXT-X-ENDLIST\n";
+    origin.on("/p.m3u8", ok("Cache-Control: max-age=60", list));
+    origin.on("/key", ok(FRESH, "0123456789abcdef"));
+    origin.on("/1.ts", ok(FRESH, "pictures"));
+    let daemon = Daemon::new(&origin);
+    for _ in 0..3 {
+        for path in ["p.m3u8", "key", "1.ts"] {
+            daemon.get_with(&format!("/o/{path}"), "Cache-Control: no-cache\r\n").expect(200);
+        }
+    }
+    assert_eq!(["/p.m3u8", "/key", "/1.ts"].map(|path| origin.count(path)), [3, 3, 1]);
+}
+
+#[test]
 fn rfc_9111_5_2_1_7_only_if_cached_never_asks_the_origin() {
     let origin = Origin::with("/a", ok(FRESH, "content"));
     let daemon = Daemon::new(&origin);
@@ -414,4 +431,7 @@ fn what_the_origin_says_holds_is_held_though_its_name_comes_back() {
         ring.play(&daemon, (first, 1));
     }
     assert_eq!(ring.play(&daemon, (6, 1))[0], "run 1, picture 0");
+    // Unless a player asks for no such word.
+    let said = daemon.get_with("/o/r0.ts", "Cache-Control: no-cache\r\n").expect(200);
+    assert_eq!(said.text(), "run 1, picture 6");
 }
