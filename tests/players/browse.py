@@ -15,8 +15,9 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from endpoint import ROOT, Endpoint
 from frames import load_media
+from licence import LicenceServer
 from low_latency import LowLatencyOrigin
-from origin import Origin
+from origin import Origin, get
 from report import Report
 
 BROWSER = ROOT / "target" / "browser"
@@ -48,6 +49,9 @@ CASES = [
     ("Shaka number", "shaka", "cdn", "dash-number/manifest.mpd", {"renditions": 2}),
     ("Shaka timeline", "shaka", "cdn", "dash-timeline/manifest.mpd", {"renditions": 2}),
     ("Shaka SegmentBase over https", "shaka", "tls", "dash-base/manifest.mpd", {"renditions": 2}),
+    ("hls.js ClearKey", "hls", "cdn", "cenc/master.m3u8", {"licence": "hls"}),
+    ("dash.js ClearKey", "dash", "cdn", "cenc/manifest.mpd", {"licence": "dash"}),
+    ("Shaka ClearKey", "shaka", "cdn", "cenc/manifest.mpd", {"licence": "shaka"}),
 ]
 
 
@@ -95,33 +99,38 @@ def main():
     parser.add_argument("names", nargs="*", help="only cases whose name contains one of these")
     options = parser.parse_args()
     folder = ROOT / "target" / "media"
-    load_media().make(folder)
+    media = load_media()
+    media.make(folder)
     report = Report("browser")
-    with Origin(folder, pages()) as origin, \
+    with Origin(folder, pages()) as origin, LicenceServer(media.KEY, media.KEY_ID) as licences, \
             LowLatencyOrigin(folder / "low-latency" / "parts.mp4") as low_latency:
         origin.start_live()
         origin.write_ads()
-        origins = {"cdn": origin.url, "tls": origin.tls_url, "ll": low_latency.url}
+        origins = {"cdn": origin.url, "tls": origin.tls_url, "ll": low_latency.url, "drm": licences.url}
         with Endpoint(origins, ca=origin.ca, kind=options.endpoint) as endpoint:
-            run(report, origin, endpoint, options)
+            run(report, (origin, licences), endpoint, options)
             if report.failed and endpoint.kind != "direct":
                 print(endpoint.output())
     report.close()
 
 
-def run(report, origin, endpoint, options):
+def run(report, origins, endpoint, options):
+    origin, licences = origins
     origin.wait_live()
     # Only neap leads the player to itself for what a playlist names by full URL.
-    hosts = [] if endpoint.kind == "neap" else [origin.url, origin.tls_url]
+    hosts = [] if endpoint.kind == "neap" else [origin.url, origin.tls_url, licences.url]
     cases = []
     for name, player, where, path, more in CASES:
         if options.names and not any(word in name for word in options.names):
             continue
         # Without an endpoint the page's own origin is the one that a player may ask.
         where = "cdn" if endpoint.kind == "direct" and where == "tls" else where
+        if "licence" in more:
+            more = {"licence": f"{endpoint.base('drm')}licence?{more['licence']}"}
         cases.append({"name": name, "player": player, "page": origin.url + "pages/page.html",
                       "url": endpoint.base(where) + path, "hosts": hosts, **more})
     heard = set()
+    mark = len(licences.seen)
     for said in play(cases, options.together):
         heard.add(said["name"])
         report.case(said["name"], lambda: judge(said), said["seconds"])
@@ -129,6 +138,30 @@ def run(report, origin, endpoint, options):
         def unheard():
             raise AssertionError("the browser never answered")
         report.case(missing, unheard)
+    wanted = [case["licence"] for case in cases if "licence" in case]
+    if wanted:
+        report.case("licences and what tells of them", lambda: licensed((origin, licences), endpoint, wanted, mark))
+
+
+def licensed(origins, endpoint, wanted, mark):
+    """Each player's licence came from the server, and whoever asks again is led there; playlists tell of keys as they did."""
+    origin, licences = origins
+    asked = {path: body for method, path, body in licences.seen[mark:] if method == "POST"}
+    if lacking := [url for url in wanted if not any(url.endswith(path) for path in asked)]:
+        raise AssertionError(f"the server never heard of {lacking}")
+    body = next(iter(asked.values()))
+    url = endpoint.base("drm") + "licence?again"
+    before = len(licences.seen)
+    said = [get(url, {"Content-Type": "application/json"}, body=body) for _ in range(2)]
+    plain = get(url)
+    if [one[0] for one in (*said, plain)] != [200, 200, 404] or len(licences.seen) != before + 3:
+        raise AssertionError(f"{said}, then {plain}; the server was asked {len(licences.seen) - before} times")
+    if any(b"kids" not in words for words in asked.values()):
+        raise AssertionError(f"asked for in other words: {asked}")
+    for name in ("master.m3u8", "v360.m3u8", "manifest.mpd"):
+        if get(f"{endpoint.base('cdn')}cenc/{name}")[2] != (origin.media / "cenc" / name).read_bytes():
+            raise AssertionError(f"{name} came otherwise")
+    return f"{len(asked)} players"
 
 
 if __name__ == "__main__":

@@ -279,9 +279,9 @@ def period(name, base, templates):
             + "  </AdaptationSet>\n </Period>\n")
 
 
-def get(url, headers=None, timeout=30):
-    """One plain request: (status, headers, body)."""
-    request = urllib.request.Request(url, headers=headers or {})
+def get(url, headers=None, timeout=30, body=None):
+    """One plain request, POST where it has a body: (status, headers, body)."""
+    request = urllib.request.Request(url, headers=headers or {}, data=body)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as reply:
             return reply.status, reply.headers, reply.read()
