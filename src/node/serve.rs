@@ -31,10 +31,9 @@ impl Machine {
         if matches!(&*exchange.request.method, "GET" | "HEAD") {
             let (locator, range) = (exchange.request.locator.clone(), exchange.span());
             exchange.is_media = self.timeline.on_request(&locator, range, self.now);
-            // VLC says it with every segment: of what never changes it asks for nothing, and a
-            // cache may pass it over (RFC 9111, 5.2.1).
-            let repeats = self.timeline.listed(&locator, range).is_some_and(|one| one.repeats);
-            exchange.directives.no_cache &= !exchange.is_media || repeats;
+            if exchange.directives.no_cache && self.is_settled(&locator, range) {
+                exchange.directives.no_cache = false;
+            }
             self.note_starved(&exchange);
             self.note_still(&locator);
             if exchange.is_media && exchange.may_share() {

@@ -9,6 +9,8 @@ use super::swarm::Link;
 use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
+use crate::base::range::ByteRange;
+use crate::base::url::Locator;
 use crate::engine::timeline::answer::Listed;
 use crate::wire::http::directives::RequestDirectives;
 
@@ -31,6 +33,14 @@ impl Machine {
         ]))
     }
 
+    /// Whether it is what a playlist lists as media, by a name that is no other's: a player's
+    /// `no-cache`, which VLC says with each segment, asks for nothing then, and a cache may pass
+    /// it over (RFC 9111, 5.2.1).
+    pub(super) fn is_settled(&self, locator: &Locator, range: Option<ByteRange>) -> bool {
+        let repeats = self.timeline.listed(locator, range).is_some_and(|listed| listed.repeats);
+        self.is_segment(locator) && !repeats
+    }
+
     /// Whether peers may help with what is asked for, and what it is called there.
     pub(super) fn may_ask_peers(&self, ask: &Ask) -> Option<(Digest, Kin, Duration)> {
         let swarm = self.swarm.as_ref()?;
@@ -38,8 +48,8 @@ impl Machine {
         let fresh = ask.fills.is_none() && ask.validates.is_none();
         // Whom nothing may be taken of would be waited for in vain.
         let may_give = |link: &Link| self.rule.governor.may_take(link.tier);
-        // The origin's own word is what such a player wants (RFC 9111, 5.2.1); `no-cache` with a
-        // segment is passed over, as by what is stored here.
+        // The origin's own word is what such a player wants (RFC 9111, 5.2.1), unless it only says
+        // `no-cache`.
         let said = RequestDirectives::of(&ask.fields);
         let wants_origin = said.max_age.is_some() || said.min_fresh.is_some();
         if !plain || !fresh || wants_origin || !swarm.links.values().any(may_give) {

@@ -149,17 +149,17 @@ fn rfc_9111_4_3_1_a_reload_by_the_player_asks_the_origin() {
 fn rfc_9111_5_2_1_no_cache_with_a_segment_is_passed_over_and_with_a_playlist_heeded() {
     let origin = Origin::new();
     let list = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-KEY:METHOD=AES-128,URI=\"key\"\n\
-                #EXTINF:4,\n1.ts\n#EXT-X-ENDLIST\n";
+                #EXT-X-MAP:URI=\"init\"\n#EXTINF:4,\n1.ts\n#EXT-X-ENDLIST\n";
     origin.on("/p.m3u8", ok("Cache-Control: max-age=60", list));
-    origin.on("/key", ok(FRESH, "0123456789abcdef"));
-    origin.on("/1.ts", ok(FRESH, "pictures"));
-    let daemon = Daemon::new(&origin);
-    for _ in 0..3 {
-        for path in ["p.m3u8", "key", "1.ts"] {
-            daemon.get_with(&format!("/o/{path}"), "Cache-Control: no-cache\r\n").expect(200);
-        }
+    for path in ["/key", "/init", "/1.ts", "/film"] {
+        origin.on(path, ok(FRESH, "content"));
     }
-    assert_eq!(["/p.m3u8", "/key", "/1.ts"].map(|path| origin.count(path)), [3, 3, 1]);
+    let daemon = Daemon::new(&origin);
+    let paths = ["/p.m3u8", "/key", "/init", "/1.ts", "/film"];
+    for path in paths.repeat(3) {
+        daemon.get_with(&format!("/o{path}"), "Cache-Control: no-cache\r\n").expect(200);
+    }
+    assert_eq!(paths.map(|path| origin.count(path)), [3, 3, 1, 1, 3]);
 }
 
 #[test]
