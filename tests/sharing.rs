@@ -355,26 +355,6 @@ fn what_is_shared_with_nobody_is_told_and_given_to_nobody() {
 }
 
 #[test]
-fn a_record_is_not_told_to_who_told_it() {
-    let mut config = config(Share::Any, Role::Device);
-    config.network.verify = vec![Rung::Witness];
-    let mut world = World::new(config);
-    world.play("/p.m3u8");
-    world.play("/1.ts");
-    world.joined();
-    let topic = Digest::of(b"topic");
-    for (peer, ..) in PEERS {
-        world.say(peer, Message::Seek { segment: segment(1), topic });
-    }
-    world.say(2, Message::Record(Box::new(record(segment(1), 2))));
-    world.pass(Duration::from_secs(1));
-    for (peer, ..) in PEERS {
-        let is_told = world.heard.contains(&(peer, "record"));
-        assert_eq!(is_told, peer != 2, "{peer}: {:?}", world.heard);
-    }
-}
-
-#[test]
 fn what_is_shared_in_the_home_stays_there() {
     let told = leaks(config(Share::Home, Role::Device), 100);
     assert!(told.contains(&(1, "block")), "{told:?}");

@@ -7,7 +7,7 @@ use super::report::Counter;
 use super::told::Told;
 use crate::base::digest::Digest;
 use crate::base::limits;
-use crate::base::peer::{PeerId, Role};
+use crate::base::peer::{PeerId, Role, Tier};
 use crate::base::range::ByteRange;
 use crate::base::segment::{BlockSet, SegmentId};
 use crate::engine::caps::work::Work;
@@ -96,7 +96,9 @@ impl Machine {
             return;
         }
         let Some(swarm) = &mut self.swarm else { return };
-        if let Some(told) = swarm.told(have.segment, peer) {
+        // At home it is heard as well that what was said to come has come (`schedule/promise.rs`).
+        let is_far = swarm.links.get(&peer).is_some_and(|link| link.tier != Tier::Home);
+        if let Some(told) = swarm.told(have.segment, peer).filter(|_| is_far) {
             told.theirs = have.here;
         }
         swarm.scheduler.on_have(peer, have, self.now);
@@ -112,12 +114,7 @@ impl Machine {
         let date = self.date();
         let Some(swarm) = &mut self.swarm else { return };
         let differs = swarm.verifier.differs(&record);
-        let verdict = swarm.verifier.on_record(record, date, self.now);
-        let is_theirs = matches!(verdict, Verdict::New | Verdict::Known | Verdict::Overrules);
-        if let Some(told) = swarm.told(segment, peer).filter(|_| is_theirs) {
-            told.record = true;
-        }
-        match verdict {
+        match swarm.verifier.on_record(record, date, self.now) {
             Verdict::New => {
                 self.report.add(Counter::Records, 1);
                 if !swarm.downloads.contains_key(&segment.resource) {
