@@ -261,10 +261,7 @@ impl World {
             self.say(peer, Message::Seek { segment, topic });
         }
         if played {
-            let mut record = record(segment, u8::try_from(peer).unwrap());
-            record.statement.expires = self.expires;
-            let record =
-                Record::sign(record.statement, &pair(u8::try_from(peer).unwrap())).unwrap();
+            let record = record_until(self.expires, segment, u8::try_from(peer).unwrap());
             self.say(peer, Message::Record(Box::new(record)));
             let (here, coming) = (blocks, BlockSet::NONE);
             self.say(peer, Message::Have { segment, here, coming, hops: 0 });
@@ -299,6 +296,10 @@ fn of_segments(message: &Message) -> impl Iterator<Item = &'static str> {
 }
 
 fn record(segment: SegmentId, signer: u8) -> Record {
+    record_until(Date(1_800_050_000), segment, signer)
+}
+
+fn record_until(expires: Date, segment: SegmentId, signer: u8) -> Record {
     let blocks = [0, 65_536, 131_072_u64].map(|start| Digest([start as u8; 32])).to_vec();
     let statement = Statement {
         segment,
@@ -308,7 +309,7 @@ fn record(segment: SegmentId, signer: u8) -> Record {
         last_modified: String::new(),
         lifetime: Duration::from_secs(3600),
         blocks,
-        expires: Date(1_800_050_000),
+        expires,
     };
     Record::sign(statement, &pair(signer)).unwrap()
 }
@@ -614,8 +615,7 @@ fn a_publishers_records_that_do_not_count_are_told_and_asked_for_no_more() {
 
 /// A record that counts no more.
 fn over(number: u8) -> Record {
-    let statement = record(segment(number), 5).statement;
-    Record::sign(Statement { expires: Date(1_700_000_000), ..statement }, &pair(5)).unwrap()
+    record_until(Date(1_700_000_000), segment(number), 5)
 }
 
 #[test]

@@ -145,10 +145,10 @@ impl Network {
         let mappings = Rc::new(Mappings::new(port));
         let (run, mapped) = (Rc::clone(&self.run), Rc::clone(&mappings));
         let task = tasks::spawn(&self.executor, async move {
-            let tell = |address: SocketAddr| {
-                match address.port() {
-                    0 => log::info!("the router lets nobody in any more"),
-                    port => log::info!("the router lets others in at port {port}"),
+            let tell = |address: Option<SocketAddr>| {
+                match address.map(|address| address.port()) {
+                    None => log::info!("the router lets nobody in any more"),
+                    Some(port) => log::info!("the router lets others in at port {port}"),
                 }
                 run.submit(Input::Peer(Box::new(Peering::Mapped { address })));
             };

@@ -54,10 +54,10 @@ pub enum Peering {
         /// The link goes over UDP: others can reach the peer there.
         is_udp: bool,
     },
-    /// A router has mapped a port of its own to this node.
+    /// A router has mapped a port of its own to this node, or does no more.
     Mapped {
         /// Where others can reach it.
-        address: SocketAddr,
+        address: Option<SocketAddr>,
     },
     /// A link could not be made.
     Failed {

@@ -37,11 +37,11 @@ impl Machine {
         }
     }
 
-    /// A router lets others in by a port of its own.
-    pub(super) fn on_mapped(&mut self, address: SocketAddr) {
+    /// A router lets others in by a port of its own, or does no more.
+    pub(super) fn on_mapped(&mut self, address: Option<SocketAddr>) {
         let Some(swarm) = &mut self.swarm else { return };
         // One behind another router maps an address that nobody outside can reach.
-        swarm.reach.on_mapped(is_outside(address.ip()).then_some(address));
+        swarm.reach.on_mapped(address.filter(|address| is_outside(address.ip())));
         self.draw_near();
     }
 

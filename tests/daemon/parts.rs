@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::daemon::{Daemon, Setup};
 use super::origin::{Origin, Script, bytes, file, ok, reply};
+use super::player::Player;
 
 const FRESH: &str = "Cache-Control: max-age=60";
 const LENGTH: usize = 12_000_000;
@@ -183,8 +184,20 @@ fn however_small_the_memory_bodies_reach_their_players_whole() {
     }
 }
 
-#[test]
+/// A player with `got` in hand reads the rest, and rests so many milliseconds after each part.
 #[allow(clippy::disallowed_methods, reason = "a slow player is one that sleeps")]
+fn plays(player: &mut Player, mut got: Vec<u8>, (body, pause): (&[u8], u64), who: &str) {
+    while got.len() < body.len() {
+        let count = (body.len() - got.len()).min(100_000);
+        let part = player.exactly(count).unwrap_or_default();
+        assert_eq!(part.len(), count, "{who} is cut after {}", got.len());
+        got.extend_from_slice(&part);
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+    }
+    assert!(got == body, "{who}");
+}
+
+#[test]
 fn slow_players_of_what_cannot_be_asked_for_in_parts_lose_nothing() {
     let body = bytes(7, 20_000_000);
     let origin = Origin::new();
@@ -199,15 +212,7 @@ fn slow_players_of_what_cannot_be_asked_for_in_parts_lose_nothing() {
                 let mut player = daemon.connect();
                 player.ask(path, "");
                 player.head();
-                let mut got = Vec::new();
-                while got.len() < body.len() {
-                    let count = (body.len() - got.len()).min(100_000);
-                    let part = player.exactly(count).unwrap_or_default();
-                    assert_eq!(part.len(), count, "{path} is cut after {}", got.len());
-                    got.extend_from_slice(&part);
-                    std::thread::sleep(std::time::Duration::from_millis(pause));
-                }
-                assert!(got == *body, "{path}");
+                plays(&mut player, Vec::new(), (body, pause), path);
             });
         }
     });
@@ -215,7 +220,6 @@ fn slow_players_of_what_cannot_be_asked_for_in_parts_lose_nothing() {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "a slow player is one that sleeps")]
 fn players_far_apart_in_a_film_that_has_no_parts_each_get_it() {
     let body = bytes(7, 40_000_000);
     for tag in ["", "ETag: \"strong\""] {
@@ -229,16 +233,9 @@ fn players_far_apart_in_a_film_that_has_no_parts_each_get_it() {
                     player.ask("/o/f", lines);
                     player.head();
                     let begun = if number == 0 { 20_000_000 } else { 0 };
-                    let mut got = player.exactly(begun).unwrap_or_default();
+                    let got = player.exactly(begun).unwrap_or_default();
                     scope.spawn(move || {
-                        while got.len() < body.len() {
-                            let count = (body.len() - got.len()).min(100_000);
-                            let part = player.exactly(count).unwrap_or_default();
-                            assert_eq!(part.len(), count, "{number} is cut after {}", got.len());
-                            got.extend_from_slice(&part);
-                            std::thread::sleep(std::time::Duration::from_millis(pause));
-                        }
-                        assert!(got == *body, "{number}");
+                        plays(&mut player, got, (body, pause), &number.to_string());
                     });
                 }
             });

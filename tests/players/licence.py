@@ -6,10 +6,11 @@ They may not: each was asked for by POST, for one session of one player.
 import base64
 import http.server
 import json
-import threading
+
+from serving import Served
 
 
-class LicenceServer:
+class LicenceServer(Served):
     """Gives `key` to who asks on `url` for `key_id`; `seen` has (method, path and query, body) of every request. A context manager."""
 
     def __init__(self, key, key_id):
@@ -45,14 +46,4 @@ class LicenceServer:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)

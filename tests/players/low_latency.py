@@ -12,6 +12,8 @@ import threading
 import time
 import urllib.parse
 
+from serving import Served
+
 PART = 0.4
 PARTS = 5
 LISTED = 6
@@ -32,7 +34,7 @@ class Stream:
         time.sleep(max(0.0, self.begin + (part + 1) * PART - time.monotonic()) + 0.002)
 
 
-class LowLatencyOrigin:
+class LowLatencyOrigin(Served):
     """Serves a fragmented file on `url`; `seen` has (time, path and query) of every request. A context manager."""
 
     def __init__(self, file):
@@ -53,17 +55,7 @@ class LowLatencyOrigin:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
     def answer(self, handler):
         with self.lock:

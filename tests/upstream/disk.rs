@@ -109,16 +109,20 @@ fn what_is_on_disk_is_served_after_a_kill_without_the_origin() {
     assert_eq!(status["disk_fault"], serde_json::Value::Null, "{status}");
 }
 
+/// A pipe without a writer opens never, as files on a disk that hangs.
+fn hang(folder: &Path) {
+    for file in files(folder) {
+        std::fs::remove_file(&file).expect("own file");
+        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
+    }
+}
+
 #[test]
 fn a_disk_that_does_not_answer_keeps_nobody_waiting() {
     let (origin, bodies, folder) = filled();
     let node = node(&origin, &folder.0, "");
     node.logged(&["disk cache: 32 slices found"]);
-    // A pipe without a writer opens never, as files on a disk that hangs.
-    for file in files(&folder.0) {
-        std::fs::remove_file(&file).expect("own file");
-        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
-    }
+    hang(&folder.0);
     let began = Instant::now();
     for (number, body) in bodies.iter().enumerate() {
         node.get(&path(number)).is(body);
@@ -134,10 +138,7 @@ fn who_leaves_a_disk_that_does_not_answer_leaves_few_threads_with_it() {
     let (origin, bodies, folder) = filled();
     let node = node(&origin, &folder.0, "");
     node.logged(&["disk cache: 32 slices found"]);
-    for file in files(&folder.0) {
-        std::fs::remove_file(&file).expect("own file");
-        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRUSR).expect("a pipe");
-    }
+    hang(&folder.0);
     for number in 0..8 {
         let mut leaves = TcpStream::connect(("127.0.0.1", node.port)).expect("the node listens");
         let head = format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path(number));

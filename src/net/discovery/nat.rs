@@ -41,16 +41,15 @@ impl Mappings {
         Self { port, nonce, held: RefCell::default(), gateway: RefCell::default() }
     }
 
-    /// Asks for the port and keeps it; tells where others can reach it each time that changes, and
-    /// an address of nobody once they cannot.
-    pub async fn run(&self, tell: impl Fn(SocketAddr)) {
+    /// Asks for the port and keeps it; tells where others can reach it each time that changes.
+    pub async fn run(&self, tell: impl Fn(Option<SocketAddr>)) {
         let (mut told, mut pause) = (None, limits::meeting::NAT_RETRY.0);
         loop {
             let kept = self.keep().await;
             // Where it fails the router may be another one: what the last one gave is worth
             // nothing there.
             let address = kept.as_ref().ok().and_then(|(address, _)| *address);
-            if let Some(address) = news(&mut told, address) {
+            if changes(&mut told, address) {
                 tell(address);
             }
             match kept {
@@ -197,10 +196,9 @@ impl Mappings {
     }
 }
 
-/// What is to be told of where the port is mapped now.
-fn news(told: &mut Option<SocketAddr>, now: Option<SocketAddr>) -> Option<SocketAddr> {
-    let before = core::mem::replace(told, now);
-    (before != now).then_some(now.unwrap_or(NOWHERE))
+/// Whether it is another address than was told last, or none where there was one.
+fn changes(told: &mut Option<SocketAddr>, now: Option<SocketAddr>) -> bool {
+    core::mem::replace(told, now) != now
 }
 
 fn both(by_pcp: &io::Error, by_upnp: &io::Error) -> io::Error {
@@ -232,9 +230,6 @@ fn gateway(routes: &str) -> Option<Ipv4Addr> {
     })
 }
 
-/// No address of anybody.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-
 /// Where routers listen for both protocols.
 const PORT: u16 = 5351;
 
@@ -254,14 +249,13 @@ mod tests {
         assert_eq!(gateway(routes), Some(Ipv4Addr::new(192, 168, 1, 1)));
         assert_eq!(gateway("Iface Destination Gateway\neth0 0001A8C0 00000000\n"), None);
     }
-
     #[test]
     fn what_a_router_does_not_keep_is_told() {
         let (mut told, ours) = (None, SocketAddr::from(([192, 0, 2, 7], 8644)));
-        assert_eq!(news(&mut told, None), None);
-        assert_eq!(news(&mut told, Some(ours)), Some(ours));
-        assert_eq!(news(&mut told, Some(ours)), None);
-        assert_eq!(news(&mut told, None), Some(NOWHERE));
-        assert_eq!(news(&mut told, None), None);
+        for (now, is_told) in
+            [(None, false), (Some(ours), true), (Some(ours), false), (None, true), (None, false)]
+        {
+            assert_eq!(changes(&mut told, now), is_told, "{now:?}");
+        }
     }
 }

@@ -97,20 +97,26 @@ impl Gate {
 
     /// The fields that let a web page read an answer (Fetch standard, CORS protocol).
     pub fn cors(&self, fields: &Fields) -> String {
-        let cors = &self.player.cors;
-        // A browser must not give one page what it keeps for another, or for none.
-        let vary = if cors.iter().all(|allowed| allowed == "*") { "" } else { "Vary: Origin\r\n" };
-        let origin = fields.first("origin");
-        let named = origin.filter(|origin| cors.iter().any(|allowed| allowed == origin));
-        let any = origin.filter(|_| cors.iter().any(|allowed| allowed == "*"));
-        match (named, any) {
-            (Some(origin), _) => format!(
+        self.allowed(fields).unwrap_or_else(|| self.vary().to_owned())
+    }
+
+    /// The same; none where its page may not read it, or no page asks.
+    fn allowed(&self, fields: &Fields) -> Option<String> {
+        let (origin, vary) = (fields.first("origin")?, self.vary());
+        let has = |page: &str| self.player.cors.iter().any(|allowed| allowed == page);
+        if has(origin) {
+            return Some(format!(
                 "Access-Control-Allow-Origin: {origin}\r\n{vary}\
                  Access-Control-Allow-Credentials: true\r\n{EXPOSED}{TOLD}\r\n"
-            ),
-            (None, Some(_)) => format!("Access-Control-Allow-Origin: *\r\n{vary}{EXPOSED}\r\n"),
-            (None, None) => vary.to_owned(),
+            ));
         }
+        has("*").then(|| format!("Access-Control-Allow-Origin: *\r\n{vary}{EXPOSED}\r\n"))
+    }
+
+    /// A browser must not give one page what it keeps for another, or for none.
+    fn vary(&self) -> &'static str {
+        let are_alike = self.player.cors.iter().all(|allowed| allowed == "*");
+        if are_alike { "" } else { "Vary: Origin\r\n" }
     }
 
     /// The fields that answer a preflight; none where the request is no preflight.
@@ -119,10 +125,9 @@ impl Gate {
         if head.method != "OPTIONS" {
             return None;
         }
-        let mut answer = self.cors(&head.fields);
-        if !answer.starts_with("Access") || !is_token(method) {
+        let Some(mut answer) = self.allowed(&head.fields).filter(|_| is_token(method)) else {
             return Some(String::new());
-        }
+        };
         answer.push_str(&format!("Access-Control-Allow-Methods: {method}\r\n"));
         if let Some(wanted) = head.fields.first("access-control-request-headers") {
             answer.push_str(&format!("Access-Control-Allow-Headers: {wanted}\r\n"));
