@@ -22,7 +22,7 @@ struct World {
     machine: Machine,
     now: Instant,
     exchanges: u64,
-    /// What the origin is asked for and has not answered.
+    /// What the origin is asked for and has not answered; of a range, with its bytes behind `#`.
     open: Vec<(FetchId, String)>,
     /// What was cancelled.
     ended: Vec<String>,
@@ -46,7 +46,11 @@ impl World {
         self.machine.handle(input, self.now);
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Fetch(order) => self.open.push((order.fetch, order.locator.target)),
+                Output::Fetch(order) => {
+                    let range = order.fields.first("range").map(|it| it.replace("bytes=", "#"));
+                    let target = order.locator.target + &range.unwrap_or_default();
+                    self.open.push((order.fetch, target));
+                }
                 Output::Cancel { fetch } => {
                     let place = self.open.iter().position(|(id, _)| *id == fetch).unwrap();
                     self.ended.push(self.open.remove(place).1);
@@ -59,8 +63,12 @@ impl World {
     fn ask(&mut self, target: &str) -> ExchangeId {
         self.exchanges += 1;
         let exchange = ExchangeId(self.exchanges);
+        let (target, range) = target.split_once('#').unwrap_or((target, ""));
         let locator = Locator { origin: OriginId(0), target: target.into() };
-        let fields = Fields::default();
+        let mut fields = Fields::default();
+        if !range.is_empty() {
+            fields.set("Range", format!("bytes={range}"));
+        }
         let request = Request { exchange, method: "GET".into(), locator, fields, body: None };
         self.turn(Input::Request(request));
         exchange
@@ -76,14 +84,19 @@ impl World {
         let asked = Locator { origin: OriginId(0), target: target.into() };
         let url = Url::parse(&format!("https://cdn.example{target}")).unwrap();
         let source = Source { url: &url, asked: &asked, places: &config().places() };
-        let text = playlist();
+        let text = if target.starts_with("/film/") { film() } else { playlist() };
         let is_list = target.ends_with(".m3u8");
         let plan = is_list.then(|| read(Format::Hls, text.as_bytes(), &source).plan).flatten();
-        let fields: Fields =
+        let mut fields: Fields =
             [("Cache-Control", "max-age=3600"), ("ETag", "\"1\"")].into_iter().collect();
+        let range = target.split_once('#').map(|(_, range)| range);
+        if let Some(range) = range {
+            fields.set("Content-Range", format!("bytes {range}/{}", 99 * SEGMENT));
+        }
+        let status = if range.is_some() { 206 } else { 200 };
         let arrival = Arrival {
             fetch,
-            head: ResponseHead { version: Version::Http11, status: 200, fields },
+            head: ResponseHead { version: Version::Http11, status, fields },
             length: Some(if is_list { text.len() as u64 } else { SEGMENT }),
             to_close: false,
             requested: self.now,
@@ -100,7 +113,13 @@ impl World {
         self.begin(target);
         let place = self.open.iter().position(|(_, asked)| asked == target).unwrap();
         let fetch = self.open.remove(place).0;
-        let upto = if target.ends_with(".m3u8") { playlist().len() as u64 } else { SEGMENT };
+        let part = target.split_once('#').and_then(|(_, range)| range.split_once('-'));
+        let upto = match part {
+            Some((_, last)) => last.parse::<u64>().unwrap() + 1,
+            None if target == "/film/p.m3u8" => film().len() as u64,
+            None if target.ends_with(".m3u8") => playlist().len() as u64,
+            None => SEGMENT,
+        };
         self.turn(Input::Received { fetch, upto, waited: false });
         self.turn(Input::Ended { fetch, end: Ok(()) });
     }
@@ -150,6 +169,46 @@ fn playlist() -> String {
     let mut text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n".to_owned();
     (0..99).for_each(|number| text.push_str(&format!("#EXTINF:4,\n{number}.ts\n")));
     text + "#EXT-X-ENDLIST\n"
+}
+
+/// The same in one file.
+fn film() -> String {
+    let mut text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n".to_owned();
+    let part =
+        |number| format!("#EXTINF:4,\n#EXT-X-BYTERANGE:{SEGMENT}@{}\nfilm.ts\n", number * SEGMENT);
+    (0..99).for_each(|number| text.push_str(&part(number)));
+    text + "#EXT-X-ENDLIST\n"
+}
+
+#[test]
+fn of_a_film_in_one_file_the_next_part_is_here_too() {
+    let mut world = World::new();
+    let player = world.ask("/film/p.m3u8");
+    world.answer("/film/p.m3u8");
+    world.leave(player);
+    world.plays("/film/film.ts#0-999999");
+    world.pass(1000);
+    // To the border of a block, so that no byte is asked for twice.
+    assert_eq!(world.asked(), ["/film/film.ts#1000000-2031615"]);
+    world.hits("/film/film.ts#1000000-1999999");
+    world.answer("/film/film.ts#1000000-2031615");
+    world.pass(1000);
+    assert_eq!(world.asked(), ["/film/film.ts#2031616-3014655"]);
+}
+
+#[test]
+fn a_player_that_seeks_in_one_file_has_the_line_to_itself() {
+    let mut world = World::new();
+    let player = world.ask("/film/p.m3u8");
+    world.answer("/film/p.m3u8");
+    world.leave(player);
+    world.plays("/film/film.ts#0-999999");
+    world.pass(1000);
+    world.begin("/film/film.ts#1000000-2031615");
+    world.ask("/film/film.ts#50000000-50999999");
+    world.pass(1000);
+    assert_eq!(world.asked(), ["/film/film.ts#50000000-51052543"]);
+    assert_eq!(world.ended, ["/film/film.ts#1000000-2031615"]);
 }
 
 #[test]

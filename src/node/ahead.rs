@@ -80,7 +80,7 @@ impl Machine {
 
     /// What is fetched ahead of players.
     fn ahead(&self) -> impl Iterator<Item = &Fetch> {
-        self.fetches.values().filter(|fetch| fetch.ask.ahead && fetch.ask.fills.is_none())
+        self.fetches.values().filter(|fetch| fetch.ask.ahead && !fetch.ask.is_of_swarm())
     }
 
     /// How many segments a witness fetches at once: as many as keep the line busy over the way to
@@ -166,10 +166,11 @@ impl Machine {
             return;
         }
         let is_unused = |ask: &Ask| {
-            self.timeline.is_left(&ask.locator, ask.span()) && !self.is_asked_for(&ask.key)
+            let range = ask.part.or(ask.span());
+            self.timeline.is_left(&ask.locator, range) && !self.is_asked_for((&ask.key, range))
         };
         let downloads = || self.swarm.iter().flat_map(|swarm| &swarm.downloads);
-        let plain = |fetch: &Fetch| fetch.by == By::Origin && fetch.ask.fills.is_none();
+        let plain = |fetch: &Fetch| fetch.by == By::Origin && !fetch.ask.is_of_swarm();
         let alone = |id: &FetchId| !downloads().any(|(_, other)| other.fetches.contains_key(id));
         let unused = self.fetches.iter().filter(|(id, fetch)| {
             plain(fetch) && fetch.ask.ahead && alone(id) && is_unused(&fetch.ask)
@@ -189,9 +190,13 @@ impl Machine {
         fetches.into_iter().for_each(|id| self.stop(id));
     }
 
-    /// Whether a player is being answered with a resource.
-    fn is_asked_for(&self, key: &Key) -> bool {
-        self.exchanges.values().any(|exchange| exchange.key == *key)
+    /// Whether a player is being answered with a resource, or with bytes of this range of it.
+    fn is_asked_for(&self, (key, range): (&Key, Option<ByteRange>)) -> bool {
+        let meets = |exchange: &Exchange| {
+            let both = range.zip(exchange.span());
+            both.is_none_or(|(range, asked)| !range.overlap(asked).is_empty())
+        };
+        self.exchanges.values().any(|exchange| exchange.key == *key && meets(exchange))
     }
 
     /// Takes note of a player that left before it had all that it was promised.
@@ -212,7 +217,8 @@ impl Machine {
             super::serve::hole(entry, whole).is_none()
         });
         let same = |fetch: &Fetch| fetch.ask.key == key && range.is_none();
-        if here || (range.is_some() && stored.is_some()) || self.fetches.values().any(same) {
+        let part = range.zip(stored.map(|entry| entry.row));
+        if here || self.fetches.values().any(same) || part.is_some() && self.is_witness() {
             return;
         }
         if self.is_witness() && self.is_judged(&key) {
@@ -227,18 +233,23 @@ impl Machine {
         let mut ask = Ask::alone(key, locator, fields);
         ask.spec = range.map(|range| Spec::Span(range.start, range.end.saturating_sub(1)));
         self.report.add(Counter::Prefetches, 1);
-        if let Some((resource, kin, target)) = self.may_ask_peers(&ask) {
+        let shared = self.may_ask_peers(&ask);
+        if shared.is_some() {
             // Who signs it takes it now, not only when the player comes there.
             self.tell_witnesses(&ask.locator);
-            let long = if duration.is_zero() { target } else { duration };
-            let held = self.timeline.held(&ask.locator, range, self.now).unwrap_or_default();
-            // It is played when all before it is; the player asks for it somewhat earlier.
-            let within = held + long.saturating_mul(between);
-            let at = self.now + within.max(limits::swarm::PLAYING_DUE);
-            let due = Due { at, dry: at, plays: long, urgent: false };
-            return self.download(ask, None, (resource, kin, due));
         }
-        self.begin(ask, None);
+        let target = shared.map_or(Duration::ZERO, |(.., target)| target);
+        let long = if duration.is_zero() { target } else { duration };
+        let held = self.timeline.held(&ask.locator, range, self.now).unwrap_or_default();
+        // It is played when all before it is; the player asks for it somewhat earlier.
+        let within = held + long.saturating_mul(between);
+        let at = self.now + within.max(limits::swarm::PLAYING_DUE);
+        let due = Due { at, dry: at, plays: long, urgent: false };
+        match (part, shared) {
+            (Some((range, row)), _) => self.grow_ahead(ask, (row, range), due),
+            (None, Some((resource, kin, _))) => self.download(ask, None, (resource, kin, due)),
+            (None, None) => drop(self.begin(ask, None)),
+        }
     }
 
     /// How soon a segment is due that a player waits for.

@@ -35,6 +35,8 @@ pub(super) struct Download {
     pub(super) row: Option<RowId>,
     /// Whether that head is a record's own.
     pub(super) is_vouched: bool,
+    /// Whether its row was there before, and this brings a part of it.
+    pub(super) grows: bool,
     /// Bytes of the whole resource, once they are known.
     pub(super) length: Option<u64>,
     /// The fetch that players wait for while nothing is known yet.
@@ -65,7 +67,7 @@ pub(super) struct Download {
 
 impl Download {
     /// Of nothing yet, for a resource of a topic.
-    fn new((ask, topic): (Ask, Digest), due: Due, begun: Instant) -> Self {
+    pub(super) fn new((ask, topic): (Ask, Digest), due: Due, begun: Instant) -> Self {
         Self {
             ask,
             topic,
@@ -73,6 +75,7 @@ impl Download {
             due,
             row: None,
             is_vouched: false,
+            grows: false,
             length: None,
             waits: None,
             holes: Map::new(),
@@ -268,10 +271,10 @@ impl Machine {
         }
         self.on_response(id, &arrival);
         self.forget(id);
-        let row = self.row_of(resource);
-        if row.is_none() {
+        match self.row_of(resource) {
+            Some(row) => self.change_row(row, |row| row.vouched = true),
             // It may not be kept here, or finds no room: the origin is asked plainly.
-            self.end_download(resource);
+            None => self.end_download(resource),
         }
     }
 

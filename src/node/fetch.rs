@@ -34,6 +34,8 @@ pub(super) struct Ask {
     pub(super) asker: Option<ExchangeId>,
     /// The range that is asked for.
     pub(super) spec: Option<Spec>,
+    /// The listed range of which it brings ahead what is missing.
+    pub(super) part: Option<ByteRange>,
     /// The row whose hole the answer fills.
     pub(super) fills: Option<RowId>,
     /// The stored response that the origin is to confirm.
@@ -124,6 +126,7 @@ impl Ask {
             fields,
             asker: Some(exchange.request.exchange),
             spec: None,
+            part: None,
             fills: None,
             validates: None,
             shared: false,
@@ -167,6 +170,7 @@ impl Ask {
             fields,
             asker: None,
             spec: None,
+            part: None,
             fills: None,
             validates: None,
             shared: true,

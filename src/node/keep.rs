@@ -243,7 +243,9 @@ impl Machine {
             let whole = entry.length.is_some_and(|length| {
                 super::serve::hole(entry, ByteRange::new(0, length)).is_none()
             });
-            !whole && (entry.length.is_none() || super::serve::if_range(entry).is_none())
+            let joins = super::serve::if_range(entry).is_some();
+            let vouched = self.rows.get(&row).is_some_and(|row| row.vouched);
+            !whole && (entry.length.is_none() || !joins && !vouched)
         });
         let written = self.rows.get(&row).is_some_and(|row| row.writers > 0);
         if useless && !written {

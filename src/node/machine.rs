@@ -107,6 +107,8 @@ pub(super) struct Row {
     pub(super) came: Instant,
     /// Whether the index knows it.
     pub(super) stored: bool,
+    /// Whether a record's head began it: what is in it is as records say.
+    pub(super) vouched: bool,
     /// Whether it goes with the last who has to do with it, whatever the index knows.
     pub(super) passes: bool,
 }

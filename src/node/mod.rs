@@ -27,6 +27,7 @@ pub mod memo;
 pub mod neighbours;
 pub mod overview;
 pub mod pace;
+pub mod parts;
 pub mod peering;
 mod policy;
 pub mod proving;

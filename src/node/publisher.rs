@@ -9,6 +9,9 @@ use super::report::{Counter, FaultKind};
 use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
+use crate::base::range::RangeSet;
+use crate::base::segment::SegmentId;
+use crate::base::time::Instant;
 use crate::config::model::Rung;
 use crate::engine::cache::index::Key;
 use crate::engine::verify::judge::Verdict;
@@ -16,16 +19,26 @@ use crate::wire::record::Record;
 use crate::wire::record_file;
 
 impl Machine {
-    /// Asks the origin for the record file of a resource that begins to be wanted.
+    /// Asks the origin for the record file of a resource, where no record of what is wanted of it
+    /// is here.
     pub(super) fn ask_publisher(&mut self, resource: Digest) {
         if self.config.network.trusted(Rung::Publisher).is_empty() {
             return;
         }
-        let Some(swarm) = &self.swarm else { return };
-        let Some(download) = swarm.downloads.get(&resource).filter(|d| d.length.is_none()) else {
+        let downloads = self.swarm.as_ref().map(|swarm| &swarm.downloads);
+        let Some(download) = downloads.and_then(|it| it.get(&resource)) else { return };
+        let wanted = download.wanted.clone();
+        if self.use_filed(resource, &wanted) {
             return;
-        };
+        }
+        let Some(swarm) = &self.swarm else { return };
+        let Some(download) = swarm.downloads.get(&resource) else { return };
+        let open = |segment: &SegmentId| swarm.verifier.record(*segment).is_none();
         let locator = record_file::beside(&download.ask.locator);
+        let is_asked = self.fetches.values().any(|it| it.ask.records && it.ask.locator == locator);
+        if is_asked || !download.segments(resource).iter().any(open) {
+            return;
+        }
         let rests =
             |(misses, until): &(u8, _)| *misses >= limits::record::UNSIGNED && self.now < *until;
         if swarm.unsigned.get(&locator.origin).is_some_and(rests) {
@@ -66,14 +79,37 @@ impl Machine {
             return;
         }
         swarm.unsigned.remove(&origin);
-        let wanted = |record: &&Record| {
+        let Some(resource) = asked else { return };
+        let Some(download) = swarm.downloads.get(&resource) else { return };
+        let records = &arrival.records;
+        let wanted = download.wanted.clone();
+        if records.iter().any(|it| wanted.len_in(it.statement.segment.window()) == 0) {
+            swarm.filed.keep(resource, (records.clone(), self.now));
+        }
+        self.take_up(records, &wanted);
+    }
+
+    /// Takes up what the record file that was read has of what is wanted; false where no such file
+    /// was.
+    pub(super) fn use_filed(&mut self, resource: Digest, wanted: &RangeSet) -> bool {
+        let Some(swarm) = &mut self.swarm else { return false };
+        let Some(records) = swarm.filed.take(resource) else { return false };
+        self.take_up(&records, wanted);
+        if let Some(swarm) = &mut self.swarm {
+            swarm.filed.keep(resource, (records, self.now));
+        }
+        true
+    }
+
+    /// Judges the records of what is wanted. Each costs a signature: those of a film wait.
+    fn take_up(&mut self, records: &[Record], wanted: &RangeSet) {
+        let date = self.date();
+        let Some(swarm) = &self.swarm else { return };
+        let records = records.iter().filter(|record| {
             let segment = record.statement.segment;
-            let download = swarm.downloads.get(&segment.resource);
-            download.is_some_and(|d| d.wanted.len_in(segment.window()) > 0)
-        };
-        // Each costs a signature: those of a film wait until they are wanted.
-        let wanted = arrival.records.iter().filter(wanted).take(limits::record::RECORDS_AT_ONCE);
-        for record in wanted.collect::<Vec<_>>() {
+            wanted.len_in(segment.window()) > 0 && swarm.verifier.record(segment).is_none()
+        });
+        for record in records.take(limits::record::RECORDS_AT_ONCE).collect::<Vec<_>>() {
             let segment = record.statement.segment;
             let Some(swarm) = &mut self.swarm else { return };
             if swarm.verifier.on_record(record.clone(), date, self.now) == Verdict::New {
@@ -81,6 +117,36 @@ impl Machine {
                 self.on_new_record(segment);
             }
         }
+    }
+}
+
+/// Record files that were read, of resources with more segments than were wanted at once: films in
+/// one file. With each, when it was used last.
+#[derive(Default)]
+pub(super) struct Filed(Vec<(Digest, Vec<Record>, Instant)>);
+
+impl Filed {
+    /// Keeps a file, and of those before it as many as there is room for.
+    fn keep(&mut self, resource: Digest, (records, now): (Vec<Record>, Instant)) {
+        drop(self.take(resource));
+        self.0.push((resource, records, now));
+        let blocks = |(_, records, _): &(_, Vec<Record>, _)| {
+            records.iter().map(|it| it.statement.blocks.len()).sum::<usize>()
+        };
+        let bytes = |filed: &Self| filed.0.iter().map(blocks).sum::<usize>() * size_of::<Digest>();
+        while self.0.len() > 1 && bytes(self) > limits::record::RECORDS_READ {
+            self.0.remove(0);
+        }
+    }
+
+    fn take(&mut self, resource: Digest) -> Option<Vec<Record>> {
+        let place = self.0.iter().position(|(of, ..)| *of == resource)?;
+        Some(self.0.remove(place).1)
+    }
+
+    /// Lets go of what nobody has used for a while.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.0.retain(|(.., used)| now - *used < limits::record::UNSIGNED_REST);
     }
 }
 

@@ -90,8 +90,9 @@ impl Machine {
         let wanted = part.bytes().filter(|_| content);
         let gap = wanted.and_then(|wanted| hole(entry, wanted));
         let here = wanted.map_or(0, |wanted| entry.present.len_in(wanted));
-        if let Some(gap) = gap {
-            let whole = wanted.is_some_and(|wanted| self.may_be_whole(row, (wanted, gap)));
+        if let (Some(gap), Some(wanted)) = (gap, wanted) {
+            self.look_up(row, wanted);
+            let whole = self.may_be_whole(row, (wanted, gap));
             if !whole || !self.fill(id, (row, gap), Bring::Streams) {
                 // Nothing says that two parts belong together: the whole is asked for anew.
                 self.drop_entry(row);
@@ -255,6 +256,9 @@ impl Machine {
         }
         if let Some(fetch) = self.filling(row, gap.start, by) {
             self.join(id, fetch);
+            return true;
+        }
+        if by == Bring::Streams && self.grow_for(id, (row, gap)) {
             return true;
         }
         let (Some(exchange), Some(entry)) = (self.exchanges.get(&id), self.index.entry(row)) else {

@@ -10,6 +10,7 @@ use super::machine::Machine;
 use super::peering::{Parting, PeerOrder, Peering};
 use super::policy::Kin;
 use super::proving::Proving;
+use super::publisher::Filed;
 use super::report::Counter;
 use super::shadow::Shadow;
 use super::sums::Sums;
@@ -85,6 +86,8 @@ pub(super) struct Swarm {
     pub(super) looked: Instant,
     /// Origins that had no record file, how often, and until when they are left alone.
     pub(super) unsigned: Map<OriginId, (u8, Instant)>,
+    /// Record files of films that are played.
+    pub(super) filed: Filed,
     /// Streams whose segments may not be kept, so that no peer can have them.
     pub(super) unkept: Set<Digest>,
     /// Topics whose records were seen to be of other content than the origin has, until when.
@@ -161,6 +164,7 @@ impl Swarm {
             shadows: Map::new(),
             looked: Instant::default(),
             unsigned: Map::new(),
+            filed: Filed::default(),
             unkept: Set::new(),
             doubted: Map::new(),
             vain: Map::new(),
@@ -290,6 +294,7 @@ impl Machine {
             if self.now - swarm.looked >= limits::record::EXPIRE {
                 swarm.looked = self.now;
                 swarm.verifier.expire(date, self.now);
+                swarm.filed.expire(self.now);
             }
         }
         self.refresh_shadows();

@@ -89,7 +89,11 @@ impl Machine {
                 self.ask_runs(segment, (row, length), blocks);
             }
             (Some(row), Some(length), None) => {
-                self.ask_runs(segment, (row, length), segment.blocks(length));
+                // Of a file that is played by ranges, no more than these.
+                let all = segment.blocks(length);
+                let blocks =
+                    if download.grows { segment.touching(all, &download.wanted) } else { all };
+                self.ask_runs(segment, (row, length), blocks);
             }
             _ => self.fetch_parked(segment),
         }
@@ -261,11 +265,12 @@ impl Machine {
         let segment = SegmentId::holding(resource, gap.start);
         let Some(swarm) = &mut self.swarm else { return false };
         let known = swarm.verifier.record(segment).is_some();
-        if passed && !known && self.index.entry(row).and_then(if_range).is_some() {
+        let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
+        let joins = self.index.entry(row).and_then(if_range).is_some();
+        if passed && !known && joins && !download.grows {
             // Without a record the swarm could only fetch all of it once more.
             return false;
         }
-        let Some(download) = swarm.downloads.get_mut(&resource) else { return false };
         download.holes.insert(id, gap.start);
         download.due.hasten(due);
         download.ends = download.ends.min(self.now.max(due.at) + limits::swarm::HOLE_TIME);
@@ -292,20 +297,6 @@ impl Machine {
             download.wanted.insert(gap);
         }
         download.wanted.run_end(gap.start) > gap.start
-    }
-
-    /// Whether what of a range is missing comes by a download that can join parts, since a record
-    /// proves each.
-    pub(super) fn is_proven(&self, row: RowId, wanted: ByteRange) -> bool {
-        let Some(swarm) = &self.swarm else { return false };
-        let Some(resource) = swarm.rows.get(&row).copied() else { return false };
-        let download = swarm.downloads.get(&resource);
-        let Some(download) = download.filter(|download| download.row == Some(row)) else {
-            return false;
-        };
-        let last = wanted.end.saturating_sub(1).max(wanted.start);
-        let known = |at| swarm.verifier.record(SegmentId::holding(resource, at)).is_some();
-        known(wanted.start) && (download.wanted.covers(wanted) || known(last))
     }
 
     /// When the rest of what an exchange reads is due: a player that holds enough can wait.

@@ -73,6 +73,19 @@ fn four_devices_that_watch_a_film_fetch_it_little_more_than_once() {
 }
 
 #[test]
+fn a_film_in_one_file_that_is_played_by_ranges_is_shared_too() {
+    let (measure, _) = measure(Stage {
+        live: false,
+        one_file: true,
+        one_home: true,
+        within: Duration::from_secs(60),
+        lasts: Duration::from_secs(180),
+        ..Stage::default()
+    });
+    assert!(measure.copies <= 1.3 && measure.stalls == 0, "{measure:?}");
+}
+
+#[test]
 fn a_film_on_one_line_with_its_witness_is_fetched_little_more_than_once() {
     let (measure, _) = measure(Stage {
         live: false,

@@ -16,6 +16,8 @@ pub struct Stage {
     /// Devices with a player; one witness without a player stands beside them.
     pub devices: usize,
     pub live: bool,
+    /// Whether it is one file that is played by ranges.
+    pub one_file: bool,
     /// Bits a second.
     pub bitrate: u64,
     pub segment: Duration,
@@ -54,6 +56,7 @@ impl Default for Stage {
             seed: 1,
             devices: 4,
             live: true,
+            one_file: false,
             bitrate: 4_000_000,
             segment: Duration::from_secs(4),
             uplink_tenths: 15,
@@ -186,7 +189,7 @@ impl Stage {
             began: Instant::from_micros(START.as_micros() - 600_000_000),
             init: false,
             keys: false,
-            one_file: false,
+            one_file: self.one_file,
             access: Access::Open,
             validator: Validator::Strong,
             anew: None,
