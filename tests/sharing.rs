@@ -578,13 +578,19 @@ fn the_status_says_why_peers_have_no_part_in_a_stream() {
     assert!(unkept.contains("kept"), "{unkept}");
     let playlist = "<MPD mediaPresentationDuration=\"PT60S\"><Period><AdaptationSet>\
         <Representation id=\"a\" bandwidth=\"9\"><BaseURL>f.mp4</BaseURL>\
+        <SegmentBase indexRange=\"9-99\"/></Representation>\
+        <Representation id=\"b\" bandwidth=\"8\"><BaseURL>g.mp4</BaseURL>\
         <SegmentBase indexRange=\"9-99\"/></Representation></AdaptationSet></Period></MPD>";
     let mut world = World { playlist: playlist.into(), ..World::new(device(Share::Any)) };
     world.joined();
     world.play("/p.mpd");
-    world.play("/f.mp4");
-    let files = world.why_not_shared().unwrap();
-    assert!(files.contains("files without a list"), "{files}");
+    for (file, range, sought) in [("/f.mp4", None, false), ("/g.mp4", Some("bytes=0-99"), true)] {
+        world.heard.clear();
+        world.play_with(file, range.map(|range| ("Range", range)).into_iter().collect());
+        let seeks = world.heard.iter().any(|(_, what)| *what == "seek");
+        assert_eq!(seeks, sought, "{range:?} {:?}", world.heard);
+    }
+    assert_eq!(world.why_not_shared(), None);
 }
 
 #[test]

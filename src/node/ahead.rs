@@ -70,7 +70,8 @@ impl Machine {
     /// just after it, while it chooses what to ask for next. A witness fetches several at once.
     pub(super) fn may_fetch_ahead(&self) -> bool {
         let most = if self.is_witness() { self.witness_ahead() } else { 1 };
-        self.now >= self.ahead_from && self.ahead().count() < most && !self.is_awaited()
+        let ahead = self.ahead().count() + self.growing();
+        self.now >= self.ahead_from && ahead < most && !self.is_awaited()
     }
 
     /// Whether a witness may take what a player has reached: beside one that is late, too.
@@ -218,7 +219,7 @@ impl Machine {
         });
         let same = |fetch: &Fetch| fetch.ask.key == key && range.is_none();
         let part = range.zip(stored.map(|entry| entry.row));
-        if here || self.fetches.values().any(same) || part.is_some() && self.is_witness() {
+        if here || self.fetches.values().any(same) || range.is_some() && self.is_witness() {
             return;
         }
         if self.is_witness() && self.is_judged(&key) {
@@ -261,7 +262,8 @@ impl Machine {
         };
         let request = &exchange.request;
         let cmcd = Cmcd::of(&request.locator.target, &request.fields);
-        let told = self.timeline.held(&request.locator, None, self.now).unwrap_or_default();
+        let range = exchange.span();
+        let told = self.timeline.held(&request.locator, range, self.now).unwrap_or_default();
         let held = cmcd.deadline.or(cmcd.buffer).unwrap_or(told.saturating_sub(target));
         let urgent = cmcd.startup || cmcd.starved || held < target / 2;
         let dry = (held * 3 / 4).max(limits::swarm::PLAYING_DUE);

@@ -50,4 +50,5 @@ pub mod trouble;
 mod untold;
 pub mod voting;
 pub mod whole;
+mod windows;
 mod yielding;

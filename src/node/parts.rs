@@ -8,11 +8,12 @@ use super::fetch::Ask;
 use super::machine::Machine;
 use super::policy::Kin;
 use super::serve::{Bring, hole, if_range};
+use super::share::blocks_of;
 use crate::base::digest::Digest;
 use crate::base::id::{ExchangeId, RowId};
 use crate::base::limits;
 use crate::base::range::{ByteRange, RangeSet};
-use crate::base::segment::SegmentId;
+use crate::base::segment::{BlockSet, SegmentId};
 use crate::wire::http::range::Spec;
 
 impl Ask {
@@ -61,6 +62,26 @@ impl Machine {
             let spec = Some(Spec::Span(span.start, span.end - 1));
             self.begin(Ask { part: Some(range), fills: Some(row), spec, ..ask }, None);
         }
+    }
+
+    /// The blocks of a segment that are wanted and neither here nor on their way from the origin.
+    pub(super) fn lacking(&self, segment: SegmentId, (row, length): (RowId, u64)) -> BlockSet {
+        let swarm = self.swarm.as_ref();
+        let download = swarm.and_then(|swarm| swarm.downloads.get(&segment.resource));
+        let Some((entry, download)) = self.index.entry(row).zip(download) else {
+            return BlockSet::NONE;
+        };
+        let mut comes = RangeSet::new();
+        let fetches = download.fetches.keys().filter_map(|id| self.fetches.get(id)?.ask.span());
+        fetches.for_each(|span| comes.insert(span));
+        let wanted = segment.touching(segment.blocks(length), &download.wanted);
+        wanted.less(blocks_of(entry, segment, length)).less(segment.touching(wanted, &comes))
+    }
+
+    /// How many files are fetched ahead: of each, one part after the other.
+    pub(super) fn growing(&self) -> usize {
+        let downloads = self.swarm.iter().flat_map(|swarm| swarm.downloads.values());
+        downloads.filter(|download| download.grows && download.holes.is_empty()).count()
     }
 
     /// Takes up what a record file has on a range of a row, if one was read.

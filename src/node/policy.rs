@@ -136,9 +136,6 @@ impl Machine {
         let Some(reach) = origin.share.reach() else {
             return Some("its origin has share = \"none\"");
         };
-        if listed.in_file {
-            return Some("its renditions are files without a list of segments");
-        }
         let Some(kin) = self.kin_of(listed) else {
             return Some("names of its segments came back for others");
         };

@@ -206,11 +206,14 @@ impl Machine {
             let shadows = self.swarm.iter_mut().flat_map(|swarm| swarm.shadows.values_mut());
             let open = shadows.filter(|shadow| !shadow.open.is_empty() && shadow.live == live);
             let latest = open.max_by_key(|shadow| shadow.asked);
-            let Some(reached) = latest.and_then(|shadow| shadow.open.pop_back()) else { return };
-            if self.timeline.listed(&reached, None).is_some() {
+            let Some(reached) = latest.and_then(|shadow| shadow.open.pop_back()) else { break };
+            if !live && self.timeline.is_in_parts(&reached) {
+                self.watch_file(reached);
+            } else if self.timeline.listed(&reached, None).is_some() {
                 self.take_for_record(reached);
             }
         }
+        self.take_windows();
     }
 
     /// Takes a segment from the origin if no record of it is known.

@@ -56,6 +56,9 @@ impl Machine {
         if !self.may_share(peer, segment.resource) {
             return;
         }
+        if let Some(swarm) = &mut self.swarm {
+            swarm.files.on_seek(segment);
+        }
         self.prove_row(segment);
         self.announce(segment);
         if first && self.lacks_record(segment) && self.closed_to(peer).is_none() {

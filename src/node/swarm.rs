@@ -17,6 +17,7 @@ use super::sums::Sums;
 use super::told::Told;
 use super::untold::Untold;
 use super::voting::Voting;
+use super::windows::Files;
 use super::yielding::Watched;
 use crate::base::digest::Digest;
 use crate::base::id::{OriginId, RowId};
@@ -86,6 +87,8 @@ pub(super) struct Swarm {
     pub(super) looked: Instant,
     /// Origins that had no record file, how often, and until when they are left alone.
     pub(super) unsigned: Map<OriginId, (u8, Instant)>,
+    /// Films in one file that others play.
+    pub(super) files: Files,
     /// Record files of films that are played.
     pub(super) filed: Filed,
     /// Streams whose segments may not be kept, so that no peer can have them.
@@ -164,6 +167,7 @@ impl Swarm {
             shadows: Map::new(),
             looked: Instant::default(),
             unsigned: Map::new(),
+            files: Files::default(),
             filed: Filed::default(),
             unkept: Set::new(),
             doubted: Map::new(),

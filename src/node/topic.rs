@@ -56,6 +56,8 @@ impl Machine {
             return None;
         }
         let range = match ask.spec {
+            // All of a film is more than a player waits for.
+            None if self.timeline.is_in_parts(&ask.locator) => return None,
             None => None,
             Some(spec) => Some(spec.span()?),
         };

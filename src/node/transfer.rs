@@ -91,9 +91,8 @@ impl Machine {
             (Some(row), Some(length), None) => {
                 // Of a file that is played by ranges, no more than these.
                 let all = segment.blocks(length);
-                let blocks =
-                    if download.grows { segment.touching(all, &download.wanted) } else { all };
-                self.ask_runs(segment, (row, length), blocks);
+                let lacks = download.grows.then(|| self.lacking(segment, (row, length)));
+                self.ask_runs(segment, (row, length), lacks.unwrap_or(all));
             }
             _ => self.fetch_parked(segment),
         }

@@ -82,7 +82,9 @@ fn a_film_in_one_file_that_is_played_by_ranges_is_shared_too() {
         lasts: Duration::from_secs(180),
         ..Stage::default()
     });
-    assert!(measure.copies <= 1.3 && measure.stalls == 0, "{measure:?}");
+    // A third of the film is played, by four.
+    assert!(measure.copies <= 0.35 * measure.copies_alone, "{measure:?}");
+    assert_eq!(measure.stalls, 0);
 }
 
 #[test]

@@ -46,8 +46,6 @@ pub struct Listed<'a> {
     pub live: bool,
     /// Whether names of its stream came back for other segments lately.
     pub repeats: bool,
-    /// Whether its rendition is one file of which no list says where segments are.
-    pub in_file: bool,
 }
 
 /// What a resource is to a stream, and how long it holds.

@@ -176,7 +176,23 @@ impl Timeline {
         let stream = self.streams.get(&found.stream)?;
         let row = stream.rows.get(usize::try_from(found.row).ok()?)?;
         let listed = stream.listed(row, found.kind);
-        (found.kind != Kind::Key && !listed.in_file).then_some(listed)
+        (found.kind != Kind::Key).then_some(listed)
+    }
+
+    /// Whether it is a file of which players take ranges one by one.
+    pub fn is_in_parts(&self, asked: &Locator) -> bool {
+        let named = name(&self.ignored, asked);
+        let Some(found) = self.find(&named, None) else { return false };
+        let rows = self.streams.get(&found.stream).map(|stream| &stream.rows);
+        let index = usize::try_from(found.row).unwrap_or(usize::MAX);
+        let Some(row) = rows.and_then(|rows| rows.get(index)) else { return false };
+        row.is_file()
+            || row.segments().is_some_and(|segments| {
+                let first = segments.partition_point(|it| it.sequence < found.position);
+                let mut there =
+                    segments.range(first..).take_while(|it| it.sequence == found.position);
+                there.any(|it| it.range.is_some() && name(&self.ignored, &it.locator) == named)
+            })
     }
 
     /// Where a segment stands in its list: its number there, or its time.

@@ -83,7 +83,6 @@ impl Stream {
             target: self.pace.target,
             live: self.pace.live,
             repeats: self.repeated.is_some(),
-            in_file: matches!(row.content, Content::File(_)),
         }
     }
 
@@ -198,6 +197,11 @@ impl Row {
             Content::Listed(segments) => Some(segments),
             Content::Named(_) | Content::File(_) => None,
         }
+    }
+
+    /// Whether it is one file, whose own index says where its segments are.
+    pub(super) const fn is_file(&self) -> bool {
+        matches!(self.content, Content::File(_))
     }
 
     fn length(&self) -> Duration {
