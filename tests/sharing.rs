@@ -619,6 +619,30 @@ fn a_publishers_records_that_do_not_count_are_told_and_asked_for_no_more() {
     }
 }
 
+#[test]
+fn a_stream_without_records_beside_it_keeps_no_other_of_its_origin_from_them() {
+    let mut config = config(Share::Any, Role::Device);
+    config.network.verify = vec![Rung::Publisher];
+    config.network.publishers = vec![key(5)];
+    let published: Published = |number| (number < 11).then(|| record(segment(number), 5));
+    let unsigned = (1..=4).fold(PLAYLIST.to_owned(), |list, name| {
+        list.replace(&format!("\n{name}.ts"), &format!("\n1{name}.ts"))
+    });
+    let mut world = World { published, playlist: unsigned, ..World::new(config) };
+    world.joined();
+    world.play("/p.b.m3u8");
+    (11..=14).for_each(|number| world.play(&format!("/{number}.ts")));
+    world.playlist = PLAYLIST.into();
+    world.play("/p.m3u8");
+    (1..=4).for_each(|number| world.play(&format!("/{number}.ts")));
+    let files = |from: &str| {
+        let file = |at: &&String| at.ends_with(".neap-record") && at.starts_with(from);
+        world.fetched.iter().filter(file).count()
+    };
+    assert_eq!(files("/1") - files("/1.ts"), 3, "{:?}", world.fetched);
+    assert_eq!((1..=4).map(|name| files(&format!("/{name}.ts"))).sum::<usize>(), 4);
+}
+
 /// A record that counts no more.
 fn over(number: u8) -> Record {
     record_until(Date(1_700_000_000), segment(number), 5)

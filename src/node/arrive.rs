@@ -31,7 +31,7 @@ impl Machine {
         if let Some(date) = arrival.date {
             self.dated = Some((self.now, date));
         }
-        if fetch.ask.records {
+        if fetch.ask.records.is_some() {
             return self.on_record_file(id, arrival);
         }
         if fetch.ask.sums {

@@ -46,8 +46,8 @@ pub(super) struct Ask {
     pub(super) passes: bool,
     /// Whether it is fetched before a player asks.
     pub(super) ahead: bool,
-    /// Whether it is a publisher's record file.
-    pub(super) records: bool,
+    /// The topic whose publisher's record file it is.
+    pub(super) records: Option<Digest>,
     /// Whether the origin is asked what the whole sums up to.
     pub(super) sums: bool,
     /// A row with all of the content, that the answer's head is for.
@@ -132,7 +132,7 @@ impl Ask {
             shared: false,
             passes: false,
             ahead: false,
-            records: false,
+            records: None,
             sums: false,
             adopts: None,
             body: None,
@@ -176,7 +176,7 @@ impl Ask {
             shared: true,
             passes: false,
             ahead: true,
-            records: false,
+            records: None,
             sums: false,
             adopts: None,
             body: None,
@@ -262,7 +262,7 @@ impl Machine {
             method: ask.method.clone(),
             fields,
             body: ask.body,
-            records: ask.records,
+            records: ask.records.is_some(),
             list: self.thing_of(&ask.locator) == Thing::List,
             player: ask.asker.is_some(),
             hold: if ask.locator.target.contains("_HLS_msn=") { HOLD } else { Duration::ZERO },

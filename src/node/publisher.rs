@@ -6,6 +6,7 @@ use super::event::{Arrival, Output};
 use super::fetch::Ask;
 use super::machine::Machine;
 use super::report::{Counter, FaultKind};
+use super::swarm::Swarm;
 use crate::base::digest::Digest;
 use crate::base::id::FetchId;
 use crate::base::limits;
@@ -34,20 +35,21 @@ impl Machine {
         let Some(swarm) = &self.swarm else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
         let open = |segment: &SegmentId| swarm.verifier.record(*segment).is_none();
-        let locator = record_file::beside(&download.ask.locator);
-        let is_asked = self.fetches.values().any(|it| it.ask.records && it.ask.locator == locator);
+        let (topic, locator) = (download.topic, record_file::beside(&download.ask.locator));
+        let is_asked =
+            self.fetches.values().any(|it| it.ask.records.is_some() && it.ask.locator == locator);
         if is_asked || !download.segments(resource).iter().any(open) {
             return;
         }
         let rests =
             |(misses, until): &(u8, _)| *misses >= limits::record::UNSIGNED && self.now < *until;
-        if swarm.unsigned.get(&locator.origin).is_some_and(rests) {
+        if swarm.unsigned.get(&topic).is_some_and(rests) {
             return;
         }
         let fields = download.ask.fields.clone();
         let key = Key { origin: locator.origin, identity: self.identity(&locator) };
         let mut ask = Ask::alone(key, locator, fields);
-        (ask.records, ask.shared) = (true, false);
+        (ask.records, ask.shared) = (Some(topic), false);
         self.begin(ask, None);
     }
 
@@ -55,9 +57,9 @@ impl Machine {
     pub(super) fn on_record_file(&mut self, id: FetchId, arrival: &Arrival) {
         self.put(Output::Cancel { fetch: id });
         let Some(fetch) = self.forget(id) else { return };
+        let Some(topic) = fetch.ask.records else { return };
         let date = self.date();
         let Some(swarm) = &mut self.swarm else { return };
-        let origin = fetch.ask.locator.origin;
         let asked = |(_, download): &(&Digest, &Download)| {
             record_file::beside(&download.ask.locator) == fetch.ask.locator
         };
@@ -67,18 +69,17 @@ impl Machine {
             if is_other { Some(OTHER) } else { swarm.verifier.why_not(record, date) }
         });
         if why != Some(None) {
-            let (misses, until) = swarm.unsigned.entry(origin).or_default();
-            (*misses, *until) =
-                (misses.saturating_add(1), self.now + limits::record::UNSIGNED_REST);
+            swarm.note_unsigned(topic, self.now);
             if let Some(why) = why.flatten() {
-                let name = self.config.origins.get(usize::from(origin.0)).map(|o| &*o.name);
+                let origin = usize::from(fetch.ask.locator.origin.0);
+                let name = self.config.origins.get(origin).map(|o| &*o.name);
                 let text = format!("records of {} do not count: {why}", name.unwrap_or_default());
                 self.fault(FaultKind::Peer, &text);
                 self.say(log::Level::Warn, text);
             }
             return;
         }
-        swarm.unsigned.remove(&origin);
+        swarm.unsigned.remove(&topic);
         let Some(resource) = asked else { return };
         let Some(download) = swarm.downloads.get(&resource) else { return };
         let records = &arrival.records;
@@ -117,6 +118,22 @@ impl Machine {
                 self.on_new_record(segment);
             }
         }
+    }
+}
+
+impl Swarm {
+    /// A topic had no record file that counts once more; where too many had none, that one is
+    /// forgotten for which none was asked for longest.
+    fn note_unsigned(&mut self, topic: Digest, now: Instant) {
+        let full = self.unsigned.len() >= limits::record::UNSIGNED_TOPICS;
+        if full && !self.unsigned.contains_key(&topic) {
+            let oldest = self.unsigned.iter().min_by_key(|(_, (_, until))| *until);
+            if let Some(oldest) = oldest.map(|(topic, _)| *topic) {
+                self.unsigned.remove(&oldest);
+            }
+        }
+        let (misses, until) = self.unsigned.entry(topic).or_default();
+        (*misses, *until) = (misses.saturating_add(1), now + limits::record::UNSIGNED_REST);
     }
 }
 

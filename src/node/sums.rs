@@ -84,7 +84,8 @@ impl Machine {
 
     /// Whether peers may be given what is asked for by what its origin states of it.
     pub(super) fn may_share_whole(&self, ask: &Ask) -> bool {
-        let plain = ask.method == "GET" && !ask.passes && !ask.records && ask.spec.is_none();
+        let plain =
+            ask.method == "GET" && !ask.passes && ask.records.is_none() && ask.spec.is_none();
         plain
             && self.states_digests(ask.locator.origin)
             && self.timeline.listed(&ask.locator, None).is_some()

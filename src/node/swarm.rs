@@ -20,7 +20,7 @@ use super::voting::Voting;
 use super::windows::Files;
 use super::yielding::Watched;
 use crate::base::digest::Digest;
-use crate::base::id::{OriginId, RowId};
+use crate::base::id::RowId;
 use crate::base::limits;
 use crate::base::map::Map;
 use crate::base::peer::{FoundBy, Ground, NodeKey, PeerId, Role, Tier};
@@ -85,8 +85,8 @@ pub(super) struct Swarm {
     pub(super) shadows: Map<Digest, Shadow>,
     /// When records were last looked through for those that are over.
     pub(super) looked: Instant,
-    /// Origins that had no record file, how often, and until when they are left alone.
-    pub(super) unsigned: Map<OriginId, (u8, Instant)>,
+    /// Topics that had no record file, how often in a row, and until when none is asked for.
+    pub(super) unsigned: Map<Digest, (u8, Instant)>,
     /// Films in one file that others play.
     pub(super) files: Files,
     /// Record files of films that are played.

@@ -51,11 +51,16 @@ pub const RECORDS_AT_ONCE: usize = 16;
 /// How often records are looked through for those that are over.
 pub const EXPIRE: Duration = Duration::from_secs(60);
 
-/// An origin that had no record file for so many segments in a row is not asked for a while.
+/// For a topic that had no record file for so many segments in a row, or for an origin that stated
+/// no digest as often, none is asked for for a while.
 pub const UNSIGNED: u8 = 3;
 
 /// That while.
 pub const UNSIGNED_REST: Duration = Duration::from_secs(300);
+
+/// Topics of which it is noted that they had no record file: renditions that a household's players
+/// come by in that while.
+pub const UNSIGNED_TOPICS: usize = 64;
 
 /// Bad blocks for which a key is banned; it is not asked for any after the first.
 pub const BAD_BLOCKS: u32 = 3;
