@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use neap::base::control::Control;
 use neap::base::digest::{Digest, Sum};
 use neap::base::id::{ExchangeId, OriginId};
 use neap::base::peer::{NodeKey, PeerId, Role, Tier};
@@ -100,6 +101,13 @@ struct World {
 
 impl World {
     fn new(config: Config) -> Self {
+        let mut world = Self::undated(config);
+        world.turn(Input::Dated(Date(1_800_000_000)));
+        world
+    }
+
+    /// On a device whose clock is not set.
+    fn undated(config: Config) -> Self {
         let now = Instant::from_micros(5_000_000);
         let machine = Machine::new(config, 1, now);
         let says = (200, "max-age=3600");
@@ -120,7 +128,6 @@ impl World {
             published,
         };
         world.machine.know(key(7), key(7), now);
-        world.turn(Input::Dated(Date(1_800_000_000)));
         world
     }
 
@@ -528,6 +535,33 @@ fn a_witness_whose_clock_is_slow_is_told() {
         world.say(peer, Message::Record(Box::new(record)));
         assert_eq!(told(&world), clocks, "{peer} {expires}");
     }
+}
+
+#[test]
+fn a_switch_that_bears_a_date_to_come_outranks_no_other() {
+    let switch =
+        |sequence, percent| Switch::sign(&pair(9), "net", (sequence, percent, Date(1_900_000_000)));
+    let call = |world: &mut World, switch: &Switch| {
+        let control = Control::Switch { line: switch.to_string() };
+        world.turn(Input::Control(control.clone()));
+        world.machine.told(&control)
+    };
+    let (to_come, off, on) = (switch(1_834_560_000, 0), switch(1_800_000_001, 0), switch(1, 100));
+    let muted = |world: &World| {
+        world.machine.status(world.now, Figures::default()).network.is_some_and(|it| it.muted)
+    };
+    let mut world = World::new(config(Share::Any, Role::Device));
+    let told = call(&mut world, &to_come);
+    assert!(told.clone().is_err_and(|why| why.contains("a day ahead")), "{told:?}");
+    assert!(!muted(&world));
+    assert!(call(&mut world, &off).is_ok() && muted(&world));
+    // Without a date it cannot be told, and it is obeyed; with one any other takes its place.
+    let mut world = World::undated(config(Share::Any, Role::Device));
+    assert!(call(&mut world, &to_come).is_ok() && muted(&world));
+    world.turn(Input::Dated(Date(1_800_000_000)));
+    assert!(muted(&world));
+    assert!(call(&mut world, &on).is_ok() && !muted(&world));
+    assert!(call(&mut world, &off).is_ok() && muted(&world));
 }
 
 #[test]

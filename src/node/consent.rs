@@ -4,9 +4,12 @@
 use super::event::Output;
 use super::machine::Machine;
 use super::peering::Parting;
+use super::report::FaultKind;
 use crate::base::control::Told;
+use crate::base::limits;
 use crate::base::page::Page;
 use crate::base::peer::PeerId;
+use crate::base::time::Date;
 use crate::wire::message::Message;
 use crate::wire::switch::Switch;
 
@@ -71,6 +74,19 @@ impl Machine {
         holds.is_some_and(|switch| !switch.lets_share(own))
     }
 
+    /// The operator's last word, as far as it outranks others and is passed on. One that was taken
+    /// while no date was known and bears one to come does not, but is obeyed till there is another:
+    /// it may be the clock that is behind, and who was switched off is not to share meanwhile.
+    fn known_switch(&self) -> Option<&Switch> {
+        self.consent.switch.as_ref().filter(|switch| !self.is_to_come(switch))
+    }
+
+    /// Whether a switch bears a date to come, by this node's clock if that is set.
+    fn is_to_come(&self, switch: &Switch) -> bool {
+        let made = Date(i64::try_from(switch.sequence).unwrap_or(i64::MAX));
+        self.date().is_some_and(|date| made.since(date) > limits::operator::SWITCH_AHEAD)
+    }
+
     /// A switch came by a call.
     pub(super) fn call_switch(&mut self, line: &str) {
         if let Some(switch) = Switch::parse(line) {
@@ -88,6 +104,9 @@ impl Machine {
             return Err("the switch is not signed by one of network.operators for this \
                         network: see [network] operators and name"
                 .into());
+        }
+        if self.is_to_come(&switch) {
+            return Err(TO_COME.into());
         }
         if self.consent.switch.as_ref() != Some(&switch) {
             return Err("the switch is over, or a later one is known already".into());
@@ -107,14 +126,14 @@ impl Machine {
 
     /// A new link hears the operator's last word.
     pub(super) fn tell_switch(&mut self, peer: PeerId) {
-        if let Some(switch) = self.consent.switch.clone() {
+        if let Some(switch) = self.known_switch().cloned() {
             self.tell(peer, Message::Switch(Box::new(switch)));
         }
     }
 
     /// Obeys a switch that is newer than the one known, and passes it on to all but its bringer.
     fn take_switch(&mut self, switch: Switch, by: Option<PeerId>) -> Result<(), Forged> {
-        let known = self.consent.switch.as_ref().map_or(0, |known| known.sequence);
+        let known = self.known_switch().map_or(0, |known| known.sequence);
         let network = &self.config.network;
         if switch.sequence <= known || !switch.concerns(&network.operators, &network.name) {
             return Ok(());
@@ -123,6 +142,11 @@ impl Machine {
             return Err(Forged);
         }
         if self.date().is_some_and(|date| switch.expires <= date) {
+            return Ok(());
+        }
+        if self.is_to_come(&switch) {
+            self.fault(FaultKind::Peer, TO_COME);
+            self.say(log::Level::Warn, TO_COME.into());
             return Ok(());
         }
         let percent = switch.percent;
@@ -168,6 +192,10 @@ impl Machine {
         self.put(Output::Note { page: Page::Switch, text });
     }
 }
+
+/// What is said of a switch that bears a date to come.
+const TO_COME: &str = "an operator's switch bears a date more than a day ahead of this device's \
+                       clock, so it is not obeyed. Compare the clocks, and make it anew.";
 
 /// Nobody who may has signed it.
 struct Forged;

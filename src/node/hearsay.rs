@@ -452,6 +452,10 @@ mod tests {
             assert!(machine.is_muted());
             assert_eq!(machine.swarm.as_ref().map_or(0, |s| s.links.len()), 3, "no lie here");
         }
+        let to_come = Message::Switch(Box::new(switch(3, 1_800_090_000, 100)));
+        let _ = said(&mut machine, 2, to_come, now);
+        assert!(machine.is_muted(), "it bears a date to come");
+        assert_eq!(machine.swarm.as_ref().map_or(0, |s| s.links.len()), 3, "no lie either");
         let forged = Message::Switch(Box::new(Switch { percent: 100, ..switch(3, 9, 0) }));
         let _ = said(&mut machine, 2, forged, now);
         assert!(machine.is_muted());

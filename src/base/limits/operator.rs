@@ -60,3 +60,7 @@ pub const STATUS: u64 = 1024 * 1024;
 
 /// Bytes of a control call; the longest that there is has 40.
 pub const CALL: usize = 4 * 1024;
+
+/// How far ahead of this device's clock the date of an operator's switch may lie: a clock that was
+/// set to local time in place of UTC is off by half a day.
+pub const SWITCH_AHEAD: Duration = Duration::from_secs(24 * 3600);
