@@ -42,7 +42,8 @@ pub fn admit(paths: &Paths, flags: &Flags, admit: &Admit) -> Outcome {
     let signed = |operator: &Identity| {
         let expires = Date(clock::trusted_date().0 + i64::from(admit.days) * DAY);
         let mut outcome = said(&operator.admit(admit.node, expires).to_string());
-        outcome.err = format!(
+        outcome.err = undated(clock::date()).to_owned();
+        outcome.err += &format!(
             "neap: this goes into the file that network.admission-file names on that node, and \
              \"{}\" into network.operators on all\n",
             operator.key
@@ -78,13 +79,19 @@ pub fn switch(paths: &Paths, flags: &Flags, (percent, days, key): (u8, u32, &Pat
     let expires = Date(now.0 + i64::from(days) * DAY);
     let switch = Switch::sign(operator.pair(), &name, (sequence, percent, expires));
     let mut outcome = said(&switch.to_string());
-    outcome.err = format!(
+    outcome.err = undated(clock::date()).to_owned();
+    outcome.err += &format!(
         "neap: for {days} days {percent} of 100 nodes of '{name}' share, once \
          'neap switch --apply' with this line was called on one of them; \"{}\" must be in \
          network.operators on all\n",
         operator.key
     );
     outcome
+}
+
+/// A warning where this machine does not know the date, and what it signs bears another.
+fn undated(date: Option<Date>) -> &'static str {
+    if date.is_none() { UNDATED } else { "" }
 }
 
 /// Acts on the state directory that is configured.
@@ -114,6 +121,9 @@ fn failed(fault: &KeyFault) -> Outcome {
 
 const DAY: i64 = 24 * 3600;
 
+const UNDATED: &str = "neap: warning: this machine's clock is not set, so the day on which neap \
+                       was built counts as today: set it and make this anew\n";
+
 /// What follows a new key.
 const NEXT: &str = "neap: a running neap takes the new key over when it is restarted; an admission \
                     must be made anew with 'neap admit', and whoever names the old key must name \
@@ -140,6 +150,11 @@ mod tests {
         assert_eq!(said.percent, 25);
         assert_eq!(said.expires.0 - i64::try_from(said.sequence).expect("a date"), 7 * DAY);
         let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn what_is_signed_without_a_clock_is_warned_of() {
+        assert_eq!((undated(None), undated(Some(Date(1)))), (UNDATED, ""));
     }
 
     #[test]
