@@ -103,6 +103,7 @@ fn remarks(loaded: &Loaded) -> String {
 /// The effective configuration as TOML that reads back to it, but for masked secrets.
 pub fn listing(config: &Config, sources: &Sources) -> String {
     let mut out = String::new();
+    let config = &masked_trackers(config);
     for section in SECTIONS {
         if section == "origin" {
             config.origins.iter().for_each(|origin| origin_listing(&mut out, origin, sources));
@@ -145,6 +146,16 @@ fn masked(origin: &Origin) -> Origin {
         (name.clone(), value.to_owned())
     };
     Origin { headers: origin.headers.iter().map(mask).collect(), ..origin.clone() }
+}
+
+/// The configuration without the passes that trackers' URLs may hold.
+fn masked_trackers(config: &Config) -> Config {
+    let mut config = config.clone();
+    let plain = |target: &str| matches!(target, "/" | "/announce");
+    for tracker in config.network.trackers.iter_mut().filter(|it| !plain(&it.target)) {
+        tracker.target = format!("/{MASK}");
+    }
+    config
 }
 
 /// One key at two nodes would be one node to others.
@@ -218,5 +229,14 @@ mod tests {
         assert!(!listing.contains("s3cret"), "{listing}");
         assert!(listing.contains("\"Authorization\" = \"(hidden)\""), "{listing}");
         assert!(listing.contains("\"Via\" = \"x\""), "{listing}");
+        let text = "[network]\ntrackers = ['http://t.example/s3cret/announce', \
+                    'http://t.example/announce?pass=s3cret', 'udp://10.0.0.1:1/s3cret', \
+                    'http://t.example/announce', 'udp://10.0.0.1:1']";
+        let (config, sources) = read(text);
+        let listing = super::listing(&config, &sources);
+        let shown = "trackers = [\"http://t.example/(hidden)\", \"http://t.example/(hidden)\", \
+                     \"udp://10.0.0.1:1/(hidden)\", \"http://t.example/announce\", \
+                     \"udp://10.0.0.1:1/\"]";
+        assert!(listing.contains(shown), "{listing}");
     }
 }
