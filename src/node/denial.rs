@@ -61,6 +61,11 @@ impl Machine {
             return;
         }
         self.report.add(Counter::PlayerDenials, players);
+        if status == 404 && players > 0 && self.is_early(locator) {
+            let line = "the origin answers 404 at the live edge: the player gets the same";
+            self.say(log::Level::Debug, format!("{}: {line}", self.place_of(locator)));
+            return;
+        }
         let (word, why) = match status {
             401 => ("a login is missing", "a token or a login that is missing?"),
             403 => ("not allowed", "an expired token or a blocked region?"),
@@ -69,6 +74,17 @@ impl Machine {
             _ => ("refused", "a wrong URL?"),
         };
         self.note_refused(locator, (&format!("answers {status} ({word})"), why), players);
+    }
+
+    /// Whether a player that was denied this may only have asked a moment too early: it is listed
+    /// live, and no segment before it was denied. Counts it.
+    fn is_early(&mut self, locator: &Locator) -> bool {
+        let life = self.timeline.lifetime(locator);
+        if !matches!(life, Some(Life::Segment { live: true, gone_at: None })) {
+            return false;
+        }
+        let health = self.health.get_mut(usize::from(locator.origin.0));
+        health.is_some_and(|health| health.on_early(self.now))
     }
 
     /// Players ask for something and get nothing that they could play.

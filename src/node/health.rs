@@ -134,6 +134,17 @@ impl Health {
         }
     }
 
+    /// A segment of a live stream was not there; whether it is the first in a row, which is counted
+    /// as denied. Whether it was only asked for too early the next one tells.
+    pub(super) const fn on_early(&mut self, now: Instant) -> bool {
+        let denied = &mut self.denied[Thing::Media as usize];
+        let is_first = *denied == 0;
+        if is_first {
+            (*denied, self.denied_at) = (1, now);
+        }
+        is_first
+    }
+
     /// Something is to be said of a place; answers the first place of which the same was, for the
     /// log counts what is alike.
     pub(super) fn alike(

@@ -313,6 +313,26 @@ fn a_segment_that_fails_ahead_is_still_asked_for_by_the_player() {
 }
 
 #[test]
+fn a_segment_that_is_asked_for_a_moment_too_early_is_no_alarm() {
+    const UNKEPT: &str = "Cache-Control: no-store\r\n";
+    let origin = Origin::new(|asked, reply| match (asked.path(), asked.before) {
+        ("/live.m3u8", _) => reply.answer("200 OK", HLS, window(0, 4)),
+        ("/seg3.ts", 0) | ("/seg2.ts", _) => reply.answer("404 Not Found", UNKEPT, "not yet"),
+        (path, _) => reply.answer("200 OK", "", path),
+    });
+    let node = Node::with(&origin.url(), "");
+    node.get("/tv/live.m3u8");
+    node.get("/tv/seg3.ts").is_status(404, "not yet");
+    node.get("/tv/seg3.ts").is("/seg3.ts");
+    node.logged(&["<7>", "tv/seg3.ts", "404 at the live edge"]);
+    assert_eq!(node.said(&["<4>", "404"]), 0, "{}", node.log());
+    assert_eq!(node.status()["faults"].as_array().map(Vec::len), Some(0));
+    (0..2).for_each(|_| node.get("/tv/seg2.ts").is_status(404, "not yet"));
+    node.logged(&["<4>", "tv/seg2.ts", "404 (not found)"]);
+    assert_eq!(node.metric("neap_player_denials_total"), 3);
+}
+
+#[test]
 fn a_broken_playlist_passes_untouched_with_a_warning() {
     for (name, body) in [
         ("html.m3u8", b"<html>not found, says 200</html>".to_vec()),
