@@ -15,4 +15,5 @@ mod blocks;
 mod garbage;
 mod joining;
 mod quic;
+mod trackers;
 mod vendor;

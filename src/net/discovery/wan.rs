@@ -70,16 +70,19 @@ impl Wan {
         task.detach();
     }
 
-    /// Takes back what trackers believe of this node, within a moment.
-    pub async fn leave(&self) {
+    /// Takes back what trackers believe of this node, within a moment: side by side, since one
+    /// that does not answer would keep the others from hearing it.
+    pub async fn leave(self: &Rc<Self>) {
         let told = core::mem::take(&mut *self.told.borrow_mut());
-        let calls = told.into_iter().map(|((tracker, _), announce)| {
+        let goodbyes = told.into_iter().map(|((tracker, _), announce)| {
             let announce = Announce { event: Event::Stopped, wanted: 0, ..announce };
-            Call { tracker, announce }
+            let (wan, call) = (Rc::clone(self), Call { tracker, announce });
+            self.door.spawn(async move { drop(wan.call(&call).await) })
         });
+        let goodbyes: Vec<_> = goodbyes.collect();
         let goodbyes = async {
-            for call in calls {
-                let _ = self.call(&call).await;
+            for goodbye in goodbyes {
+                goodbye.await;
             }
         };
         let late = async {
