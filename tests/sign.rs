@@ -107,6 +107,21 @@ fn good(outcome: &Outcome) {
 }
 
 #[test]
+fn records_that_would_be_over_at_once_are_refused() {
+    let folder = Folder::new();
+    folder.put("a.ts", "one");
+    let paths = vec![folder.media("a.ts")];
+    let wanted =
+        Sign { key: folder.0.join("key"), origin: Some("tv".into()), paths, ..Sign::default() };
+    for (valid, code) in [("0", 78), ("0 s", 78), ("999 ms", 78), ("1 s", 0)] {
+        let outcome = sign(&Sign { valid: Some(valid.into()), ..wanted.clone() });
+        assert_eq!(outcome.code, code, "{valid}: {}", outcome.err);
+        assert_eq!(outcome.err.contains("--valid: such records are over"), code != 0, "{valid}");
+        assert_eq!(folder.records("a.ts").is_some(), code == 0, "{valid}");
+    }
+}
+
+#[test]
 fn what_a_playlist_lists_is_signed() {
     let folder = Folder::new();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/media");

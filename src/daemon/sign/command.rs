@@ -28,6 +28,12 @@ fn try_sign(wanted: &Sign) -> Result<Outcome, Fault> {
     let naming = Naming::new(wanted.origin.as_deref(), wanted.base.as_deref())?;
     let valid = units::duration(wanted.valid.as_deref().unwrap_or(VALID))
         .map_err(|expected| Fault::usage(format!("--valid: {expected}")))?;
+    // Dates have whole seconds.
+    if valid.as_secs() == 0 {
+        return Err(Fault::usage(
+            "--valid: such records are over at once: say how long they count",
+        ));
+    }
     let date = clock::date().ok_or_else(|| Fault::usage(NO_DATE))?;
     let pair = Sealer::key(&wanted.key)?;
     let sealer = Sealer { pair, origin: naming.origin(), date, valid };
