@@ -107,6 +107,23 @@ fn good(outcome: &Outcome) {
 }
 
 #[test]
+fn links_to_folders_are_told_and_not_followed() {
+    let folder = Folder::new();
+    folder.put("a.ts", "one");
+    folder.put("b/b.ts", "two");
+    std::os::unix::fs::symlink(folder.media("b"), folder.media("link")).unwrap();
+    std::os::unix::fs::symlink(folder.media("a.ts"), folder.media("c.ts")).unwrap();
+    let outcome = folder.sign(&[""]);
+    good(&outcome);
+    assert!(outcome.out.starts_with("files signed: 3,"), "{}", outcome.out);
+    assert!(outcome.out.contains("links to folders, not followed: 1;"), "{}", outcome.out);
+    assert!(!outcome.out.contains("no media"), "{}", outcome.out);
+    assert!(folder.records("link/b.ts").is_some(), "by its own name");
+    let outcome = folder.sign(&["link"]);
+    assert!(outcome.out.starts_with("files signed: 1,"), "{}", outcome.out);
+}
+
+#[test]
 fn records_that_would_be_over_at_once_are_refused() {
     let folder = Folder::new();
     folder.put("a.ts", "one");

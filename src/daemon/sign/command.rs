@@ -67,6 +67,11 @@ fn try_sign(wanted: &Sign) -> Result<Outcome, Fault> {
         )
         .expect("a String takes all");
     }
+    if listing.links > 0 {
+        let links = listing.links;
+        writeln!(said, "links to folders, not followed: {links}; name each with its own --base")
+            .expect("a String takes all");
+    }
     write!(said, "signer: {}\norigin: {}\n", sealer.signer(), sealer.origin)
         .expect("a String takes all");
     outcome.out = said;

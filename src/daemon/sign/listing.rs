@@ -33,6 +33,8 @@ pub(super) struct Listing<'a> {
     pub(super) faults: Vec<Fault>,
     /// Files of a folder that are no media as far as their names tell.
     pub(super) skipped: usize,
+    /// Links to folders in a folder: one could lead in a circle, so they are not followed.
+    pub(super) links: usize,
     read: Set<PathBuf>,
 }
 
@@ -45,7 +47,7 @@ struct Playlist<'a> {
 impl<'a> Listing<'a> {
     pub(super) fn new(naming: &'a Naming, paths: &[PathBuf]) -> Self {
         let (items, faults, read) = (Map::new(), Vec::new(), Set::new());
-        let mut listing = Self { naming, items, faults, skipped: 0, read };
+        let mut listing = Self { naming, items, faults, skipped: 0, links: 0, read };
         for path in paths {
             match fs::metadata(path) {
                 Err(error) => {
@@ -91,7 +93,7 @@ impl<'a> Listing<'a> {
                 continue;
             }
             let (path, below) = (entry.path(), below.join(&name));
-            // A link to a folder could lead in a circle; one to a file is that file.
+            // A link to a file is that file.
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             match fs::metadata(&path) {
                 Ok(_) if is_folder => self.folder(root, &below, depth + 1),
@@ -101,6 +103,7 @@ impl<'a> Listing<'a> {
                 Ok(_)
                     if format(&path).is_some()
                         || path.as_os_str().as_encoded_bytes().ends_with(ENDING.as_bytes()) => {}
+                Ok(about) if about.is_dir() => self.links += 1,
                 Ok(_) => self.skipped += 1,
                 Err(error) => {
                     self.faults.push(Fault::system(&path, "cannot be looked at", &error));
