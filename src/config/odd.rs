@@ -183,6 +183,10 @@ impl Odd<'_> {
             let text = "other devices do not reach this one: all addresses are of this device";
             self.warn("network.listen", text);
         }
+        if network.port_mapping && network.listen.is_empty() {
+            let text = "network.listen is empty: there is no port that a router could map";
+            self.warn("network.port-mapping", text);
+        }
         if !network.trackers.is_empty() {
             let beyond = |origin: &Origin| origin.share.reach() > Some(Tier::Home);
             if !config.origins.iter().any(beyond) {
@@ -477,6 +481,13 @@ mod tests {
         };
         check_network(listen, &[loopback]);
         check_network(|network| network.listen.clear(), &[]);
+        let unmapped = "network.port-mapping: network.listen is empty: there is no port that a \
+                        router could map";
+        check_network(|network| network.port_mapping = true, &[]);
+        let mapped = |network: &mut Network| {
+            (network.port_mapping, network.listen) = (true, Vec::new());
+        };
+        check_network(mapped, &[unmapped]);
         let at_home = "network.trackers: no origin has share = \"isp\" or \"any\": none is asked";
         let tracked = |config: &mut Config| {
             grouped(config);
