@@ -37,7 +37,7 @@ pub fn check(paths: &Paths, flags: &Flags, quiet: bool) -> Outcome {
         Ok(loaded) => {
             let out = if quiet { String::new() } else { listing(&loaded.config, &loaded.sources) };
             let fault = network_fault(&loaded.config);
-            let fault = fault.map(|fault| format!("neap: nothing is shared: {fault}\n"));
+            let fault = fault.map(|fault| format!("neap: {fault}\n"));
             let err = remarks(&loaded) + in_use(&loaded.config) + &fault.unwrap_or_default();
             Outcome { out, err, ..Outcome::default() }
         }
@@ -56,26 +56,28 @@ pub fn configured(paths: &Paths, flags: &Flags) -> Result<Loaded, Outcome> {
 }
 
 /// What of the files of the network keeps a node from sharing: the secret, the admission, its
-/// own key or its certificate. Players are served all the same.
+/// own key or its certificate; or has others turn it away. Players are served all the same.
 fn network_fault(config: &Config) -> Option<String> {
     if !config.network.exists() {
         return None;
     }
     let key = config.network.state.join(identity::FILE);
     let key = || Some(Identity::read(&key).err().filter(|_| key.exists())?.to_string());
+    let nothing = |why: String| format!("nothing is shared: {why}");
     let settings = match Settings::of(&config.network) {
         Ok(settings) => settings,
-        Err(error) => return Some(error.to_string()),
+        Err(error) => return Some(nothing(error.to_string())),
     };
     let admission = || {
         let own = own_key(&config.network.state).filter(|_| settings.vendor.is_none())?;
         settings.admission_fault(own, clock::trusted_date()).map(str::to_owned)
     };
-    let vendor = || {
-        let secure = settings.vendor.as_ref().map(|it| Secure::vendor(it, clock::trusted_date));
-        secure?.err().map(|error| error.to_string())
+    let vendor = || match Secure::vendor(settings.vendor.as_ref()?, clock::trusted_date) {
+        Err(error) => Some(nothing(error.to_string())),
+        Ok((_, doubt)) => doubt.map(|doubt| format!("warning: network.certificate: {doubt}")),
     };
-    config.network.fault.clone().or_else(key).or_else(admission).or_else(vendor)
+    let fault = config.network.fault.clone().or_else(key).or_else(admission);
+    fault.map(nothing).or_else(vendor)
 }
 
 /// The exit code of a start that failed.

@@ -8,7 +8,7 @@ use neap::daemon::check::check;
 use neap::net::peer::settings::{Settings, Vendor};
 use neap::node::peering::{Parting, Stranger};
 
-use crate::certificate::{Authority, Wanted};
+use crate::certificate::{Authority, CLIENT_AUTH, SERVER_AUTH, Wanted};
 use crate::node::{Ground, settings};
 
 /// A folder with a device's files that goes with the value.
@@ -34,6 +34,19 @@ impl Device {
             private_key: self.0.join("device.key"),
         };
         Settings { vendor: Some(vendor), ..settings() }
+    }
+
+    /// What `neap check` says of this device with the key of `other`.
+    fn checked(&self, other: &Self) -> String {
+        let (folder, key) = (self.0.display(), other.0.display());
+        let text = format!(
+            "[network]\nname = \"net\"\nca = \"{folder}/ca.pem\"\nstate = \"{folder}\"\n\
+             certificate = \"{folder}/device.pem\"\nprivate-key = \"{key}/device.key\"\n"
+        );
+        let file = self.0.join("neap.toml");
+        std::fs::write(&file, text).expect("written");
+        let flags = Flags { config: Some(file), ..Flags::default() };
+        check(&Paths::default(), &flags, true).err
     }
 }
 
@@ -83,18 +96,25 @@ fn neap_check_points_out_a_key_that_is_not_the_certificates() {
     let [one, two] = ["right", "wrong"]
         .map(|name| Device::new(name, &authority, &Wanted::good("check.example")));
     for (key, is_told) in [(&one, false), (&two, true)] {
-        let (folder, key) = (one.0.display(), key.0.display());
-        let text = format!(
-            "[network]\nname = \"net\"\nca = \"{folder}/ca.pem\"\nstate = \"{folder}\"\n\
-             certificate = \"{folder}/device.pem\"\nprivate-key = \"{key}/device.key\"\n"
-        );
-        let file = one.0.join("neap.toml");
-        std::fs::write(&file, text).expect("written");
-        let flags = Flags { config: Some(file), ..Flags::default() };
-        let said = check(&Paths::default(), &flags, true).err;
+        let said = one.checked(key);
         let fault = "nothing is shared: ";
         assert_eq!(said.contains(fault), is_told, "{said}");
         assert_eq!(said.contains("device.key is not the key of the certificate"), is_told);
+    }
+}
+
+#[test]
+fn neap_check_points_out_a_certificate_for_one_end_of_a_link_alone() {
+    let authority = Authority::new("vendor");
+    let cases = [("any", None), ("server", Some(SERVER_AUTH)), ("client", Some(CLIENT_AUTH))];
+    for (name, purpose) in cases {
+        let wanted = Wanted { purpose, ..Wanted::good("purpose.example") };
+        let device = Device::new(name, &authority, &wanted);
+        let said = device.checked(&device);
+        let warned = "neap: warning: network.certificate: ";
+        assert_eq!(said.contains(warned), purpose.is_some(), "{name}: {said}");
+        assert_eq!(said.contains("turn this one away"), purpose.is_some(), "{name}: {said}");
+        assert!(!said.contains("nothing is shared"), "{name}: {said}");
     }
 }
 

@@ -20,15 +20,17 @@ pub struct Wanted {
     pub host: &'static str,
     pub from: &'static str,
     pub until: &'static str,
+    /// What it may serve for alone, as an extended key usage says it.
+    pub purpose: Option<&'static [u8]>,
 }
 
 impl Wanted {
     pub const fn good(host: &'static str) -> Self {
-        Self { host, from: "20200101000000Z", until: "20991231235959Z" }
+        Self { host, from: "20200101000000Z", until: "20991231235959Z", purpose: None }
     }
 
     pub const fn expired(host: &'static str) -> Self {
-        Self { host, from: "20200101000000Z", until: "20210101000000Z" }
+        Self { until: "20210101000000Z", ..Self::good(host) }
     }
 }
 
@@ -136,7 +138,7 @@ fn signed(by: &EcdsaKeyPair, body: &Body<'_>, public_key: &[u8]) -> Vec<u8> {
             &der(SEQUENCE, &[&validity[0], &validity[1]]),
             &name(body.subject),
             &der(SEQUENCE, &[&curve, &der(BITS, &[&[0], public_key])]),
-            &der(0xa3, &[&der(SEQUENCE, &[&extension(body)])]),
+            &der(0xa3, &[&der(SEQUENCE, &[&extension(body), &purpose(body)])]),
         ],
     );
     let signature = by.sign(&SystemRandom::new(), &tbs).expect("randomness");
@@ -160,6 +162,14 @@ fn extension(body: &Body<'_>) -> Vec<u8> {
     };
     let value = der(SEQUENCE, &[&general]);
     der(SEQUENCE, &[&der(OBJECT, &[ALTERNATIVE_NAME]), &der(OCTETS, &[&value])])
+}
+
+/// extKeyUsage (RFC 5280, 4.2.1.12).
+fn purpose(body: &Body<'_>) -> Vec<u8> {
+    body.wanted.purpose.map_or_else(Vec::new, |purpose| {
+        let value = der(SEQUENCE, &[&der(OBJECT, &[purpose])]);
+        der(SEQUENCE, &[&der(OBJECT, &[KEY_USAGE]), &der(OCTETS, &[&value])])
+    })
 }
 
 fn name(common: &str) -> Vec<u8> {
@@ -219,3 +229,10 @@ const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
+
+/// serverAuth and clientAuth (RFC 5280, 4.2.1.12).
+#[allow(dead_code, reason = "not every test program has use for it")]
+pub const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+#[allow(dead_code, reason = "not every test program has use for it")]
+pub const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];

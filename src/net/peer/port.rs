@@ -62,7 +62,11 @@ impl Port {
             None => Identity::passing()?,
         };
         let secure = match &settings.vendor {
-            Some(vendor) => Secure::vendor(vendor, door.date)?,
+            Some(vendor) => {
+                let (secure, doubt) = Secure::vendor(vendor, door.date)?;
+                doubt.into_iter().for_each(|doubt| log::warn!("{doubt}"));
+                secure
+            }
             None => Secure::raw(&identity)?,
         };
         let terms = Rc::new(Terms::new(&secure)?);

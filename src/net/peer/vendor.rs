@@ -24,8 +24,9 @@ use crate::base::time::Date;
 use crate::config::file::open;
 
 impl Secure {
-    /// TLS with the device's certificate, by the date that certificates are checked against.
-    pub fn vendor(vendor: &Vendor, date: fn() -> Date) -> io::Result<Self> {
+    /// TLS with the device's certificate, by the date that certificates are checked against; and
+    /// why nodes with the same authorities turn it away, if they do.
+    pub fn vendor(vendor: &Vendor, date: fn() -> Date) -> io::Result<(Self, Option<String>)> {
         let wrong = |path: &Path, what: &str| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{} {what}", path.display()))
         };
@@ -47,16 +48,21 @@ impl Secure {
         let algorithms = provider::default_provider().signature_verification_algorithms;
         let servers = Chain { roots: Arc::clone(&roots), algorithms };
         let now = Clock(date).current_time().unwrap_or(UnixTime::since_unix_epoch(Duration::ZERO));
-        if let Err(error) = key.cert.split_first().map_or(Ok(()), |own| servers.lets_in(own, now)) {
-            let path = vendor.certificate.display();
-            log::warn!("{path}: nodes with the same 'ca' turn this one away: {error}");
-        }
-        let single = Arc::new(SingleCertAndKey::from(key));
         let ring = Arc::new(provider::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), ring)
             .build()
             .map_err(|_| wrong(&vendor.ca, "holds no certificate of an authority"))?;
-        Self::new(Parts {
+        // It serves on both ends of links, where other purposes are asked for.
+        let is_let_in = key.cert.split_first().map_or(Ok(()), |(own, more)| {
+            servers.lets_in((own, more), now)?;
+            clients.verify_client_cert(own, more, now).map(|_| ())
+        });
+        let doubt = is_let_in.err().map(|error| {
+            let path = vendor.certificate.display();
+            format!("{path}: nodes with the same 'ca' turn this one away: {error}")
+        });
+        let single = Arc::new(SingleCertAndKey::from(key));
+        let secure = Self::new(Parts {
             own,
             shown: node_key,
             servers: Arc::new(servers),
@@ -64,7 +70,8 @@ impl Secure {
             as_client: Arc::<SingleCertAndKey>::clone(&single),
             as_server: single,
             clock: Arc::new(Clock(date)),
-        })
+        })?;
+        Ok((secure, doubt))
     }
 }
 
