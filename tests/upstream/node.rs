@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::origin::{self, PATIENCE, lock, until};
+use crate::origin::{PATIENCE, lock, until};
 use crate::player::{self, Got};
 
 /// A running node; it is killed with the value.
@@ -62,11 +62,9 @@ impl Node {
     pub fn started(level: &str, lines: &str, change: impl FnOnce(&mut Command)) -> Self {
         let folder = Folder::new();
         let path = folder.join("neap.toml");
-        let ports = [origin::nobody(), origin::nobody()];
         let text = format!(
-            "{lines}\n[player]\nlisten = \"127.0.0.1:{}\"\n[admin]\nlisten = \"127.0.0.1:{}\"\n\
-             control = \"\"\n[log]\ntarget = \"stderr\"\nlevel = \"{level}\"\n",
-            ports[0], ports[1]
+            "{lines}\n[player]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+             control = \"\"\n[log]\ntarget = \"stderr\"\nlevel = \"{level}\"\n"
         );
         let state = format!("[network]\nstate = \"{}\"\n", folder.join("state").display());
         let text = if text.contains("[network]") { text } else { text + &state };
@@ -83,14 +81,23 @@ impl Node {
                 lock(&copy).push(line);
             }
         });
-        let mut node = Self { child, lines, port: ports[0], admin: ports[1], _folder: folder };
-        until("the node to be ready", || {
+        let mut node = Self { child, lines, port: 0, admin: 0, _folder: folder };
+        // It says itself where it listens: a port that was looked for before could be another's.
+        (node.port, node.admin) = until("the node to be ready", || {
             if let Ok(Some(code)) = node.child.try_wait() {
                 panic!("the node ended with {code}: {:#?}", lock(&node.lines));
             }
-            player::try_get(node.admin, "/healthz").filter(|got| got.status == 200)
+            let ports = (node.port_of("players connect to")?, node.port_of("status page:")?);
+            player::try_get(ports.1, "/healthz").filter(|got| got.status == 200).map(|_| ports)
         });
         node
+    }
+
+    /// The port in a line of the log.
+    fn port_of(&self, what: &str) -> Option<u16> {
+        let lines = lock(&self.lines);
+        let line = lines.iter().find(|line| line.contains(what))?;
+        line.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
     }
 
     pub fn get(&self, path: &str) -> Got {

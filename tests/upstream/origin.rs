@@ -141,23 +141,24 @@ struct State {
 
 impl Origin {
     pub fn new(script: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static) -> Self {
-        Self::start(nobody(), None, Box::new(script))
+        Self::start(free(), None, Box::new(script))
     }
 
     pub fn secure(
         server: Server,
         script: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static,
     ) -> Self {
-        Self::start(nobody(), Some(server), Box::new(script))
+        Self::start(free(), Some(server), Box::new(script))
     }
 
     /// One that comes back where another had been.
     pub fn at(port: u16, script: impl Fn(&Asked, &mut Reply<'_>) + Send + Sync + 'static) -> Self {
-        Self::start(port, None, Box::new(script))
+        let listener = until("the port to be free", || TcpListener::bind(("127.0.0.1", port)).ok());
+        Self::start(listener, None, Box::new(script))
     }
 
-    fn start(port: u16, secure: Option<Server>, script: Box<Script>) -> Self {
-        let listener = until("the port to be free", || TcpListener::bind(("127.0.0.1", port)).ok());
+    fn start(listener: TcpListener, secure: Option<Server>, script: Box<Script>) -> Self {
+        let port = listener.local_addr().expect("bound").port();
         let state = Arc::new(State {
             asked: Mutex::default(),
             changed: Condvar::new(),
@@ -277,15 +278,20 @@ pub fn pattern(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// A port of loopback where nobody listens. It lies below those that the system hands out to
-/// outgoing connections, so that nobody takes it by chance.
+/// A port of loopback where nobody listens.
 pub fn nobody() -> u16 {
+    free().local_addr().expect("bound").port()
+}
+
+/// A listener on a port below those that the system hands out to outgoing connections, so that
+/// nobody takes it by chance once it is closed.
+fn free() -> TcpListener {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     loop {
         let number = NEXT.fetch_add(1, Ordering::SeqCst) + u64::from(std::process::id()) * 131;
         let port = u16::try_from(10_000 + number % 20_000).expect("below 30000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
         }
     }
 }
