@@ -2,9 +2,12 @@
 //! of it after an update: the same node, the same cache, or a clean start.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use super::daemon::{Daemon, Folder, Setup, command};
 use super::origin::{Origin, Script, ok, top};
@@ -120,4 +123,30 @@ fn a_reset_leaves_nothing_of_0_1_0() {
     let left = |folder: &str| fs::read_dir(device.0.join(folder)).map_or(0, Iterator::count);
     assert_eq!((left("cache/4d"), left("state")), (0, 0));
     assert!(!device.0.join("cache/lock").exists());
+}
+
+#[test]
+fn a_command_that_is_newer_than_the_daemon_says_so() {
+    let device = Folder::new();
+    let control = device.0.join("control.sock");
+    fs::write(
+        device.0.join("neap.toml"),
+        format!("[admin]\ncontrol = \"{}\"\n", control.display()),
+    )
+    .unwrap();
+    let older = UnixListener::bind(&control).unwrap();
+    let daemon = thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = older.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    });
+    for word in ["status", "ledger"] {
+        let said = command(&device.0).arg(word).output().unwrap();
+        assert_eq!(said.status.code(), Some(70), "{said:?}");
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(said.contains("another version") && said.contains("--json"), "{said}");
+    }
+    daemon.join().unwrap();
 }

@@ -23,6 +23,8 @@ pub enum Error {
     Silent(io::Error),
     /// What came is no status.
     Garbled,
+    /// The daemon does not know the question.
+    Other,
     /// The daemon does not do what it was told, and says why.
     Refused(String),
 }
@@ -43,6 +45,10 @@ impl fmt::Display for Error {
             }
             Self::Silent(error) => write!(f, "neap runs but does not answer: {error}"),
             Self::Garbled => f.write_str("neap's answer is no status"),
+            Self::Other => f.write_str(
+                "the neap that runs is of another version than this command: start it anew, or \
+                 ask with 'neap status --json'",
+            ),
             Self::Refused(why) => f.write_str(why),
         }
     }
@@ -55,7 +61,12 @@ impl fmt::Display for Error {
 pub fn fetch(control: &Path, path: &str) -> Result<String, Error> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let (head, body) = exchange(control, &request)?;
-    if head.starts_with("HTTP/1.1 200 ") { Ok(body) } else { Err(Error::Garbled) }
+    match head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)) {
+        Some("200") => Ok(body),
+        // An update is installed beside the daemon of before.
+        Some("404") => Err(Error::Other),
+        _ => Err(Error::Garbled),
+    }
 }
 
 /// Tells the daemon at `control` what to do and answers its sentence, with a line's end.
