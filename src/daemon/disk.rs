@@ -23,6 +23,8 @@ use crate::store::scan::Found;
 pub struct Shelf {
     found: RefCell<Map<u64, Found>>,
     last: Cell<u64>,
+    /// Slices that had no row and were removed.
+    removed: Cell<u32>,
 }
 
 impl Shelf {
@@ -37,7 +39,10 @@ impl Shelf {
         let Some(found) = self.found.borrow_mut().remove(&token) else { return };
         match row {
             Some(row) => drop(store.adopt(row, &found)),
-            None => store.discard(&found),
+            None => {
+                self.removed.set(self.removed.get().saturating_add(1));
+                store.discard(&found);
+            }
         }
     }
 }
@@ -79,7 +84,12 @@ async fn read(run: &Run, store: &Store, shelf: &Shelf) -> Result<(), Fault> {
         );
         run.submit(Input::Disk(Disk::InMemory));
     }
-    log::info!("disk cache: {slices} slices found in {}", Plain(clock::now() - began));
+    let removed = match scan.removed().saturating_add(shelf.removed.take()) {
+        0 => String::new(),
+        // Of another version, or of an origin that is gone: that is told, as a cache begins anew.
+        count => format!(", {count} removed that are of no use,"),
+    };
+    log::info!("disk cache: {slices} slices found{removed} in {}", Plain(clock::now() - began));
     Ok(())
 }
 

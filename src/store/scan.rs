@@ -47,6 +47,7 @@ pub struct Scan {
     first: Option<String>,
     foreign: u32,
     serial: u64,
+    removed: u32,
 }
 
 impl Store {
@@ -55,7 +56,7 @@ impl Store {
     pub fn scan(&self, now: Instant) -> Scan {
         let folders = self.0.disk.is_known().then(VecDeque::new);
         let inner = self.0.clone();
-        Scan { inner, now, folders, first: None, foreign: 0, serial: 0 }
+        Scan { inner, now, folders, first: None, foreign: 0, serial: 0, removed: 0 }
     }
 
     /// Gives a found slice to an open row. Not when the row has that slice on disk already or
@@ -81,6 +82,11 @@ impl Store {
 }
 
 impl Scan {
+    /// Slices that were removed, since they are damaged or have another version's format.
+    pub const fn removed(&self) -> u32 {
+        self.removed
+    }
+
     /// The slices of the next sub-folder, none at the end. A fault ends the scan: the store
     /// goes on without a disk.
     pub async fn next(&mut self) -> Result<Option<Vec<Found>>, Fault> {
@@ -95,6 +101,7 @@ impl Scan {
             let batch = smol::unblock(move || read_folder(&*files, folder)).await;
             batch.foreign.into_iter().for_each(|name| self.name_foreign(name));
             self.serial = self.serial.max(batch.serial);
+            self.removed = self.removed.saturating_add(batch.removed);
             if !batch.found.is_empty() {
                 return Ok(Some(batch.found));
             }
@@ -145,6 +152,7 @@ struct Batch {
     found: Vec<Found>,
     foreign: Vec<String>,
     serial: u64,
+    removed: u32,
 }
 
 /// Reads the heads of a sub-folder's files and removes what is not whole (on the blocking pool).
@@ -167,7 +175,10 @@ fn read_folder(files: &dyn Files, folder: String) -> Batch {
         match if temporary { Err(Loss::Damaged) } else { find(files, sheet) } {
             Ok(found) => batch.found.push(found),
             // A file that cannot be removed is found damaged again; it is never served.
-            Err(Loss::Damaged) => drop(files.remove(&path)),
+            Err(Loss::Damaged) => {
+                batch.removed += u32::from(!temporary);
+                drop(files.remove(&path));
+            }
             Err(Loss::Unreadable(_)) => {}
         }
     }

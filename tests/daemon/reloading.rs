@@ -178,7 +178,7 @@ fn what_is_on_disk_is_of_the_server_that_it_came_from() {
     assert_eq!(answer.text(), "the first server's");
     end(&mut again);
     let other = on_disk(&folder, "8 MiB").start(&second);
-    other.wait_log("disk cache: 1 slices found");
+    other.wait_log("disk cache: 1 slices found, 1 removed that are of no use,");
     assert_eq!(other.get("/o/a").expect(200).text(), "the second server's");
 }
 

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use neap::store::sheet::Head;
+
 use super::daemon::{Daemon, Folder, Setup, command};
 use super::origin::{Origin, Script, ok, top};
 
@@ -98,14 +100,32 @@ fn notes_of_an_unknown_version_begin_anew() {
 
 #[test]
 fn a_slice_of_an_unknown_version_goes_and_is_fetched_anew() {
-    let (device, origin) = (device(), Origin::with("/old.mp4", changed()));
-    let slice = device.0.join("cache").join(SLICE);
-    let mut bytes = fs::read(&slice).unwrap();
-    bytes.iter_mut().take(16).for_each(|byte| *byte ^= 0x55);
-    fs::write(&slice, bytes).unwrap();
-    let daemon = setup(&device).start(&origin);
-    daemon.wait_log("disk cache: 0 slices found");
-    assert_eq!(daemon.get("/o/old.mp4").expect(200).text(), "fetched anew\n");
+    let goes = |change: fn(Vec<u8>) -> Vec<u8>, found: u8| {
+        let (device, origin) = (device(), Origin::with("/old.mp4", changed()));
+        let slice = device.0.join("cache").join(SLICE);
+        fs::write(&slice, change(fs::read(&slice).unwrap())).unwrap();
+        let daemon = setup(&device).start(&origin);
+        let said = format!("disk cache: {found} slices found, 1 removed that are of no use,");
+        daemon.wait_log(&said);
+        assert_eq!(daemon.get("/o/old.mp4").expect(200).text(), "fetched anew\n");
+    };
+    // Another format of slices, and this one with words that only a later version writes.
+    goes(
+        |mut bytes| {
+            bytes[9] += 1;
+            bytes
+        },
+        0,
+    );
+    goes(
+        |bytes| {
+            let length = Head::length(bytes.first_chunk().unwrap()).unwrap();
+            let mut head = Head::parse(&bytes[..length]).unwrap();
+            head.header[0] = 200;
+            [&head.to_bytes(), &bytes[length..]].concat()
+        },
+        1,
+    );
 }
 
 #[test]
