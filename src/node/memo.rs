@@ -235,4 +235,26 @@ mod tests {
         first.truncate(first.len() - 2);
         assert_eq!(Memo::from_bytes(&first), Some(alone));
     }
+
+    /// `tests/samples/0.1.0/memos` has one of each version that builds wrote since 0.1.0, from the
+    /// second on: never made anew, but for a line more when there is a new version.
+    #[test]
+    fn what_each_version_wrote_is_read_as_it_was_meant() {
+        let samples = include_str!("../../tests/samples/0.1.0/memos");
+        for (version, digits) in samples.lines().filter_map(|line| line.split_once(' ')) {
+            let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex digits");
+            let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+            assert_eq!(bytes[0].to_string(), version);
+            let memo = Memo::from_bytes(&bytes).expect("a version of ours");
+            assert_eq!((&*memo.origin, &*memo.identity, memo.length), ("o", "/show/2.ts", 400_000));
+            assert_eq!(memo.fields.first("etag"), Some("\"179bc5c0a1d8bd99\""));
+            let now = Instant::from_micros(1);
+            assert!(policy(&memo, Some(Duration::ZERO), now).expect("a policy").is_fresh(now));
+            let (rendition, _) = memo.listed.expect("a playlist lists it");
+            assert_eq!(rendition.0[..4], [0x08, 0x6a, 0x94, 0x95], "{version}");
+            assert_eq!((memo.rests.blocks, memo.rests.by.len()), (0x7f, 1), "{version}");
+            assert_eq!(memo.urls.len(), usize::from(bytes[0] > SECOND));
+            assert_eq!(memo.to_bytes() == bytes, bytes[0] == VERSION, "{version}");
+        }
+    }
 }
