@@ -17,7 +17,7 @@ use rustls::{ClientConnection, StreamOwned};
 use crate::node::{Ground, Node, PATIENCE, settings, wait};
 
 /// Runs what blocks beside the test's loop, and the loop until that is done.
-async fn beside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn beside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     smol::unblock(act).await
 }
 
@@ -40,7 +40,7 @@ fn secured(address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
     secured_by(address, secure.client())
 }
 
-fn secured_by(
+pub fn secured_by(
     address: SocketAddr,
     client: Arc<rustls::ClientConfig>,
 ) -> StreamOwned<ClientConnection, TcpStream> {

@@ -14,6 +14,7 @@ mod node;
 mod blocks;
 mod garbage;
 mod joining;
+mod later;
 mod quic;
 mod trackers;
 mod vendor;
