@@ -83,7 +83,7 @@ impl Setup {
 }
 
 /// The binary under test; `NEAP_BIN` names another, such as one for ARM under an emulator.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     std::env::var_os("NEAP_BIN").map_or_else(|| env!("CARGO_BIN_EXE_neap").into(), PathBuf::from)
 }
 

@@ -11,7 +11,7 @@ use std::thread;
 
 use neap::store::sheet::Head;
 
-use super::daemon::{Daemon, Folder, Setup, command};
+use super::daemon::{Daemon, Folder, Setup, binary, command};
 use super::origin::{Origin, Script, ok, top};
 
 /// The key of the node that wrote the samples; it was made for them and belongs to no device.
@@ -169,4 +169,21 @@ fn a_command_that_is_newer_than_the_daemon_says_so() {
         assert!(said.contains("another version") && said.contains("--json"), "{said}");
     }
     daemon.join().unwrap();
+}
+
+#[test]
+fn a_file_of_a_later_version_is_told_before_it_is_used_and_the_image_s_own_one_still_serves() {
+    let device = Folder::new();
+    let check = |file: &Path| {
+        let mut check = Command::new(binary());
+        let checked = check.args(["check", "--quiet", "--config"]).arg(file).output().unwrap();
+        (checked.status.code(), String::from_utf8(checked.stderr).unwrap())
+    };
+    let later = device.0.join("later.toml");
+    fs::write(&later, "[network]\ncarrier-pigeons = true\n").unwrap();
+    let (code, said) = check(&later);
+    assert_eq!(code, Some(78));
+    assert!(said.contains("later.toml:2: unknown key 'network.carrier-pigeons'"), "{said}");
+    // As systemd/examples/fallback.conf starts it then.
+    assert_eq!(check(Path::new("/dev/null")).0, Some(0));
 }
