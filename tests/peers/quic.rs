@@ -204,10 +204,14 @@ fn where_udp_is_blocked_tcp_carries_the_link() {
     let ground = Ground::over(Carrier::Quic);
     ground.run(async {
         let (near, far) = (ground.node(settings()), ground.node(settings()));
-        // A way for TCP alone, to the same node.
-        let between = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        // A way for TCP alone, to the same node; another test may have the port for UDP.
+        let pair = || {
+            let between = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let swallows = UdpSocket::bind(between.local_addr().expect("bound")).ok()?;
+            Some((between, swallows))
+        };
+        let (between, _swallows) = (0..20).find_map(|_| pair()).expect("a port of both kinds");
         let relay = between.local_addr().expect("bound");
-        let _swallows = UdpSocket::bind(relay).expect("the same port");
         let to = far.address;
         ground.executor.spawn(relay_tcp(between, to)).detach();
         near.dial(relay, Some(far.port.key()));
