@@ -14,10 +14,12 @@ use crate::base::id::{ExchangeId, FetchId, RowId};
 use crate::base::limits;
 use crate::base::range::ByteRange;
 use crate::base::segment::SegmentId;
+use crate::engine::cache::index::Entry;
 use crate::engine::schedule::scheduler::Arrival;
 use crate::engine::verify::verifier::{Check, From};
 use crate::wire::http::directives::ResponseDirectives;
 use crate::wire::http::fields::Fields;
+use crate::wire::record::Statement;
 
 impl Machine {
     /// Whether a record proves each block of the part that is asked for, so that it may join a
@@ -53,8 +55,8 @@ impl Machine {
     }
 
     /// Whether the blocks that a record tells of may go into the row of what is being downloaded:
-    /// nothing has begun it yet, the record's own head has, its validator is the record's, or a
-    /// block that is in it is as the record says.
+    /// nothing has begun it yet, a record's own head that names it alike has, its validator is the
+    /// record's, or a block that is in it is as the record says.
     pub(super) fn is_of_row(&self, segment: SegmentId) -> bool {
         let Some(swarm) = &self.swarm else { return false };
         let Some(record) = swarm.verifier.record(segment) else { return false };
@@ -64,7 +66,8 @@ impl Machine {
         let validator = if said.etag.is_empty() { &said.last_modified } else { &said.etag };
         let is_same = || if_range(entry) == Some(&**validator);
         let is_seen = || !swarm.verifier.proven(segment).is_empty();
-        entry.length == Some(said.length) && (download.is_vouched || is_same() || is_seen())
+        let is_own = || download.is_vouched && names_alike(entry, said);
+        entry.length == Some(said.length) && (is_own() || is_same() || is_seen())
     }
 
     /// The origin's bytes of a segment are not what its record says: for a while no record of the
@@ -203,6 +206,13 @@ impl Machine {
         self.drop_entry(row);
         self.give_up(id);
     }
+}
+
+/// Whether a row that a record began may go on by another one: a film in one file may be replaced
+/// between two parts of it.
+pub(super) fn names_alike(entry: &Entry, said: &Statement) -> bool {
+    let says = |name| entry.fields.first(name).unwrap_or_default();
+    says("etag") == said.etag && says("last-modified") == said.last_modified
 }
 
 /// How long records of a topic are doubted of which one was not what the origin has.

@@ -5,6 +5,7 @@ use super::ahead::Due;
 use super::download::Download;
 use super::exchange::{forwarded, to_ask};
 use super::fetch::Ask;
+use super::joining::names_alike;
 use super::machine::Machine;
 use super::policy::Kin;
 use super::serve::{Bring, hole, if_range};
@@ -136,7 +137,12 @@ impl Machine {
         let known = |segment: SegmentId| swarm.verifier.record(segment).is_some();
         let Some(download) = swarm.downloads.get(&resource) else {
             let vouched = self.rows.get(&row).is_some_and(|row| row.vouched);
-            return vouched && SegmentId::of_range(resource, wanted).all(known);
+            let Some(entry) = self.index.entry(row).filter(|_| vouched) else { return false };
+            let all = ByteRange::new(wanted.start, wanted.end.min(entry.length.unwrap_or(0)));
+            return SegmentId::of_range(resource, all).all(|segment| {
+                let record = swarm.verifier.record(segment);
+                record.is_some_and(|record| names_alike(entry, &record.statement))
+            });
         };
         let last = wanted.end.saturating_sub(1).max(wanted.start);
         download.row == Some(row)
