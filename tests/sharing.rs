@@ -697,6 +697,45 @@ fn the_status_says_that_an_encoder_has_begun_anew() {
 }
 
 #[test]
+fn a_film_that_was_replaced_between_two_parts_is_not_joined() {
+    for (named, joins) in [("\"1\"", true), ("\"2\"", false)] {
+        let part = |at: u64| format!("#EXTINF:4,\n#EXT-X-BYTERANGE:65536@{}\nf.mp4\n", at * 65536);
+        let list = (0..128).map(part).collect::<String>();
+        let list = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n{list}#EXT-X-ENDLIST\n");
+        let mut world = World { playlist: list, ..World::new(config(Share::Any, Role::Device)) };
+        world.joined();
+        world.play("/p.m3u8");
+        let film = |number, etag: &str| {
+            let segment = SegmentId { resource: resource("o", "/f.mp4"), number };
+            let mut statement = record(SegmentId { number: 0, ..segment }, 2).statement;
+            (statement.segment, statement.length) = (segment, 128 * 65536);
+            statement.etag = etag.into();
+            statement.blocks = vec![Digest([7; 32]); 64];
+            (segment, Record::sign(statement, &pair(2)).unwrap())
+        };
+        let ask = |world: &mut World, at: u64, (segment, record): (SegmentId, Record)| {
+            let (first, last) = (at * 65536, at * 65536 + 65535);
+            let range = format!("bytes={first}-{last}");
+            let player = world.ask("/f.mp4", [("Range", &*range)].into_iter().collect());
+            let here = BlockSet(u64::MAX);
+            world.say(2, Message::Record(Box::new(record)));
+            world.heard.clear();
+            world.say(2, Message::Have { segment, here, coming: BlockSet::NONE, hops: 0 });
+            let asked = world.heard.contains(&(2, "want"));
+            let (peer, block) = (PeerId(2), segment.block_at(first));
+            let (digest, length) = (Digest([7; 32]), 65536);
+            if asked {
+                world.peering(Peering::Block { peer, segment, block, digest, length });
+            }
+            world.turn(Input::Left { exchange: player, sent: 65536 });
+            asked
+        };
+        assert!(ask(&mut world, 0, film(0, "\"1\"")), "a record begins it");
+        assert_eq!(ask(&mut world, 70, film(1, named)), joins, "{named} {:?}", world.heard);
+    }
+}
+
+#[test]
 fn a_witness_leaves_the_line_to_a_player_at_home_that_begins() {
     for (peer, gives_way) in [(1, true), (3, false)] {
         let role = config(Share::Any, Role::Witness);
