@@ -236,11 +236,11 @@ mod tests {
         assert_eq!(Memo::from_bytes(&first), Some(alone));
     }
 
-    /// `tests/samples/0.1.0/memos` has one of each version that builds wrote since 0.1.0, from the
+    /// `memo.samples` has one of each version that builds wrote since 0.1.0, from the
     /// second on: never made anew, but for a line more when there is a new version.
     #[test]
     fn what_each_version_wrote_is_read_as_it_was_meant() {
-        let samples = include_str!("../../tests/samples/0.1.0/memos");
+        let samples = include_str!("memo.samples");
         for (version, digits) in samples.lines().filter_map(|line| line.split_once(' ')) {
             let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex digits");
             let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
