@@ -1,5 +1,6 @@
 //! Playlists: how old they may be, what is fetched ahead of the player, what passes untouched.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -315,14 +316,19 @@ fn a_segment_that_fails_ahead_is_still_asked_for_by_the_player() {
 #[test]
 fn a_segment_that_is_asked_for_a_moment_too_early_is_no_alarm() {
     const UNKEPT: &str = "Cache-Control: no-store\r\n";
-    let origin = Origin::new(|asked, reply| match (asked.path(), asked.before) {
-        ("/live.m3u8", _) => reply.answer("200 OK", HLS, window(0, 4)),
-        ("/seg3.ts", 0) | ("/seg2.ts", _) => reply.answer("404 Not Found", UNKEPT, "not yet"),
-        (path, _) => reply.answer("200 OK", "", path),
+    let there = Arc::new(AtomicBool::new(false));
+    let comes = Arc::clone(&there);
+    // What is fetched ahead of the player is not there either.
+    let origin = Origin::new(move |asked, reply| match asked.path() {
+        "/live.m3u8" => reply.answer("200 OK", HLS, window(0, 4)),
+        "/seg3.ts" if comes.load(Ordering::SeqCst) => reply.answer("200 OK", "", "/seg3.ts"),
+        "/seg3.ts" | "/seg2.ts" => reply.answer("404 Not Found", UNKEPT, "not yet"),
+        path => reply.answer("200 OK", "", path),
     });
     let node = Node::with(&origin.url(), "");
     node.get("/tv/live.m3u8");
     node.get("/tv/seg3.ts").is_status(404, "not yet");
+    there.store(true, Ordering::SeqCst);
     node.get("/tv/seg3.ts").is("/seg3.ts");
     node.logged(&["<7>", "tv/seg3.ts", "404 at the live edge"]);
     assert_eq!(node.said(&["<4>", "404"]), 0, "{}", node.log());
