@@ -42,6 +42,17 @@ impl World {
         world
     }
 
+    /// A player that plays the first part of a film in one file.
+    fn of_film() -> Self {
+        let mut world = Self::new();
+        let player = world.ask("/film/p.m3u8");
+        world.answer("/film/p.m3u8");
+        world.leave(player);
+        world.plays("/film/film.ts#0-999999");
+        world.pass(1000);
+        world
+    }
+
     fn turn(&mut self, input: Input) {
         self.machine.handle(input, self.now);
         while let Some(output) = self.machine.poll_output() {
@@ -182,12 +193,7 @@ fn film() -> String {
 
 #[test]
 fn of_a_film_in_one_file_the_next_part_is_here_too() {
-    let mut world = World::new();
-    let player = world.ask("/film/p.m3u8");
-    world.answer("/film/p.m3u8");
-    world.leave(player);
-    world.plays("/film/film.ts#0-999999");
-    world.pass(1000);
+    let mut world = World::of_film();
     // To the border of a block, so that no byte is asked for twice.
     assert_eq!(world.asked(), ["/film/film.ts#1000000-2031615"]);
     world.hits("/film/film.ts#1000000-1999999");
@@ -198,12 +204,7 @@ fn of_a_film_in_one_file_the_next_part_is_here_too() {
 
 #[test]
 fn a_player_that_seeks_in_one_file_has_the_line_to_itself() {
-    let mut world = World::new();
-    let player = world.ask("/film/p.m3u8");
-    world.answer("/film/p.m3u8");
-    world.leave(player);
-    world.plays("/film/film.ts#0-999999");
-    world.pass(1000);
+    let mut world = World::of_film();
     world.begin("/film/film.ts#1000000-2031615");
     world.ask("/film/film.ts#50000000-50999999");
     world.pass(1000);

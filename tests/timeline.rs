@@ -331,6 +331,20 @@ fn byte_ranges_of_one_file_follow_each_other() {
 }
 
 #[test]
+fn a_file_in_parts_is_told_from_a_segment_with_parts() {
+    let mut world = World::new();
+    world.hls("/ll/v.m3u8", include_str!("samples/hls/shaka_byterange.m3u8"), 0);
+    assert!(world.timeline.is_in_parts(&at("/ll/video.mp4")), "ranges of one file");
+    let live = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=2\n\
+                #EXT-X-PART:DURATION=2,URI=\"a.m4s\",BYTERANGE=\"100@0\"\n\
+                #EXT-X-PART:DURATION=2,URI=\"a.m4s\",BYTERANGE=\"100@100\"\n#EXTINF:4,\na.m4s\n";
+    world.hls("/live.m3u8", live, 0);
+    assert!(world.timeline.listed(&at("/a.m4s"), None).is_some());
+    assert!(!world.timeline.is_in_parts(&at("/a.m4s")), "a segment whose parts are ranges of it");
+    assert!(!world.timeline.is_in_parts(&at("/unknown")));
+}
+
+#[test]
 fn a_live_playlist_holds_half_a_target_duration() {
     let mut world = World::new();
     let half = Some(Duration::from_secs(2));

@@ -233,7 +233,6 @@ impl Machine {
         };
         let mut ask = Ask::alone(key, locator, fields);
         ask.spec = range.map(|range| Spec::Span(range.start, range.end.saturating_sub(1)));
-        self.report.add(Counter::Prefetches, 1);
         let shared = self.may_ask_peers(&ask);
         if shared.is_some() {
             // Who signs it takes it now, not only when the player comes there.
@@ -246,11 +245,19 @@ impl Machine {
         let within = held + long.saturating_mul(between);
         let at = self.now + within.max(limits::swarm::PLAYING_DUE);
         let due = Due { at, dry: at, plays: long, urgent: false };
-        match (part, shared) {
-            (Some((range, row)), _) => self.grow_ahead(ask, (row, range), due),
-            (None, Some((resource, kin, _))) => self.download(ask, None, (resource, kin, due)),
-            (None, None) => drop(self.begin(ask, None)),
-        }
+        let shared = shared.map(|(resource, kin, _)| (resource, kin, due));
+        let begun = match (part, shared) {
+            (Some((range, row)), shared) => self.grow_ahead(ask, (row, range), shared),
+            (None, Some(shared)) => {
+                self.download(ask, None, shared);
+                true
+            }
+            (None, None) => {
+                self.begin(ask, None);
+                true
+            }
+        };
+        self.report.add(Counter::Prefetches, u64::from(begun));
     }
 
     /// How soon a segment is due that a player waits for.

@@ -42,27 +42,34 @@ impl Machine {
             && self.comes_by_swarm(id, (row, gap), Bring::Streams)
     }
 
-    /// Fetches ahead what is missing of a range of a stored response.
-    pub(super) fn grow_ahead(&mut self, ask: Ask, (row, range): (RowId, ByteRange), within: Due) {
-        let Some(entry) = self.index.entry(row) else { return };
-        let Some(length) = entry.length.filter(|_| entry.status == 200) else { return };
-        let Some(gap) = hole(entry, range.overlap(ByteRange::new(0, length))) else { return };
+    /// Fetches ahead what is missing of a range of a stored response; false where it may not join
+    /// that, or comes already.
+    pub(super) fn grow_ahead(
+        &mut self,
+        ask: Ask,
+        (row, range): (RowId, ByteRange),
+        shared: Option<(Digest, Kin, Due)>,
+    ) -> bool {
+        let Some(entry) = self.index.entry(row) else { return false };
+        let Some(length) = entry.length.filter(|_| entry.status == 200) else { return false };
+        let Some(gap) = hole(entry, range.overlap(ByteRange::new(0, length))) else { return false };
         let may_join = if_range(entry).is_some();
         let is_fresh = entry.policy.fresh_until() > self.now;
         if !is_fresh || self.filling(row, gap.start, Bring::Streams).is_some() {
-            return;
+            return false;
         }
-        if let Some((resource, kin, _)) = self.may_ask_peers(&ask) {
+        if let Some(shared) = shared {
             let wanted = ByteRange::new(gap.start, range.end.min(length));
             self.look_up(row, wanted);
-            if may_join || self.is_proven(row, wanted) {
-                self.grow((ask, row, wanted), (resource, kin, within));
-            }
-        } else if may_join {
+            return (may_join || self.is_proven(row, wanted))
+                && self.grow((ask, row, wanted), shared);
+        }
+        if may_join {
             let span = to_ask(gap, length);
             let spec = Some(Spec::Span(span.start, span.end - 1));
             self.begin(Ask { part: Some(range), fills: Some(row), spec, ..ask }, None);
         }
+        may_join
     }
 
     /// The blocks of a segment that are wanted and neither here nor on their way from the origin.

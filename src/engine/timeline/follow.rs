@@ -189,9 +189,13 @@ impl Timeline {
         row.is_file()
             || row.segments().is_some_and(|segments| {
                 let first = segments.partition_point(|it| it.sequence < found.position);
-                let mut there =
-                    segments.range(first..).take_while(|it| it.sequence == found.position);
-                there.any(|it| it.range.is_some() && name(&self.ignored, &it.locator) == named)
+                let there = segments.range(first..);
+                let mut there = there.take_while(|it| it.sequence == found.position);
+                // Parts of a segment (RFC 8216bis, 4.4.4.9) are no file of their own.
+                there.any(|it| {
+                    let is_range = it.kind != Kind::Part && it.range.is_some();
+                    is_range && name(&self.ignored, &it.locator) == named
+                })
             })
     }
 
